@@ -1,0 +1,41 @@
+# One verb per thing a person does; CI runs the same verbs.
+.DEFAULT_GOAL := help
+.PHONY: help setup demo local test check format lock clean
+
+VENV := .venv
+BIN := $(VENV)/bin
+PYTHON ?= python3
+STAMP := $(VENV)/.installed
+
+help: ## show this list
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+
+setup: $(STAMP) ## create .venv from the hash-locked requirements
+
+$(STAMP): requirements/dev.txt pyproject.toml scripts/setup.sh
+	@sh scripts/setup.sh "$(PYTHON)" "$(VENV)"
+	@touch $@
+
+demo: setup ## watch a signup go through every station
+	@$(BIN)/onramp demo
+
+local: setup ## keep a local stack up until Ctrl-C
+	@$(BIN)/onramp local up
+
+test: setup ## run every test
+	$(BIN)/pytest
+
+check: setup ## lint, types and template checks
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+format: setup ## format and sort the code
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+lock: setup ## compile pyproject's dependency groups to requirements/*.txt
+	BIN=$(BIN) sh scripts/lock.sh
+
+clean: ## remove everything that setup and build made
+	rm -rf $(VENV) .tools .build .aws-sam .onramp .pytest_cache .mypy_cache .ruff_cache

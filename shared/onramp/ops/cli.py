@@ -1,0 +1,9 @@
+"""The `onramp` command."""
+
+import typer
+
+app = typer.Typer()
+
+
+def main() -> None:
+    app()
