@@ -1,0 +1,1 @@
+"""Onramp: every confirmed Amazon Cognito signup becomes a provisioned user."""

@@ -1,0 +1,1 @@
+"""Where Onramp meets the outside: each adapter speaks one SDK and raises Onramp's own errors."""

@@ -1,0 +1,1 @@
+"""The rules, pure: only the standard library, no clock, no I/O."""

@@ -1,0 +1,33 @@
+"""The steps of provisioning, one file each. A team adds its own here and names it in `wiring/enrich_profile.py`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+from onramp.domain.errors import Skipped
+from onramp.domain.users import Profile, User
+
+
+class Enricher(Protocol):
+    @property
+    def name(self) -> str:
+        """The step's name in step records and dead letters; never changed once deployed."""
+
+    def enrich(self, user: User, profile: Profile) -> Mapping[str, str]:
+        """The profile attributes found, each saved only where it is absent.
+
+        Must be safe to repeat: queues deliver more than once and processes die at any point. Raises RetryableError,
+        PermanentError, or Skipped where it is not configured.
+        """
+
+
+@dataclass(frozen=True, slots=True)
+class NotConfigured:
+    """Stands in for a provider without a key: its step is `skipped`, the user becomes ready without it."""
+
+    name: str
+
+    def enrich(self, user: User, profile: Profile) -> Mapping[str, str]:
+        raise Skipped

@@ -1,0 +1,30 @@
+"""The one place where botocore's errors become ours."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from onramp.domain.errors import RetryableError
+
+
+def error_code(error: ClientError) -> str:
+    """AWS's own word for it, as `ThrottlingException`. Never the message: it may quote what was sent."""
+    return str(error.response.get("Error", {}).get("Code") or "Unknown")
+
+
+@contextmanager
+def retryable(operation: str) -> Iterator[None]:
+    """Turns whatever AWS or the network answers into RetryableError `operation_code`.
+
+    Denied permissions and validation errors too: they are the deployment's fault, so the message must wait for
+    the deployment to be mended and not be buried as if it were bad itself.
+    """
+    try:
+        yield
+    except ClientError as error:
+        raise RetryableError(f"{operation}_{error_code(error)}") from error
+    except BotoCoreError as error:
+        raise RetryableError(f"{operation}_{type(error).__name__}") from error

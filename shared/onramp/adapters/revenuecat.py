@@ -1,0 +1,87 @@
+"""RevenueCat's REST API v2 over urllib3, which boto3 and Stripe's SDK bring along anyway; there is no Python SDK."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from typing import Any, Protocol
+from urllib.parse import quote
+
+import urllib3
+
+from onramp.adapters.http import retry_after
+from onramp.adapters.secrets import Secret, with_key
+from onramp.domain.errors import KeyRejected, PermanentError, RetryableError
+
+TIMEOUT = urllib3.Timeout(connect=3.0, read=8.0)
+
+
+class Http(Protocol):
+    """What is used of urllib3's PoolManager."""
+
+    def request(
+        self,
+        method: str,
+        url: str,
+        *,
+        body: bytes,
+        headers: Mapping[str, str],
+        timeout: urllib3.Timeout,
+        retries: bool,
+    ) -> urllib3.BaseHTTPResponse: ...
+
+
+class RevenueCatSubscribers:
+    """The `Subscribers` port. `pace` waits for this worker's turn before each request."""
+
+    def __init__(self, secret: Secret, base_url: str, project_id: str, pace: Callable[[], None], http: Http) -> None:
+        self._secret = secret
+        self._url = f"{base_url.rstrip('/')}/v2/projects/{quote(project_id, safe='')}/customers"
+        self._pace = pace
+        self._http = http
+
+    def ensure(self, customer_id: str, attributes: Mapping[str, str]) -> None:
+        body = {
+            "id": customer_id,
+            "attributes": [{"name": name, "value": value} for name, value in attributes.items()],
+        }
+        with_key(self._secret, lambda key: self._post(key, json.dumps(body).encode()))
+
+    def _post(self, key: str, body: bytes) -> None:
+        self._pace()
+        headers = {"Authorization": f"Bearer {key}", "Content-Type": "application/json"}
+        try:
+            reply = self._http.request("POST", self._url, body=body, headers=headers, timeout=TIMEOUT, retries=False)
+        except urllib3.exceptions.HTTPError as error:
+            raise RetryableError("revenuecat_unreachable") from error
+        if reply.status not in (200, 201):
+            _raise_for(reply)
+
+
+def _raise_for(reply: urllib3.BaseHTTPResponse) -> None:
+    """Returns where the customer exists already, which is a success; else raises what the answer means."""
+    status, error = reply.status, _error(reply)
+    kind = str(error.get("type", ""))
+    if status == 409 and kind == "resource_already_exists":
+        return
+    if status in (401, 403):
+        raise KeyRejected("revenuecat", status)
+    if status in (409, 423, 429) or status >= 500 or error.get("retryable") is True:
+        raise RetryableError(f"revenuecat_{status}", delay=_delay(error, reply.headers))
+    raise PermanentError(f"revenuecat_refused_{status}", code=kind or None)
+
+
+def _error(reply: urllib3.BaseHTTPResponse) -> dict[str, Any]:
+    try:
+        error = json.loads(reply.data)
+    except (ValueError, RecursionError):
+        return {}
+    return error if isinstance(error, dict) else {}
+
+
+def _delay(error: Mapping[str, Any], headers: Mapping[str, str]) -> float | None:
+    """Seconds. `backoff_ms` first: the documentation disagrees with itself on the unit of `Retry-After`."""
+    backoff = error.get("backoff_ms")
+    if isinstance(backoff, int | float) and not isinstance(backoff, bool):
+        return max(0.0, backoff / 1000)
+    return retry_after(headers)

@@ -1,0 +1,110 @@
+"""Stripe's customers through the official SDK, one call at a time: all waiting and repeating is the queue's."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
+
+import stripe
+
+from onramp.adapters.http import header, retry_after
+from onramp.adapters.secrets import Secret, with_key
+from onramp.domain.errors import KeyRejected, PermanentError, RetryableError
+from onramp.enrichers.stripe import Customer, ReplayedFailure
+
+if TYPE_CHECKING:
+    from stripe.params import CustomerListParams
+
+API_VERSION = "2026-10-28.endive"
+TIMEOUT_SECONDS = (3.0, 8.0)  # connect, read
+PAGE = 100
+
+
+class StripeCustomers:
+    """The `Customers` port. `pace` waits for this worker's turn before each request."""
+
+    def __init__(
+        self,
+        secret: Secret,
+        base_url: str,
+        pace: Callable[[], None],
+        http_client: stripe.HTTPClient | None = None,
+    ) -> None:
+        http = http_client or stripe.RequestsClient(timeout=TIMEOUT_SECONDS)
+
+        def client(key: str) -> stripe.StripeClient:
+            return stripe.StripeClient(
+                key,
+                stripe_version=API_VERSION,
+                base_addresses={"api": base_url},
+                max_network_retries=0,
+                http_client=http,
+            )
+
+        self._secret = secret
+        self._pace = pace
+        self._client = lru_cache(maxsize=1)(client)
+
+    def create(self, body: Mapping[str, Any], key: str) -> str:
+        def post(api_key: str) -> str:
+            with self._request():
+                customer = self._client(api_key).v1.customers.create(
+                    params=dict(body),  # type: ignore[arg-type]  # the stored body is JSON, not the SDK's TypedDict
+                    options={"idempotency_key": key},
+                )
+                return _text(customer, "id")
+
+        return with_key(self._secret, post)
+
+    def with_email(self, email: str) -> Iterator[Customer]:
+        """`list` and not `search`: it is consistent, `search` lags behind writes."""
+        page = self._page({"email": email, "limit": PAGE})
+        yield from map(_customer, page.data)
+        while page.has_more and page.data:
+            page = self._page({"email": email, "limit": PAGE, "starting_after": page.data[-1].id})
+            yield from map(_customer, page.data)
+
+    def _page(self, params: CustomerListParams) -> stripe.ListObject[stripe.Customer]:
+        def fetch(api_key: str) -> stripe.ListObject[stripe.Customer]:
+            with self._request():
+                return self._client(api_key).v1.customers.list(params)
+
+        return with_key(self._secret, fetch)
+
+    @contextmanager
+    def _request(self) -> Iterator[None]:
+        self._pace()
+        try:
+            yield
+        except stripe.StripeError as error:
+            raise _translated(error) from error
+
+
+def _translated(error: stripe.StripeError) -> Exception:
+    """Every error of the SDK by its HTTP status: its classes do not tell a 409 from a 500."""
+    status, headers = error.http_status, error.headers or {}
+    match status:
+        case None:
+            return RetryableError("stripe_unreachable")
+        case 401 | 403:
+            return KeyRejected("stripe", status)
+        case 409 | 429:
+            return RetryableError(f"stripe_{status}", delay=retry_after(headers))
+        case _ if status >= 500:
+            replayed = header(headers, "Idempotent-Replayed") == "true"
+            return ReplayedFailure() if replayed else RetryableError(f"stripe_{status}", delay=retry_after(headers))
+    return PermanentError(f"stripe_refused_{status}", code=error.code)
+
+
+def _customer(entry: stripe.Customer) -> Customer:
+    metadata = {str(name): str(value) for name, value in (entry.metadata.to_dict() if entry.metadata else {}).items()}
+    return Customer(_text(entry, "id"), entry.created, metadata)
+
+
+def _text(entry: stripe.Customer, field: str) -> str:
+    value = getattr(entry, field, None)
+    if not isinstance(value, str):
+        raise RetryableError("stripe_malformed_reply")
+    return value

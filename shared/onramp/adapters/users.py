@@ -1,0 +1,147 @@
+"""The `Users` table: identity, roles, and what is owed.
+
+Every update after the first write carries `cognitoSub = :sub`: UpdateItem on a deleted record would create half a
+record, and a relinked one belongs to somebody else's message. A failed condition is a normal outcome: somebody was
+here first, the transition is dropped.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from botocore.exceptions import ClientError
+
+from onramp.adapters.aws import error_code, retryable
+from onramp.adapters.items import from_item, to_values
+from onramp.domain.users import DEFAULT_ROLES, Claim, Names, Onboarding, Owed, User
+from onramp.signup import Refused, Written
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb.client import DynamoDBClient
+
+_CLAIM = (
+    "SET cognitoSub = :sub, userPoolId = :pool, identityProvider = :provider, emailVouchedBy = :voucher,"
+    " updatedAt = :now, linkedAt = :now, owed = :owed, owedSince = :now, dueAt = :due,"
+    # An admin may have prepared the record: what is theirs stays byte for byte.
+    " #roles = if_not_exists(#roles, :roles), onboarding = if_not_exists(onboarding, :self_service),"
+    " createdAt = if_not_exists(createdAt, :now)"
+)
+_NAME_ATTRIBUTES = {"givenName": "given_name", "familyName": "family_name", "name": "name"}
+
+
+@dataclass(frozen=True, slots=True)
+class UserTable:
+    client: DynamoDBClient
+    table: str
+
+    def claim(self, claim: Claim) -> Written | Refused:
+        """One write that creates or links the record and owes the event, or the record that stands in the way.
+
+        ALL_OLD tells created from linked; ALL_OLD on a failed condition tells our own repeated write from a
+        conflict, without a second read.
+        """
+        expression, names, values = _claim_update(claim)
+        with retryable("users_update"):
+            try:
+                reply = self.client.update_item(
+                    TableName=self.table,
+                    Key={"userId": {"S": claim.user_id}},
+                    UpdateExpression=expression,
+                    # `may_link` False must not take over what an admin prepared: it may only create.
+                    ConditionExpression=f"attribute_not_exists({'cognitoSub' if claim.may_link else 'userId'})",
+                    ExpressionAttributeNames=names,
+                    ExpressionAttributeValues=values,
+                    ReturnValues="ALL_OLD",
+                    ReturnValuesOnConditionCheckFailure="ALL_OLD",
+                )
+            except ClientError as error:
+                if error_code(error) != "ConditionalCheckFailedException":
+                    raise
+                return Refused(_user(error.response["Item"]))  # type: ignore[typeddict-item]
+        before = reply.get("Attributes")
+        return Written(_user(before) if before else None)
+
+    def get(self, user_id: str) -> User | None:
+        """A consistent read."""
+        with retryable("users_get"):
+            reply = self.client.get_item(TableName=self.table, Key={"userId": {"S": user_id}}, ConsistentRead=True)
+        return _user(reply["Item"]) if reply.get("Item") else None
+
+    def enrichment_failed_once(self, user: User, due_at: int) -> None:
+        """`emit` -> `enrich`: the worker has the message, so the event was delivered (protocol 4)."""
+        self._move(user, Owed.ENRICH, "begins_with(owed, :emit)", due_at)
+
+    def hand_to_operator(self, user: User) -> None:
+        """`emit` or `enrich` -> `operator` (protocol 5). From either: the reconciler may have flipped it meanwhile."""
+        self._move(user, Owed.OPERATOR, "(begins_with(owed, :emit) OR begins_with(owed, :enrich))", None)
+
+    def settle(self, user: User) -> None:
+        """Whatever is owed is removed, `operator` too: the user is provisioned (protocol 6)."""
+        self._update(user, "REMOVE owed, owedSince, dueAt", "cognitoSub = :sub", {})
+
+    def _move(self, user: User, to: Owed, condition: str, due_at: int | None) -> None:
+        """Keeps the shard and `owedSince`. `due_at` None leaves it: nothing is ever due of an operator's case."""
+        shard = (user.owed or "#0").rpartition("#")[2]
+        values: dict[str, Any] = {":to": to.on(shard), ":emit": "emit#"}
+        if ":enrich" in condition:
+            values[":enrich"] = "enrich#"
+        if due_at is not None:
+            values[":due"] = due_at
+        change = "SET owed = :to" + (", dueAt = :due" if due_at is not None else "")
+        self._update(user, change, f"cognitoSub = :sub AND {condition}", values)
+
+    def _update(self, user: User, change: str, condition: str, values: dict[str, Any]) -> None:
+        with retryable("users_update"):
+            try:
+                self.client.update_item(
+                    TableName=self.table,
+                    Key={"userId": {"S": user.user_id}},
+                    UpdateExpression=change,
+                    ConditionExpression=condition,
+                    ExpressionAttributeValues=to_values({":sub": user.cognito_sub, **values}),
+                )
+            except ClientError as error:
+                if error_code(error) != "ConditionalCheckFailedException":
+                    raise
+
+
+def _claim_update(claim: Claim) -> tuple[str, dict[str, str], dict[str, Any]]:
+    values: dict[str, Any] = {
+        ":sub": claim.sub,
+        ":pool": claim.user_pool_id,
+        ":provider": claim.identity_provider,
+        ":voucher": claim.email_vouched_by,
+        ":now": claim.at,
+        ":owed": claim.owed,
+        ":due": claim.due_at,
+        ":roles": list(DEFAULT_ROLES),
+        ":self_service": Onboarding.SELF_SERVICE.value,
+    }
+    expression, names = _CLAIM, {"#roles": "roles"}
+    for attribute, field in _NAME_ATTRIBUTES.items():
+        if (value := getattr(claim.names, field)) is not None:
+            expression += f", #{field} = if_not_exists(#{field}, :{field})"
+            names[f"#{field}"] = attribute
+            values[f":{field}"] = value
+    return expression, names, to_values(values)
+
+
+def _user(item: dict[str, Any]) -> User:
+    row = from_item(item)
+    return User(
+        user_id=row["userId"],
+        roles=tuple(row.get("roles", DEFAULT_ROLES)),
+        onboarding=row.get("onboarding", Onboarding.SELF_SERVICE),
+        cognito_sub=row.get("cognitoSub"),
+        user_pool_id=row.get("userPoolId"),
+        identity_provider=row.get("identityProvider"),
+        email_vouched_by=row.get("emailVouchedBy"),
+        names=Names(*(row.get(attribute) for attribute in _NAME_ATTRIBUTES)),
+        created_at=row.get("createdAt"),
+        updated_at=row.get("updatedAt"),
+        linked_at=row.get("linkedAt"),
+        owed=row.get("owed"),
+        owed_since=row.get("owedSince"),
+        due_at=row.get("dueAt"),
+    )

@@ -1,0 +1,109 @@
+"""The events Onramp publishes, as plain data: no pydantic here, the trigger's cold start pays for every import.
+
+`onramp.events` holds the contracts; a property test holds what is built here against them.
+"""
+
+from __future__ import annotations
+
+import uuid
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import Any
+
+from onramp.domain.users import Profile, User
+
+SOURCE = "onramp.signup"
+SCHEMA_VERSION = "1.0"
+_NAMESPACE = uuid.UUID("9910ce3f-13d7-5c4b-abb2-07ce17bcf574")
+
+
+class Kind(StrEnum):
+    """The `detail-type` of an event."""
+
+    USER_SIGNED_UP = "UserSignedUp"
+    USER_PROVISIONED = "UserProvisioned"
+    USER_PROVISIONING_FAILED = "UserProvisioningFailed"
+
+
+class Origin(StrEnum):
+    """Which part of Onramp published the event."""
+
+    SIGNUP = "signup"
+    RECONCILE = "reconcile"
+    BACKFILL = "backfill"
+    REPLAY = "replay"
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    kind: Kind
+    detail: dict[str, Any]
+
+
+def event_id(user_pool_id: str, sub: str, kind: Kind, *more: object) -> str:
+    """The same for ever for one (pool, sub, kind): retries, re-emissions and replays dedup on it.
+
+    `more` tells apart events of which one user may have several (a second failure is news).
+    """
+    return str(uuid.uuid5(_NAMESPACE, "/".join((user_pool_id, sub, kind.value, *map(str, more)))))
+
+
+def rfc3339(millis: int) -> str:
+    return datetime.fromtimestamp(millis / 1000, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def user_signed_up(user: User, *, correlation_id: str, origin: Origin = Origin.SIGNUP) -> Event:
+    """Built from the record as stored, so that every emission of it says the same; `user` is a linked record."""
+    if user.cognito_sub is None or user.user_pool_id is None or user.linked_at is None:
+        raise ValueError("UserSignedUp is about a record that is linked to a Cognito user")
+    at = rfc3339(user.linked_at)
+    names = user.names
+    data = {
+        "userId": user.user_id,
+        "cognitoSub": user.cognito_sub,
+        "userPoolId": user.user_pool_id,
+        "email": user.user_id,
+        "emailVouchedBy": user.email_vouched_by,
+        "givenName": names.given_name,
+        "familyName": names.family_name,
+        "roles": list(user.roles),
+        "onboarding": user.onboarding,
+        "identityProvider": user.identity_provider,
+        "signedUpAt": at,
+    }
+    identity = event_id(user.user_pool_id, user.cognito_sub, Kind.USER_SIGNED_UP)
+    return _event(Kind.USER_SIGNED_UP, identity, at, correlation_id, origin, data)
+
+
+def user_provisioned(profile: Profile, user_pool_id: str, *, at: int, correlation_id: str) -> Event:
+    data = {
+        "cognitoSub": profile.sub,
+        "displayName": profile.display_name,
+        "stripeCustomerId": profile.stripe_customer_id,
+        "revenueCatId": profile.revenue_cat_id,
+    }
+    identity = event_id(user_pool_id, profile.sub, Kind.USER_PROVISIONED)
+    return _event(Kind.USER_PROVISIONED, identity, rfc3339(at), correlation_id, Origin.SIGNUP, data)
+
+
+def user_provisioning_failed(
+    sub: str, user_pool_id: str, *, step: str, reason: str, at: int, correlation_id: str
+) -> Event:
+    data = {"cognitoSub": sub, "step": step, "reason": reason}
+    identity = event_id(user_pool_id, sub, Kind.USER_PROVISIONING_FAILED, step, at)
+    return _event(Kind.USER_PROVISIONING_FAILED, identity, rfc3339(at), correlation_id, Origin.SIGNUP, data)
+
+
+def _event(
+    kind: Kind, identity: str, occurred_at: str, correlation_id: str, origin: Origin, data: dict[str, Any]
+) -> Event:
+    metadata = {
+        "eventId": identity,
+        "schemaVersion": SCHEMA_VERSION,
+        "occurredAt": occurred_at,
+        "correlationId": correlation_id,
+        "origin": origin.value,
+    }
+    # Absent, not null, is how an optional field is left out: consumers then need one rule, not two.
+    return Event(kind, {"metadata": metadata, "data": {k: v for k, v in data.items() if v is not None}})

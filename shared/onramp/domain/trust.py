@@ -1,0 +1,110 @@
+"""Who vouches for an e-mail address, and what a signup may therefore claim (docs/architecture.md).
+
+Cognito's CONFIRMED is not "verified": an admin's confirmation verifies nothing, and a federated provider may claim
+any address. So the right to create a record and the right to link a pre-created one (with its roles!) follow from
+who vouches for the address, and from nothing else in the event.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from onramp.domain.errors import ConfigurationError
+from onramp.domain.identity import usable_name
+
+NATIVE = "Cognito"
+UNKNOWN = "unknown"
+NOBODY = "nobody"
+_BUILT_IN = ("Google", "SignInWithApple")
+
+
+@dataclass(frozen=True, slots=True)
+class Vouching:
+    """Who vouches for the address of one identity, and what that allows."""
+
+    identity_provider: str
+    vouched_by: str
+    may_create: bool
+    may_link: bool
+
+
+@dataclass(frozen=True, slots=True)
+class TrustPolicy:
+    """The operator's say: trusted `(provider, domain)` pairs, domain `*` for any; and whether unverified may enter."""
+
+    trusted: frozenset[tuple[str, str]] = frozenset()
+    allow_unverified: bool = False
+
+    @classmethod
+    def parse(cls, trusted: str, *, allow_unverified: bool) -> TrustPolicy:
+        """Reads `Name@example.com,Other@*`. Raises ConfigurationError for anything else."""
+        pairs = set()
+        for entry in filter(None, (part.strip() for part in trusted.split(","))):
+            name, at, domain = entry.rpartition("@")
+            if not (name and at and domain):
+                raise ConfigurationError(
+                    f"TRUSTED_IDENTITY_PROVIDERS: '{entry}' is not 'Provider@domain' (or 'Provider@*' for any domain)"
+                )
+            pairs.add((name, domain.lower()))
+        return cls(frozenset(pairs), allow_unverified)
+
+    def vouching(self, attributes: Mapping[str, Any], status: object, email: str) -> Vouching:
+        """Judges one user by Cognito's attributes and status; `email` is already canonical.
+
+        Several identities: the least trusted decides. The user name is never looked at: anybody may choose it.
+        """
+        identities = _identities(attributes.get("identities"))
+        if identities is None:
+            return self._nobody(UNKNOWN)
+        verified = _is_true(attributes.get("email_verified"))
+        if status == "EXTERNAL_PROVIDER" or any(_is_primary(entry) for entry in identities):
+            judged = [self._federated(entry, email, verified=verified) for entry in identities]
+            return min(judged, key=lambda v: (v.may_link, v.may_create), default=self._nobody(UNKNOWN))
+        if status == "CONFIRMED" and verified:
+            return Vouching(NATIVE, "cognito", may_create=True, may_link=True)
+        return self._nobody(NATIVE if status == "CONFIRMED" else UNKNOWN)
+
+    def _federated(self, entry: Mapping[str, Any], email: str, *, verified: bool) -> Vouching:
+        name, kind = entry.get("providerName"), entry.get("providerType")
+        provider = usable_name(name) or UNKNOWN
+        if isinstance(name, str) and self._is_trusted(name, email):
+            return Vouching(provider, provider, may_create=True, may_link=True)
+        if name in _BUILT_IN and name == kind:
+            # Without an attribute mapping Cognito marks a Google or Apple address "false": the provider did
+            # authenticate its user, so a default record is fine, but an admin's record needs the mark.
+            return Vouching(provider, provider if verified else NOBODY, may_create=True, may_link=verified)
+        return self._nobody(provider)
+
+    def _is_trusted(self, name: str, email: str) -> bool:
+        domain = email.rpartition("@")[2]
+        return (name, domain) in self.trusted or (name, "*") in self.trusted
+
+    def _nobody(self, provider: str) -> Vouching:
+        return Vouching(provider, NOBODY, may_create=self.allow_unverified, may_link=False)
+
+
+def _identities(value: object) -> list[Mapping[str, Any]] | None:
+    """Cognito's `identities`: a JSON list in a string, empty or absent for a native user. None = unreadable."""
+    if value is None or value == "":
+        return []
+    try:
+        entries = json.loads(value) if isinstance(value, str) else None
+    except (ValueError, RecursionError):
+        return None
+    if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
+        return None
+    return entries
+
+
+def _is_primary(entry: Mapping[str, Any]) -> bool:
+    """Only a clear "no" counts as one: whatever else stands there, the user is treated as federated."""
+    primary = entry.get("primary", False)
+    return not (primary is False or primary == "false")
+
+
+def _is_true(value: object) -> bool:
+    """Cognito sends strings; its documentation also shows JSON booleans. `1` is neither."""
+    return value is True or value == "true"

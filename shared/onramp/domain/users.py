@@ -1,0 +1,161 @@
+"""The user record, the profile, and what the pipeline still owes a user.
+
+`Users` is identity and authorization: admins and the pipeline write it, never the user. `UserProfiles` is what a
+user may edit. What is owed stands on the user record: docs/protocol.md has every transition.
+"""
+
+from __future__ import annotations
+
+import zlib
+from dataclasses import dataclass, field, replace
+from enum import StrEnum
+from typing import Any
+
+DEFAULT_ROLES = ("team_member",)
+SHARDS = 4
+
+
+class Owed(StrEnum):
+    """What the pipeline still has to do for a user. Stored with its shard: `emit#2`; absent = provisioned."""
+
+    EMIT = "emit"
+    ENRICH = "enrich"
+    OPERATOR = "operator"
+
+    def on(self, shard: int | str) -> str:
+        """The stored form. The shard spreads one kind over `SHARDS` index partitions."""
+        return f"{self.value}#{shard}"
+
+
+def shard_of(sub: str) -> int:
+    return zlib.crc32(sub.encode()) % SHARDS
+
+
+class Onboarding(StrEnum):
+    PRE_CREATED = "pre_created"
+    SELF_SERVICE = "self_service"
+
+
+@dataclass(frozen=True, slots=True)
+class Names:
+    given_name: str | None = None
+    family_name: str | None = None
+    name: str | None = None
+
+    @property
+    def full(self) -> str | None:
+        return self.name or " ".join(filter(None, (self.given_name, self.family_name))) or None
+
+    def completed_by(self, other: Names) -> Names:
+        """These names, and the other's where one is absent here."""
+        return Names(
+            other.given_name if self.given_name is None else self.given_name,
+            other.family_name if self.family_name is None else self.family_name,
+            other.name if self.name is None else self.name,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class User:
+    """One row of `Users`. Times are Unix milliseconds; `cognito_sub` is None on a pre-created record."""
+
+    user_id: str
+    roles: tuple[str, ...] = DEFAULT_ROLES
+    onboarding: str = Onboarding.SELF_SERVICE
+    cognito_sub: str | None = None
+    user_pool_id: str | None = None
+    identity_provider: str | None = None
+    email_vouched_by: str | None = None
+    names: Names = field(default_factory=Names)
+    created_at: int | None = None
+    updated_at: int | None = None
+    linked_at: int | None = None
+    owed: str | None = None
+    owed_since: int | None = None
+    due_at: int | None = None
+
+    def owes(self, kind: Owed) -> bool:
+        return self.owed is not None and self.owed.startswith(f"{kind}#")
+
+    def linked_to(self, claim: Claim) -> User:
+        """This record after the claim's write: admin-owned fields stay, the identity is the claim's."""
+        return replace(
+            self,
+            cognito_sub=claim.sub,
+            user_pool_id=claim.user_pool_id,
+            identity_provider=claim.identity_provider,
+            email_vouched_by=claim.email_vouched_by,
+            names=self.names.completed_by(claim.names),
+            created_at=claim.at if self.created_at is None else self.created_at,
+            updated_at=claim.at,
+            linked_at=claim.at,
+            owed=claim.owed,
+            owed_since=claim.at,
+            due_at=claim.due_at,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """One confirmed identity asking for the record of its address, with what the write will owe.
+
+    `may_link` False: the write may only create, never take over a record that an admin prepared.
+    """
+
+    user_id: str
+    sub: str
+    user_pool_id: str
+    identity_provider: str
+    email_vouched_by: str
+    names: Names
+    may_link: bool
+    at: int
+    due_at: int
+
+    @property
+    def owed(self) -> str:
+        return Owed.EMIT.on(shard_of(self.sub))
+
+    def as_new_user(self) -> User:
+        return User(self.user_id).linked_to(self)
+
+
+class Status(StrEnum):
+    PENDING = "pending"
+    READY = "ready"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, slots=True)
+class Profile:
+    """One row of `UserProfiles`. `steps` holds a record per enricher: state, attempts, errorCode, at, codeVersion."""
+
+    sub: str
+    status: str
+    display_name: str | None = None
+    stripe_customer_id: str | None = None
+    revenue_cat_id: str | None = None
+    intent: Intent | None = None
+    steps: dict[str, dict[str, Any]] = field(default_factory=dict)
+
+    @property
+    def ready(self) -> bool:
+        return self.status == Status.READY
+
+    def done(self, step: str) -> bool:
+        return self.steps.get(step, {}).get("state") == "done"
+
+
+@dataclass(frozen=True, slots=True)
+class Intent:
+    """What we are about to ask of Stripe, stored before asking: key, body and the time both were made."""
+
+    epoch: int
+    key: str
+    created_at: int
+    body: dict[str, Any]
+
+
+def display_name(user: User) -> str:
+    """What to call somebody who has not said: the full name, or the part of the address before the @."""
+    return user.names.full or user.user_id.rpartition("@")[0]

@@ -1,0 +1,28 @@
+"""One RevenueCat customer per sub. The id is ours to choose, so the provider itself dedups: no intent is needed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+from onramp.domain.users import Profile, User
+
+
+class Subscribers(Protocol):
+    def ensure(self, customer_id: str, attributes: Mapping[str, str]) -> None:
+        """Creates the customer; one that exists already is a success. Raises RetryableError, PermanentError."""
+
+
+@dataclass(frozen=True, slots=True)
+class RevenueCatCustomer:
+    subscribers: Subscribers
+    name: str = "revenuecat"
+
+    def enrich(self, user: User, profile: Profile) -> Mapping[str, str]:
+        """The id is the sub, never the e-mail: ids may hold letters, digits, `_` and `-` only."""
+        attributes = {"$email": user.user_id}
+        if profile.display_name:
+            attributes["$displayName"] = profile.display_name
+        self.subscribers.ensure(profile.sub, attributes)
+        return {"revenueCatId": profile.sub}

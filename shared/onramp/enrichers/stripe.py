@@ -1,0 +1,134 @@
+"""One Stripe customer per (pool, sub), ever.
+
+The stored intent is the dedup, the idempotency key only a help: Stripe keeps keys for about 24 hours, replays a
+stored 500 and refuses changed parameters. So what is about to be asked is stored before it is asked, and its age
+decides what may be done with it:
+
+    younger than 20 h   post the stored body under the stored key
+    20 to 21 h          neither: the quiet hour outlives every worker, its request and the clocks' skew, so two
+                        workers never stand on both sides of the limit
+    older than 21 h     the key may be gone: look for our customer, adopt it, else the next epoch
+
+Never adopted by e-mail alone: an address may have been somebody else's customer before.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from onramp.domain.errors import OnrampError, PermanentError, RetryableError
+from onramp.domain.users import Intent, Profile, User
+
+HOUR = 3_600_000  # milliseconds
+KEY_IS_SAFE = 20 * HOUR
+KEY_IS_GONE = 21 * HOUR
+
+
+@dataclass(frozen=True, slots=True)
+class Customer:
+    """A customer as Stripe lists it; `created` in Unix seconds."""
+
+    id: str
+    created: int
+    metadata: Mapping[str, str]
+
+
+class ReplayedFailure(OnrampError):
+    """Stripe replayed a stored 500: this key will never do anything else."""
+
+
+class Customers(Protocol):
+    def create(self, body: Mapping[str, Any], key: str) -> str:
+        """The id. Raises ReplayedFailure, RetryableError, or PermanentError on a definite refusal."""
+
+    def with_email(self, email: str) -> Iterable[Customer]:
+        """All customers of the address, every page. Raises RetryableError, PermanentError."""
+
+
+class Intents(Protocol):
+    def store_first_intent(self, sub: str, intent: Intent) -> Profile: ...
+    def store_next_intent(self, sub: str, burnt: Intent, intent: Intent) -> Profile: ...
+
+
+@dataclass(frozen=True, slots=True)
+class StripeCustomer:
+    customers: Customers
+    intents: Intents
+    clock: Callable[[], int]
+    name: str = "stripe"
+
+    def enrich(self, user: User, profile: Profile) -> Mapping[str, str]:
+        return {"stripeCustomerId": profile.stripe_customer_id or self._customer(user, profile)}
+
+    def _customer(self, user: User, profile: Profile) -> str:
+        return self._proceed(user, profile.intent) if profile.intent else self._first(user, profile)
+
+    def _proceed(self, user: User, intent: Intent, *, last: bool = False) -> str:
+        """The three ages. `last`: this attempt has burnt an epoch already and does not burn a second."""
+        age = self.clock() - intent.created_at
+        if age < KEY_IS_SAFE:
+            return self._post(user, intent, last=last)
+        if age <= KEY_IS_GONE:
+            raise RetryableError("stripe_quiet_hour", delay=(KEY_IS_GONE - age) / 1000 + 1)
+        return self._adopt(user, intent) or self._next(user, intent)
+
+    def _first(self, user: User, profile: Profile) -> str:
+        intent = self._intent(user, epoch=1)
+        if self.clock() - (user.linked_at or 0) > KEY_IS_SAFE and (found := self._adopt(user, intent)):
+            # No intent on a user that old may mean a restored table: the customer may exist all the same.
+            return found
+        stored = self.intents.store_first_intent(profile.sub, intent)
+        return self._follow(user, stored)
+
+    def _next(self, user: User, burnt: Intent) -> str:
+        return self._follow(user, self._burn(user, burnt), last=True)
+
+    def _burn(self, user: User, burnt: Intent) -> Profile:
+        """A new key, time and body, if this worker is the first to burn this epoch; else what the first one stored."""
+        return self.intents.store_next_intent(str(user.cognito_sub), burnt, self._intent(user, epoch=burnt.epoch + 1))
+
+    def _follow(self, user: User, stored: Profile, *, last: bool = False) -> str:
+        """Goes on from what stands in the table now, whoever put it there."""
+        if stored.stripe_customer_id:
+            return stored.stripe_customer_id
+        if stored.intent is None:
+            raise RetryableError("stripe_intent_vanished")
+        return self._proceed(user, stored.intent, last=last)
+
+    def _post(self, user: User, intent: Intent, *, last: bool) -> str:
+        try:
+            return self.customers.create(intent.body, intent.key)
+        except ReplayedFailure as error:
+            if last:
+                raise RetryableError("stripe_replayed_500") from error
+            return self._adopt(user, intent) or self._next(user, intent)
+        except PermanentError:
+            # The next epoch is stored, not posted: a redrive would else send the refused request again.
+            if found := self._adopt(user, intent):
+                return found
+            self._burn(user, intent)
+            raise
+
+    def _adopt(self, user: User, intent: Intent) -> str | None:
+        """The oldest customer whose metadata names this very user, among those of the intent's address."""
+        ours = [
+            customer
+            for customer in self.customers.with_email(intent.body["email"])
+            if customer.metadata.get("cognitoSub") == user.cognito_sub
+            and customer.metadata.get("userPoolId") == user.user_pool_id
+        ]
+        return min(ours, key=lambda customer: customer.created).id if ours else None
+
+    def _intent(self, user: User, epoch: int) -> Intent:
+        # The key has no time in it: a restored table computes the same keys again, which then still protect.
+        key = f"onramp/{user.user_pool_id}/{user.cognito_sub}/{epoch}"
+        return Intent(epoch, key, self.clock(), _body(user))
+
+
+def _body(user: User) -> dict[str, Any]:
+    """A pure function of stored data: a retry must ask for the same thing."""
+    metadata = {"cognitoSub": user.cognito_sub, "userPoolId": user.user_pool_id}
+    name = {"name": user.names.full} if user.names.full else {}
+    return {"email": user.user_id, **name, "metadata": metadata}

@@ -1,0 +1,48 @@
+"""The one place that reads the environment. No pydantic here: the trigger imports it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from onramp.domain.errors import ConfigurationError
+from onramp.domain.trust import TrustPolicy
+
+
+def environment() -> Mapping[str, str]:
+    return os.environ
+
+
+def require(env: Mapping[str, str], *names: str) -> None:
+    """Raises ConfigurationError with every missing name at once: one deployment to mend them, not five."""
+    if missing := [name for name in names if not env.get(name, "").strip()]:
+        raise ConfigurationError(f"missing settings: {', '.join(missing)}; template.yaml sets them on the function")
+
+
+@dataclass(frozen=True, slots=True)
+class SignupSettings:
+    """What the trigger needs. `emit_due_after` in milliseconds."""
+
+    users_table: str
+    event_bus: str
+    user_pool_ids: frozenset[str]
+    trust: TrustPolicy
+    emit_due_after: int
+
+    @classmethod
+    def read(cls, env: Mapping[str, str]) -> SignupSettings:
+        require(env, "USERS_TABLE_NAME", "EVENT_BUS_NAME", "USER_POOL_IDS", "EMIT_DUE_AFTER_SECONDS")
+        due = env["EMIT_DUE_AFTER_SECONDS"]
+        if not due.isdecimal():
+            raise ConfigurationError(f"EMIT_DUE_AFTER_SECONDS: '{due}' is not a whole number of seconds")
+        return cls(
+            users_table=env["USERS_TABLE_NAME"],
+            event_bus=env["EVENT_BUS_NAME"],
+            user_pool_ids=frozenset(pool.strip() for pool in env["USER_POOL_IDS"].split(",") if pool.strip()),
+            trust=TrustPolicy.parse(
+                env.get("TRUSTED_IDENTITY_PROVIDERS", ""),
+                allow_unverified=env.get("ALLOW_UNVERIFIED_SIGNUPS", "") == "true",
+            ),
+            emit_due_after=int(due) * 1000,
+        )

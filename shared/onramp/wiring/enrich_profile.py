@@ -1,0 +1,90 @@
+"""The worker's parts, with the list of enrichers: the one place to add a team's own."""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+
+import urllib3
+from aws_lambda_powertools.utilities.parameters import SSMProvider
+
+from onramp.adapters.eventbridge import EventBus
+from onramp.adapters.pacing import TokenBucket
+from onramp.adapters.profiles import ProfileTable
+from onramp.adapters.revenuecat import RevenueCatSubscribers
+from onramp.adapters.secrets import SsmSecret
+from onramp.adapters.sqs import ProvisioningQueue
+from onramp.adapters.stripe import StripeCustomers
+from onramp.adapters.users import UserTable
+from onramp.enrich import Enrich
+from onramp.enrichers import Enricher, NotConfigured
+from onramp.enrichers.revenuecat import RevenueCatCustomer
+from onramp.enrichers.stripe import StripeCustomer
+from onramp.retries import Backoff
+from onramp.settings import environment
+from onramp.steps import Steps
+from onramp.wiring import clients
+from onramp.worker_settings import EnrichSettings
+
+BATCH = 10
+PACING_PATIENCE_SECONDS = 20.0
+
+
+def build() -> Enrich:
+    """Raises ConfigurationError."""
+    settings = EnrichSettings.read(environment())
+    session = clients.session()
+    dynamodb = clients.dynamodb(session, clients.WORKER)
+    profiles = ProfileTable(dynamodb, settings.user_profiles_table_name)
+    enrichers = _enrichers(settings, profiles, SSMProvider(boto3_client=clients.ssm(session, clients.WORKER)))
+    return Enrich(
+        users=UserTable(dynamodb, settings.users_table_name),
+        profiles=profiles,
+        steps=Steps(enrichers, profiles, _threads(enrichers), clients.now_millis, settings.code_version),
+        publisher=EventBus(clients.events(session, clients.WORKER), settings.event_bus_name),
+        queue=ProvisioningQueue(
+            clients.sqs(session, clients.WORKER), settings.provisioning_queue_url, settings.provisioning_dlq_url
+        ),
+        backoff=Backoff(settings.retry_backoff_base_seconds, random.random),
+        clock=clients.now_millis,
+        max_receive_count=settings.max_receive_count,
+        enrich_due_after=settings.enrich_due_after_seconds * 1000,
+        code_version=settings.code_version,
+    )
+
+
+def _threads(enrichers: list[Enricher]) -> ThreadPoolExecutor:
+    """All steps of a whole batch at once; not the pool the records run in, which would wait for itself."""
+    return ThreadPoolExecutor(max_workers=BATCH * len(enrichers), thread_name_prefix="step")
+
+
+def _enrichers(settings: EnrichSettings, profiles: ProfileTable, parameters: SSMProvider) -> list[Enricher]:
+    return [_stripe(settings, profiles, parameters), _revenuecat(settings, parameters)]
+
+
+def _stripe(settings: EnrichSettings, profiles: ProfileTable, parameters: SSMProvider) -> Enricher:
+    if not settings.stripe_secret_name:
+        return NotConfigured("stripe")
+    secret = SsmSecret(parameters, settings.stripe_secret_name)
+    pace = _pace(settings.stripe_requests_per_second, settings)
+    customers = StripeCustomers(secret, settings.stripe_base_url, pace)
+    return StripeCustomer(customers, profiles, clients.now_millis)
+
+
+def _revenuecat(settings: EnrichSettings, parameters: SSMProvider) -> Enricher:
+    if not settings.revenuecat_secret_name:
+        return NotConfigured("revenuecat")
+    secret = SsmSecret(parameters, settings.revenuecat_secret_name)
+    pace = _pace(settings.revenuecat_requests_per_minute / 60, settings)
+    http = urllib3.PoolManager(maxsize=BATCH)
+    return RevenueCatCustomer(
+        RevenueCatSubscribers(secret, settings.revenuecat_base_url, settings.revenuecat_project_id, pace, http)
+    )
+
+
+def _pace(per_second: float, settings: EnrichSettings) -> Callable[[], None]:
+    """This environment's share of the account's rate: at most `maximum_concurrency` of them run at once."""
+    rate = per_second / settings.maximum_concurrency
+    return TokenBucket(rate, BATCH, PACING_PATIENCE_SECONDS, time.monotonic, time.sleep).take
