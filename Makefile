@@ -37,5 +37,7 @@ format: setup ## format and sort the code
 lock: setup ## compile pyproject's dependency groups to requirements/*.txt
 	BIN=$(BIN) sh scripts/lock.sh
 
+include scripts/build.mk
+
 clean: ## remove everything that setup and build made
 	rm -rf $(VENV) .tools .build .aws-sam .onramp .pytest_cache .mypy_cache .ruff_cache

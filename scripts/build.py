@@ -1,0 +1,114 @@
+"""Builds one function's artifact: `build.py FUNCTION DIRECTORY [--zip FILE]`.
+
+The one recipe behind `make build` and `sam build`. ARCHITECTURE and RUNTIME (template.yaml's parameters) name the
+target; ARCHITECTURE=host builds for the machine and the Python that run this, for tests.
+"""
+
+# ruff: noqa: S603 - the commands are the project's own, nothing in them comes from outside
+from __future__ import annotations
+
+import argparse
+import os
+import shutil
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+PLATFORMS = {"arm64": "aarch64-manylinux2014", "x86_64": "x86_64-manylinux2014"}
+
+# The AWS services that a function calls. botocore ships the models of all four hundred, most of its size.
+SERVICES = {
+    "post_confirmation": {"dynamodb", "events"},
+    "enrich_profile": {"dynamodb", "events", "sqs", "ssm"},
+}
+NEVER_SHIPPED = shutil.ignore_patterns("ops", "local", "__pycache__")
+# What installers leave behind. RECORD lists files that are gone and METADATA stays: some packages read their version.
+LEFTOVERS = [".lock", "bin", "*.dist-info/RECORD", "*.dist-info/INSTALLER", "*.dist-info/REQUESTED"]
+EPOCH = (1980, 1, 1, 0, 0, 0)  # the oldest date a zip can hold
+
+
+def build(function: str, target: Path, architecture: str, runtime: str) -> None:
+    shutil.rmtree(target, ignore_errors=True)
+    target.mkdir(parents=True)
+    install(ROOT / "requirements" / f"{function.replace('_', '-')}.txt", target, architecture, runtime)
+    prune(target, SERVICES[function])
+    shutil.copytree(ROOT / "functions" / function, target / "functions" / function, ignore=NEVER_SHIPPED)
+    shutil.copytree(ROOT / "shared" / "onramp", target / "onramp", ignore=NEVER_SHIPPED)
+    if interpreter := interpreter_of(architecture, runtime):
+        compile_bytecode(target, interpreter)
+
+
+def install(lock: Path, target: Path, architecture: str, runtime: str) -> None:
+    version = runtime.removeprefix("python")
+    platform = ["--python-platform", PLATFORMS[architecture], "--python-version", version]
+    options = [] if architecture == "host" else platform
+    # Copied, because a hard link into uv's cache would carry a later change back into it.
+    command = [sys.executable, "-m", "uv", "pip", "install", "--quiet", "--python", sys.executable, *options]
+    command += ["--target", str(target), "--require-hashes", "--only-binary", ":all:", "--link-mode", "copy"]
+    subprocess.run([*command, "--requirement", str(lock)], check=True)
+
+
+def prune(target: Path, services: set[str]) -> None:
+    for pattern in LEFTOVERS:
+        for path in target.glob(pattern):
+            remove(path)
+    for data in (target / "botocore" / "data", target / "boto3" / "data"):
+        for folder in data.iterdir():
+            if folder.is_dir() and folder.name not in services:
+                remove(folder)
+
+
+def remove(path: Path) -> None:
+    if path.is_dir():
+        shutil.rmtree(path)
+    else:
+        path.unlink()
+
+
+def interpreter_of(architecture: str, runtime: str) -> str | None:
+    """An interpreter of the target version, if this machine has one: bytecode is the same on every architecture."""
+    if architecture == "host":
+        return sys.executable
+    found = shutil.which(runtime)
+    # A version manager's shim is on PATH for versions that it then refuses to run.
+    if found and subprocess.run([found, "-c", ""], check=False, capture_output=True).returncode == 0:
+        return found
+    return None
+
+
+def compile_bytecode(target: Path, interpreter: str) -> None:
+    """Lambda cannot keep bytecode between cold starts; unchecked, because nobody edits a deployed source."""
+    command = [interpreter, "-m", "compileall", "-q", "--invalidation-mode", "unchecked-hash"]
+    subprocess.run([*command, "-s", str(target), "-p", "/var/task", str(target)], check=True)
+
+
+def pack(folder: Path, archive: Path) -> None:
+    """The same files give the same bytes: sorted, one date, plain modes."""
+    with zipfile.ZipFile(archive, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as bundle:
+        for path in sorted(path for path in folder.rglob("*") if path.is_file()):
+            entry = zipfile.ZipInfo(path.relative_to(folder).as_posix(), date_time=EPOCH)
+            entry.compress_type = zipfile.ZIP_DEFLATED
+            entry.external_attr = 0o644 << 16
+            bundle.writestr(entry, path.read_bytes())
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("function", choices=sorted(SERVICES))
+    parser.add_argument("directory", type=Path)
+    parser.add_argument("--zip", type=Path)
+    arguments = parser.parse_args()
+    architecture, runtime = os.environ.get("ARCHITECTURE", "arm64"), os.environ.get("RUNTIME", "python3.13")
+    if architecture not in {*PLATFORMS, "host"}:
+        parser.error(f"ARCHITECTURE is '{architecture}': use arm64, x86_64 or host")
+    if ROOT.is_relative_to(arguments.directory.resolve()):
+        parser.error(f"'{arguments.directory}' is emptied first: name a directory of its own")
+    build(arguments.function, arguments.directory, architecture, runtime)
+    if arguments.zip:
+        pack(arguments.directory, arguments.zip)
+
+
+if __name__ == "__main__":
+    main()
