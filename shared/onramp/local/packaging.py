@@ -1,0 +1,43 @@
+"""Zips for the emulator: the handler's folder and `onramp`. The dependencies are those of this Python, which runs
+the functions too; `make build` makes the zips that ship."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import onramp
+from onramp.local.errors import DeployError
+
+_NEVER_SHIPPED = {"local", "ops", "__pycache__"}
+_EPOCH = (1980, 1, 1, 0, 0, 0)
+
+
+def package(root: Path, handler: str) -> tuple[str, bytes]:
+    """The zip of a function and a name for it that changes with its content."""
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, path in _members(root, handler):
+            archive.writestr(zipfile.ZipInfo(name, _EPOCH), path.read_bytes())
+    content = buffer.getvalue()
+    return f"{hashlib.sha256(content).hexdigest()}.zip", content
+
+
+def _members(root: Path, handler: str) -> Iterator[tuple[str, Path]]:
+    """`functions.enrich_profile.handler.handler` lies in functions/enrich_profile."""
+    folder = root.joinpath(*handler.split(".")[:-2])
+    if not folder.is_dir():
+        raise DeployError(f"The handler {handler} has no folder {folder}.")
+    for path in _sources(folder):
+        yield path.relative_to(root).as_posix(), path
+    package_root = Path(onramp.__file__).parent
+    for path in _sources(package_root):
+        if path.relative_to(package_root).parts[0] not in _NEVER_SHIPPED:
+            yield path.relative_to(package_root.parent).as_posix(), path
+
+
+def _sources(folder: Path) -> Iterator[Path]:
+    return (path for path in sorted(folder.rglob("*")) if path.is_file() and "__pycache__" not in path.parts)

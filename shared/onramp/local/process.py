@@ -1,0 +1,102 @@
+"""The server's process, seen from its parent: started on a port of its own, and never left behind."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import urllib3
+
+from onramp.local.errors import PortTakenError, ServerFailedError
+from onramp.local.server import HOST, STOP_WITHIN_SECONDS
+
+START_WITHIN_SECONDS = 30.0
+_HEALTH = "/_ministack/health"
+
+
+class ServerProcess:
+    def __init__(self, process: subprocess.Popen[bytes], port: int, scratch: Path) -> None:
+        self.endpoint = f"http://{HOST}:{port}"
+        self._process = process
+        self._scratch = scratch
+
+    @classmethod
+    def start(cls, port: int, region: str, *, enforce_iam: bool) -> ServerProcess:
+        """A server that answers."""
+        listening = _listen(port)
+        port = listening.getsockname()[1]
+        scratch = Path(tempfile.mkdtemp(prefix="onramp-"))
+        command = [sys.executable, "-m", "onramp.local.server", "--fd", str(listening.fileno())]
+        command += ["--port", str(port), "--region", region, "--scratch", str(scratch)]
+        command += ["--enforce-iam"] if enforce_iam else []
+        with listening, (scratch / "server.log").open("wb") as log:
+            process = subprocess.Popen(  # noqa: S603  # our own module, by this Python
+                command,
+                stdin=subprocess.PIPE,  # its end is the server's end: see server.py
+                stdout=log,
+                stderr=log,
+                pass_fds=[listening.fileno()],
+                start_new_session=True,  # Ctrl-C is for us, who then stop it in order
+            )
+        server = cls(process, port, scratch)
+        try:
+            server._wait_until_healthy()
+        except BaseException:
+            server.stop()
+            raise
+        return server
+
+    def stop(self) -> None:
+        if self._process.stdin and not self._process.stdin.closed:
+            self._process.stdin.close()
+        try:
+            orderly = self._process.wait(STOP_WITHIN_SECONDS + 1) == 0
+        except subprocess.TimeoutExpired:
+            orderly = False
+        if not orderly:  # it may have left functions behind
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(self._process.pid, signal.SIGKILL)
+            self._process.wait()
+        shutil.rmtree(self._scratch, ignore_errors=True)
+
+    def log(self) -> str:
+        """What the server itself had to say: for the search for its faults."""
+        path = self._scratch / "server.log"
+        return path.read_text(errors="replace") if path.exists() else ""
+
+    def _wait_until_healthy(self) -> None:
+        http = urllib3.PoolManager(retries=False, timeout=1.0)
+        deadline = time.monotonic() + START_WITHIN_SECONDS
+        while time.monotonic() < deadline:
+            if self._process.poll() is not None:
+                last = self.log().strip().rpartition("\n")[2] or f"exit code {self._process.returncode}"
+                raise ServerFailedError(last)
+            try:
+                if http.request("GET", self.endpoint + _HEALTH).status == 200:
+                    return
+            except urllib3.exceptions.HTTPError:
+                continue  # it listens from the first moment and answers once it is up
+        raise ServerFailedError(f"no answer within {START_WITHIN_SECONDS:.0f} s")
+
+
+def _listen(port: int) -> socket.socket:
+    listening = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listening.bind((HOST, port))
+        listening.listen(128)
+    except OSError as exc:
+        listening.close()
+        if exc.errno in (errno.EADDRINUSE, errno.EACCES):
+            raise PortTakenError(port) from exc
+        raise
+    return listening

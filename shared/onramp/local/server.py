@@ -1,0 +1,115 @@
+"""The child process: the emulator, its layers and the fakes on one port (`python -m onramp.local.server`).
+
+It inherits its listening socket, so the port is known and bound before it starts. It lives as long as its
+standard input is open: the parent holds the other end, and the kernel closes it however the parent dies.
+It is the leader of its own process group, to which the functions' processes belong.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import os
+import shutil
+import signal
+import sys
+import threading
+import time
+from collections.abc import Callable
+
+from onramp.local.asgi import App
+from onramp.local.aws import ACCESS_KEY
+
+HOST = "127.0.0.1"
+STOP_WITHIN_SECONDS = 5.0
+_KEPT = ("PATH", "HOME", "LANG", "LC_ALL", "PYTHONPATH", "VIRTUAL_ENV")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m onramp.local.server")
+    parser.add_argument("--fd", type=int, required=True, help="the listening socket, inherited")
+    parser.add_argument("--port", type=int, required=True, help="the port it is bound to")
+    parser.add_argument("--region", required=True)
+    parser.add_argument("--scratch", required=True, help="an empty directory of its own, removed at the end")
+    parser.add_argument("--enforce-iam", action="store_true")
+    arguments = parser.parse_args()
+    if os.getpgrp() != os.getpid():
+        os.setpgrp()
+    set_environment(arguments.port, arguments.region, arguments.scratch, enforce_iam=arguments.enforce_iam)
+    try:
+        asyncio.run(serve(make_app(arguments.region), arguments.fd, arguments.scratch))
+    finally:
+        clean_up(arguments.scratch)
+
+
+def set_environment(port: int, region: str, scratch: str, *, enforce_iam: bool) -> None:
+    """Before the emulator is imported, for it reads its settings then. The functions inherit all of this, so
+    nothing of the caller's own AWS environment may be left in it."""
+    kept = {name: os.environ[name] for name in _KEPT if name in os.environ}
+    os.environ.clear()
+    os.environ.update(kept)
+    os.environ.update(
+        TMPDIR=scratch,
+        GATEWAY_PORT=str(port),
+        BIND_HOST=HOST,
+        MINISTACK_HOST=HOST,
+        MINISTACK_REGION=region,
+        AUTH="true" if enforce_iam else "false",
+        LOG_LEVEL="WARNING",
+        IOT_MTLS_ENABLED="0",
+        SFTP_ENABLED="0",
+        DOCKER_HOST="unix:///nonexistent",  # the emulator would clean up containers that are not ours
+        AWS_ENDPOINT_URL=f"http://{HOST}:{port}",
+        AWS_ACCESS_KEY_ID=ACCESS_KEY,
+        AWS_SECRET_ACCESS_KEY=ACCESS_KEY,
+        AWS_DEFAULT_REGION=region,
+    )
+
+
+def make_app(region: str) -> App:
+    from ministack.app import app as emulator
+
+    from onramp.local.fakes.revenuecat import FakeRevenueCat
+    from onramp.local.fakes.stripe import FakeStripe
+    from onramp.local.gateway import Gateway
+
+    return Gateway(emulator, {"stripe": FakeStripe(), "revenuecat": FakeRevenueCat()}, region)
+
+
+async def serve(app: App, fd: int, scratch: str) -> None:
+    from hypercorn.asyncio import serve as hypercorn_serve
+    from hypercorn.config import Config
+
+    config = Config()
+    config.bind = [f"fd://{fd}"]
+    config.keep_alive_timeout = 75
+    config.graceful_timeout = 0.5
+    config.accesslog = None
+    loop, stop = asyncio.get_running_loop(), asyncio.Event()
+
+    def stop_now() -> None:
+        loop.call_soon_threadsafe(stop.set)
+
+    loop.add_signal_handler(signal.SIGTERM, stop.set)
+    threading.Thread(target=_outlive_nobody, args=(stop_now, scratch), daemon=True).start()
+    await hypercorn_serve(app, config, shutdown_trigger=stop.wait)  # type: ignore[arg-type]
+
+
+def _outlive_nobody(stop: Callable[[], None], scratch: str) -> None:
+    """Stop when the parent is gone. If stopping takes too long, take the functions along the hard way."""
+    sys.stdin.buffer.read()
+    stop()
+    time.sleep(STOP_WITHIN_SECONDS)
+    shutil.rmtree(scratch, ignore_errors=True)
+    os.killpg(0, signal.SIGKILL)
+
+
+def clean_up(scratch: str) -> None:
+    from ministack.core import lambda_runtime
+
+    lambda_runtime.reset()
+    shutil.rmtree(scratch, ignore_errors=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,102 @@
+"""LocalStack: the whole pipeline on this machine, as a context manager.
+
+with LocalStack.start() as stack:
+    stack.client("cognito-idp").sign_up(ClientId=stack.outputs["UserPoolClientId"], ...)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
+
+import boto3
+from botocore.config import Config
+
+import onramp
+from onramp.local.aws import ACCESS_KEY
+from onramp.local.control import GatewayControl
+from onramp.local.deploy import deploy
+from onramp.local.gateway import FAKES
+from onramp.local.logs import function_logs
+from onramp.local.parameters import REGION
+from onramp.local.process import ServerProcess
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+ROOT = Path(onramp.__file__).resolve().parents[2]
+
+
+class LocalStack:
+    """A running, deployed stack. Made by `LocalStack.start`, ended by `stop` or the end of the `with` block."""
+
+    def __init__(self, server: ServerProcess, region: str, fakes: Mapping[str, str | None]) -> None:
+        self.endpoint = server.endpoint
+        self.region = region
+        self.fakes = {name: url or f"{self.endpoint}{FAKES}{name}" for name, url in fakes.items()}
+        self.outputs: dict[str, str] = {}
+        self.control = GatewayControl(self.endpoint)
+        self._server = server
+        self._clients: dict[str, Any] = {}
+
+    @classmethod
+    def start(
+        cls,
+        port: int = 0,
+        *,
+        enforce_iam: bool = False,
+        stripe_url: str | None = None,
+        revenuecat_url: str | None = None,
+        parameters: Mapping[str, str] | None = None,
+        template: Path = ROOT / "template.yaml",
+    ) -> LocalStack:
+        """`port` 0 takes a free one; `parameters` go over the local ones of parameters.py."""
+        server = ServerProcess.start(port, REGION, enforce_iam=enforce_iam)
+        try:
+            stack = cls(server, REGION, {"stripe": stripe_url, "revenuecat": revenuecat_url})
+            stack.outputs = deploy(stack, template, parameters)
+        except BaseException:
+            server.stop()
+            raise
+        return stack
+
+    def stop(self) -> None:
+        """Ends every process of the stack. Harmless when called again."""
+        self._server.stop()
+
+    def session(self) -> boto3.Session:
+        """Credentials and region; the endpoint must be given to each client, or set AWS_ENDPOINT_URL."""
+        return boto3.Session(aws_access_key_id=ACCESS_KEY, aws_secret_access_key=ACCESS_KEY, region_name=self.region)
+
+    def client(self, service: str) -> Any:
+        """A boto3 client on this stack, one for each service."""
+        if service not in self._clients:
+            config = Config(connect_timeout=5, read_timeout=60, retries={"total_max_attempts": 1})
+            self._clients[service] = self.session().client(
+                service,
+                endpoint_url=self.endpoint,
+                config=config,  # type: ignore[call-overload]
+            )
+        return self._clients[service]
+
+    def logs(self) -> list[str]:
+        """Every line that the functions have written, oldest first in each log stream."""
+        return function_logs(self.client("logs"))
+
+    def environment(self) -> dict[str, str]:
+        """What a shell or a child process needs to talk to this stack with any AWS client."""
+        return {
+            "AWS_ENDPOINT_URL": self.endpoint,
+            "AWS_DEFAULT_REGION": self.region,
+            "AWS_ACCESS_KEY_ID": ACCESS_KEY,
+            "AWS_SECRET_ACCESS_KEY": ACCESS_KEY,
+        }
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()

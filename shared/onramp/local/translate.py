@@ -1,0 +1,49 @@
+"""template.yaml (SAM) to plain CloudFormation, offline."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from onramp.local.errors import DeployError
+
+Template = dict[str, Any]
+
+
+def load_template(path: Path) -> Template:
+    """The SAM source, its short intrinsics (`!Ref`) in their long form."""
+    from samtranslator.yaml_helper import yaml_parse
+
+    try:
+        template = yaml_parse(path.read_text())
+    except OSError as exc:
+        raise DeployError(f"{path} cannot be read: {exc.strerror}") from exc
+    return dict(template)
+
+
+def translate(sam: Template, parameters: Mapping[str, str], code: Mapping[str, str], region: str) -> Template:
+    """`code`: an s3:// address for each function's logical id, put in the place of its CodeUri."""
+    from samtranslator.model.exceptions import InvalidDocumentException
+    from samtranslator.parser.parser import Parser
+    from samtranslator.translator.translator import Translator
+
+    for logical_id, address in code.items():
+        sam["Resources"][logical_id]["Properties"]["CodeUri"] = address
+    os.environ.setdefault("AWS_DEFAULT_REGION", region)  # the translator asks for a region's partition
+    no_managed_policies: dict[str, str] = {}  # it would list them in IAM
+    try:
+        return dict(Translator(no_managed_policies, Parser()).translate(sam, dict(parameters)))
+    except InvalidDocumentException as exc:
+        causes = "; ".join(cause.message for cause in exc.causes)
+        raise DeployError(f"template.yaml is not valid SAM: {causes}") from exc
+
+
+def functions_in(sam: Template) -> dict[str, str]:
+    """Logical id -> handler string of every function."""
+    return {
+        logical_id: resource["Properties"]["Handler"]
+        for logical_id, resource in sam["Resources"].items()
+        if resource["Type"] == "AWS::Serverless::Function"
+    }
