@@ -18,6 +18,7 @@ from onramp.domain.users import Intent, Profile, Status, User, display_name
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb.client import DynamoDBClient
 
+_STEPS = "#provisioning"  # the name itself is one of DynamoDB's reserved words
 _INTENT = "stripeIntent"  # beside the step records in `provisioning`
 
 
@@ -44,7 +45,8 @@ class ProfileTable:
             "provisioning": {},
             "preferences": {},
         }
-        assignments = [f"{name} = if_not_exists({name}, :{name})" for name in once]
+        paths = {name: _STEPS if name == "provisioning" else name for name in once}
+        assignments = [f"{path} = if_not_exists({path}, :{name})" for name, path in paths.items()]
         values = {f":{name}": value for name, value in once.items()} | {":now": now}
         change = f"SET {', '.join(assignments)}, updatedAt = :now"
         return self._update(str(user.cognito_sub), change, values)[1]
@@ -65,32 +67,32 @@ class ProfileTable:
 
     def save_step(self, sub: str, step: str, record: dict[str, Any], found: Mapping[str, str]) -> Profile:
         """Records a finished step and the ids it found. An id that is there already stays, and is returned."""
-        change = "SET provisioning.#step = :record" + "".join(f", {name} = :{name}" for name in found)
+        change = f"SET {_STEPS}.#step = :record" + "".join(f", {name} = :{name}" for name in found)
         condition = " AND ".join(f"attribute_not_exists({name})" for name in found) or None
         values = {":record": record, **{f":{name}": value for name, value in found.items()}}
         saved, profile = self._update(sub, change, values, condition=condition, names={"#step": step})
         if saved:
             return profile
-        return self._update(sub, "SET provisioning.#step = :record", {":record": record}, names={"#step": step})[1]
+        return self._update(sub, f"SET {_STEPS}.#step = :record", {":record": record}, names={"#step": step})[1]
 
     def note_failure(self, sub: str, step: str, record: dict[str, Any]) -> None:
         """Never over a step that another worker finished meanwhile."""
         self._update(
             sub,
-            "SET provisioning.#step = :record",
+            f"SET {_STEPS}.#step = :record",
             {":record": record, ":done": "done"},
-            condition="attribute_not_exists(provisioning.#step) OR provisioning.#step.#state <> :done",
+            condition=f"attribute_not_exists({_STEPS}.#step) OR {_STEPS}.#step.#state <> :done",
             names={"#step": step, "#state": "state"},
         )
 
     def store_first_intent(self, sub: str, intent: Intent) -> Profile:
         """The profile as it then stands: with this intent, or with what another worker stored first."""
-        condition = f"attribute_not_exists(provisioning.{_INTENT}) AND attribute_not_exists(stripeCustomerId)"
+        condition = f"attribute_not_exists({_STEPS}.{_INTENT}) AND attribute_not_exists(stripeCustomerId)"
         return self._store_intent(sub, intent, condition, {})
 
     def store_next_intent(self, sub: str, burnt: Intent, intent: Intent) -> Profile:
         """Replaces exactly the intent that was read: two workers that burn one at once agree on the next."""
-        return self._store_intent(sub, intent, f"provisioning.{_INTENT}.epoch = :read", {":read": burnt.epoch})
+        return self._store_intent(sub, intent, f"{_STEPS}.{_INTENT}.epoch = :read", {":read": burnt.epoch})
 
     def _store_intent(self, sub: str, intent: Intent, condition: str, values: dict[str, Any]) -> Profile:
         stored = {
@@ -100,7 +102,7 @@ class ProfileTable:
             "body": intent.body,
         }
         values = {**values, ":intent": stored}
-        return self._update(sub, f"SET provisioning.{_INTENT} = :intent", values, condition=condition)[1]
+        return self._update(sub, f"SET {_STEPS}.{_INTENT} = :intent", values, condition=condition)[1]
 
     def _update(
         self,
@@ -113,8 +115,9 @@ class ProfileTable:
     ) -> tuple[bool, Profile]:
         """Whether the condition held, and the profile as it stands after the attempt."""
         optional: dict[str, Any] = {"ConditionExpression": condition} if condition else {}
-        if names:
-            optional["ExpressionAttributeNames"] = names
+        aliases = {_STEPS: "provisioning"} if _STEPS in f"{change} {condition}" else {}
+        if names or aliases:
+            optional["ExpressionAttributeNames"] = {**(names or {}), **aliases}
         with retryable("profiles_update"):
             try:
                 reply = self.client.update_item(
