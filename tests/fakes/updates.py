@@ -6,7 +6,8 @@ lists from the back, so that every index means the place it had before.
 
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
+from itertools import combinations
+from typing import Any, NoReturn
 
 from tests.fakes.attributes import (
     SETS,
@@ -151,21 +152,23 @@ def parse_update(kind: str, text: str) -> Parsed:
 def target_paths(clauses: tuple[Clause, ...], scope: Scope) -> list[Steps]:
     """Where the clauses write; no two of them may touch the same place."""
     paths = [clause.path.steps(scope.names) for clause in clauses]
-    for at, one in enumerate(paths):
-        for other in paths[at + 1 :]:
-            shared = min(len(one), len(other))
-            if one[:shared] == other[:shared]:
-                scope.refuse(
-                    "Two document paths overlap with each other; must remove or rewrite one of these paths; "
-                    f"path one: {list(one)}, path two: {list(other)}"
-                )
-            fork = next(place for place in range(shared) if one[place] != other[place])
-            if fork and type(one[fork]) is not type(other[fork]):
-                scope.refuse(
-                    "Two document paths conflict with each other; must remove or rewrite one of these paths; "
-                    f"path one: {list(one)}, path two: {list(other)}"
-                )
+    if len({path[0] for path in paths}) == len(paths):
+        return paths
+    for one, other in combinations(paths, 2):
+        shared = min(len(one), len(other))
+        fork = next((place for place in range(shared) if one[place] != other[place]), None)
+        if fork is None:
+            _refuse_pair(scope, "overlap", one, other)
+        elif fork and type(one[fork]) is not type(other[fork]):
+            _refuse_pair(scope, "conflict", one, other)
     return paths
+
+
+def _refuse_pair(scope: Scope, how: str, one: Steps, other: Steps) -> NoReturn:
+    scope.refuse(
+        f"Two document paths {how} with each other; must remove or rewrite one of these paths; "
+        f"path one: {list(one)}, path two: {list(other)}"
+    )
 
 
 def apply_update(clauses: tuple[Clause, ...], paths: list[Steps], scope: Scope) -> Item:

@@ -1,0 +1,48 @@
+"""The backends of the contract suite, and their known deviations from AWS."""
+
+from collections.abc import Generator, Iterator
+
+import pytest
+
+from tests.contracts import backends
+from tests.contracts.backends import Backend, BotoBackend, FakeBackend
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "deviates(backend=reason): where a backend differs from what AWS documents")
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> Generator[None, object, object]:
+    """A known deviation must still be one: the test has to fail on that backend, and says so when it does not."""
+    name, reason = _deviation(pyfuncitem)
+    if not reason:
+        return (yield)
+    try:
+        yield
+    except Exception:  # noqa: BLE001 - however the backend fails: this is the edge
+        return True
+    return pytest.fail(f"{name} now does as AWS does, drop its mark: {reason}")
+
+
+def _deviation(item: pytest.Function) -> tuple[str, str]:
+    name = str(item.callspec.params.get("backend", "")) if hasattr(item, "callspec") else ""
+    reasons = [marker.kwargs[name] for marker in item.iter_markers("deviates") if name in marker.kwargs]
+    return name, reasons[0] if reasons else ""
+
+
+@pytest.fixture(scope="session")
+def emulator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[BotoBackend]:
+    with backends.emulator(tmp_path_factory.mktemp("emulator")) as backend:
+        yield backend
+
+
+@pytest.fixture(scope="module", params=["fake", "moto", "emulator"])
+def backend(request: pytest.FixtureRequest) -> Iterator[Backend]:
+    if request.param == "fake":
+        yield FakeBackend()
+    elif request.param == "moto":
+        with backends.moto() as moto:
+            yield moto
+    else:
+        yield request.getfixturevalue("emulator")
