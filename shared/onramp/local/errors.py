@@ -2,7 +2,7 @@
 
 LocalStackError
 ├── PortTakenError              choose another port
-├── ServerFailedError           the process that serves everything did not come up
+├── ServerFailedError           the process that serves everything did not come up, or died
 └── DeployError                 the template did not become a stack
     ├── UnknownResourceTypeError    the emulator cannot make it and it is not on the list of what is left out
     └── StackFailedError            CloudFormation gave up; carries what the stack's events say
@@ -26,7 +26,7 @@ class PortTakenError(LocalStackError):
 
 class ServerFailedError(LocalStackError):
     def __init__(self, reason: str) -> None:
-        super().__init__(f"The local AWS did not start: {reason}")
+        super().__init__(f"The embedded AWS failed: {reason}.")
 
 
 class DeployError(LocalStackError):

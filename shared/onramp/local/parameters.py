@@ -16,6 +16,8 @@ _STRIPE_SECRET, _REVENUECAT_SECRET = SECRETS
 LOCAL = {
     "DeletionProtection": "false",
     "RetryBackoffBaseSeconds": "1",
+    "StripeRequestsPerSecond": "1000",  # the fakes have no limit of their own
+    "RevenueCatRequestsPerMinute": "60000",
     "StripeSecretName": _STRIPE_SECRET,
     "RevenueCatSecretName": _REVENUECAT_SECRET,
     "RevenueCatProjectId": revenuecat.LOCAL_PROJECT,

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import urllib3
 
-from onramp.local.errors import PortTakenError, ServerFailedError
+from onramp.local.errors import LocalStackError, PortTakenError, ServerFailedError
 from onramp.local.server import HOST, STOP_WITHIN_SECONDS
 
 START_WITHIN_SECONDS = 30.0
@@ -54,6 +54,10 @@ class ServerProcess:
             server.stop()
             raise
         return server
+
+    def wait(self) -> None:
+        code = self._process.wait()
+        raise ServerFailedError(f"its process ended with exit code {code}")
 
     def stop(self) -> None:
         if self._process.stdin and not self._process.stdin.closed:
@@ -96,7 +100,7 @@ def _listen(port: int) -> socket.socket:
         listening.listen(128)
     except OSError as exc:
         listening.close()
-        if exc.errno in (errno.EADDRINUSE, errno.EACCES):
+        if exc.errno == errno.EADDRINUSE:
             raise PortTakenError(port) from exc
-        raise
+        raise LocalStackError(f"Port {port} cannot be used ({exc.strerror}): choose another with --port.") from exc
     return listening

@@ -65,6 +65,10 @@ class LocalStack:
         """Ends every process of the stack. Harmless when called again."""
         self._server.stop()
 
+    def wait(self) -> None:
+        """Until the server ends, which it does by itself only when something is wrong."""
+        self._server.wait()
+
     def session(self) -> boto3.Session:
         """Credentials and region; the endpoint must be given to each client, or set AWS_ENDPOINT_URL."""
         return boto3.Session(aws_access_key_id=ACCESS_KEY, aws_secret_access_key=ACCESS_KEY, region_name=self.region)

@@ -1,0 +1,82 @@
+"""`onramp local up`: the stack in the foreground, until Ctrl-C."""
+
+from __future__ import annotations
+
+import signal
+from pathlib import Path
+from types import FrameType
+from typing import TYPE_CHECKING, Annotated
+from urllib.parse import urlsplit
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+if TYPE_CHECKING:
+    from onramp.local.stack import LocalStack
+
+DEFAULT_PORT = 4566
+
+app = typer.Typer(help="The whole pipeline on this machine.", no_args_is_help=True)
+
+
+@app.callback()
+def _group() -> None:
+    """Keeps `up` a sub-command although it is the only one."""
+
+
+def _http_url(value: str | None) -> str | None:
+    if value is not None and (urlsplit(value).scheme not in ("http", "https") or not urlsplit(value).netloc):
+        raise typer.BadParameter("give a URL such as http://127.0.0.1:12111")
+    return value
+
+
+@app.command()
+def up(
+    port: Annotated[int, typer.Option(min=0, max=65535, help="0 takes a free one.")] = DEFAULT_PORT,
+    stripe_url: Annotated[
+        str | None, typer.Option(callback=_http_url, help="Instead of the built-in fake of Stripe.")
+    ] = None,
+    revenuecat_url: Annotated[
+        str | None, typer.Option(callback=_http_url, help="Instead of the built-in fake of RevenueCat.")
+    ] = None,
+    enforce_iam: Annotated[
+        bool, typer.Option("--enforce-iam", help="Check every call against the caller's policies.")
+    ] = False,
+) -> None:
+    """Start the embedded AWS, deploy template.yaml into it and keep it up until Ctrl-C."""
+    from onramp.local.stack import LocalStack
+    from onramp.local.state import STATE_FILE, remove_state, write_state
+
+    console = Console()
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, _interrupt)
+    try:
+        with LocalStack.start(
+            port, enforce_iam=enforce_iam, stripe_url=stripe_url, revenuecat_url=revenuecat_url
+        ) as stack:
+            write_state(stack)
+            try:
+                _show(console, stack, STATE_FILE)
+                stack.wait()
+            finally:
+                remove_state(stack)
+    except KeyboardInterrupt:
+        console.print("\nStopped: every process has ended and nothing was kept.")
+
+
+def _interrupt(number: int, frame: FrameType | None) -> None:
+    raise KeyboardInterrupt
+
+
+def _show(console: Console, stack: LocalStack, state_file: Path) -> None:
+    table = Table(title=f"Onramp on {stack.endpoint}", title_justify="left", show_header=False)
+    table.add_column(no_wrap=True)
+    table.add_column(overflow="fold")  # whole, so that it can be copied
+    for name, value in {**stack.outputs, **{f"fake {name}": url for name, url in stack.fakes.items()}}.items():
+        table.add_row(name, value)
+    console.print(table)
+    console.print("Use it with any AWS client:\n")
+    assignments = " ".join(f"{name}={value}" for name, value in stack.environment().items())
+    console.print(f"  export {assignments}\n", soft_wrap=True, highlight=False)
+    console.print(f"The same is in {state_file}. Ctrl-C stops everything.", soft_wrap=True, highlight=False)
