@@ -23,6 +23,8 @@ from tests.fakes.client import REGION
 
 deviates = pytest.mark.deviates
 """`@deviates(moto="why")`: that backend differs from what AWS documents; the test fails when it no longer does."""
+CRASHES = "raises a Python error instead of ValidationException"
+LENIENT = "accepts what AWS refuses"
 
 
 class Backend(Protocol):

@@ -8,7 +8,7 @@ import pytest
 from boto3.dynamodb.types import TypeSerializer
 from botocore.exceptions import ClientError
 
-from tests.contracts.backends import Backend, deviates
+from tests.contracts.backends import CRASHES, LENIENT, Backend, deviates
 from tests.fakes.attributes import plain
 
 TABLE = {
@@ -28,8 +28,6 @@ ITEM = {
 }
 # Why a backend is excused: AWS's own behaviour is what the case says (documented, or established by those who tested
 # their clone against AWS), and the fake's.
-CRASHES = "raises a Python error instead of ValidationException"
-LENIENT = "accepts what AWS refuses"
 FALSE = "calls a refused expression a failed condition"
 STRICT = "refuses what is only false, since the type comes from the item"
 UNSET = "compares two missing attributes as equal"
