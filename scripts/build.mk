@@ -1,22 +1,35 @@
-# Building and deploying. `sam build` calls the same build-<LogicalId> targets (BuildMethod: makefile in template.yaml).
+# Building and deploying, and the template's own checks.
 .PHONY: build build-PostConfirmationFunction build-EnrichProfileFunction check-template sam deploy
 
-export ARCHITECTURE ?= arm64
-export RUNTIME ?= python3.13
+# The target; the same as the template's parameters. ARCHITECTURE=host builds for this machine's Python.
+ARCHITECTURE ?= arm64
+RUNTIME ?= python3.13
+ENV ?= default
+
 FUNCTIONS := PostConfirmationFunction EnrichProfileFunction
 SAM := .tools/sam/bin/sam
-ENV ?= default
+TRANSLATED := .build/translated.json
 
 build: $(FUNCTIONS:%=build-%) ## make one zip per function in .build, for arm64 without Docker
 
-# ARTIFACTS_DIR is where `sam build` wants the files; without it they go to .build and are zipped.
+# `sam build` calls these too (BuildMethod: makefile) and says in ARTIFACTS_DIR where it wants the files.
 build-PostConfirmationFunction: setup
-	@$(BIN)/python scripts/build.py post_confirmation $(call artifact,PostConfirmationFunction)
+	@$(call artifact,post_confirmation,PostConfirmationFunction)
 
 build-EnrichProfileFunction: setup
-	@$(BIN)/python scripts/build.py enrich_profile $(call artifact,EnrichProfileFunction)
+	@$(call artifact,enrich_profile,EnrichProfileFunction)
 
-artifact = $(if $(ARTIFACTS_DIR),"$(ARTIFACTS_DIR)",.build/$(1) --zip .build/$(1).zip)
+artifact = $(BIN)/python scripts/build.py $(1) --architecture $(ARCHITECTURE) --runtime $(RUNTIME) \
+	$(if $(ARTIFACTS_DIR),"$(ARTIFACTS_DIR)",.build/$(2) --zip .build/$(2).zip)
+
+check: check-template
+
+check-template: setup
+	$(BIN)/cfn-lint -- template.yaml
+	@mkdir -p $(dir $(TRANSLATED))
+	$(BIN)/python scripts/translated.py > $(TRANSLATED)
+	@# ES1001 wants a failure destination on every event source; one that reads a queue has the queue's own DLQ.
+	$(BIN)/cfn-lint --ignore-checks ES1001 -- $(TRANSLATED)
 
 sam: $(SAM) ## install the SAM CLI into an environment of its own
 

@@ -1,14 +1,12 @@
-"""Builds one function's artifact: `build.py FUNCTION DIRECTORY [--zip FILE]`.
+"""Builds one function's artifact: the one recipe behind `make build` and `sam build`, see build.mk.
 
-The one recipe behind `make build` and `sam build`. ARCHITECTURE and RUNTIME (template.yaml's parameters) name the
-target; ARCHITECTURE=host builds for the machine and the Python that run this, for tests.
+The architecture `host` builds for the machine and the Python that run this, so that tests can import the result.
 """
 
 # ruff: noqa: S603 - the commands are the project's own, nothing in them comes from outside
 from __future__ import annotations
 
 import argparse
-import os
 import shutil
 import subprocess
 import sys
@@ -41,11 +39,10 @@ def build(function: str, target: Path, architecture: str, runtime: str) -> None:
 
 
 def install(lock: Path, target: Path, architecture: str, runtime: str) -> None:
-    version = runtime.removeprefix("python")
-    platform = ["--python-platform", PLATFORMS[architecture], "--python-version", version]
-    options = [] if architecture == "host" else platform
+    command = [sys.executable, "-m", "uv", "pip", "install", "--quiet", "--python", sys.executable]
+    if architecture != "host":
+        command += ["--python-platform", PLATFORMS[architecture], "--python-version", runtime.removeprefix("python")]
     # Copied, because a hard link into uv's cache would carry a later change back into it.
-    command = [sys.executable, "-m", "uv", "pip", "install", "--quiet", "--python", sys.executable, *options]
     command += ["--target", str(target), "--require-hashes", "--only-binary", ":all:", "--link-mode", "copy"]
     subprocess.run([*command, "--requirement", str(lock)], check=True)
 
@@ -80,7 +77,7 @@ def interpreter_of(architecture: str, runtime: str) -> str | None:
 
 def compile_bytecode(target: Path, interpreter: str) -> None:
     """Lambda cannot keep bytecode between cold starts; unchecked, because nobody edits a deployed source."""
-    command = [interpreter, "-m", "compileall", "-q", "--invalidation-mode", "unchecked-hash"]
+    command = [interpreter, "-m", "compileall", "-q", "-j", "0", "--invalidation-mode", "unchecked-hash"]
     subprocess.run([*command, "-s", str(target), "-p", "/var/task", str(target)], check=True)
 
 
@@ -98,14 +95,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("function", choices=sorted(SERVICES))
     parser.add_argument("directory", type=Path)
+    parser.add_argument("--architecture", choices=[*PLATFORMS, "host"], required=True)
+    parser.add_argument("--runtime", required=True, help="python3.13, say")
     parser.add_argument("--zip", type=Path)
     arguments = parser.parse_args()
-    architecture, runtime = os.environ.get("ARCHITECTURE", "arm64"), os.environ.get("RUNTIME", "python3.13")
-    if architecture not in {*PLATFORMS, "host"}:
-        parser.error(f"ARCHITECTURE is '{architecture}': use arm64, x86_64 or host")
     if ROOT.is_relative_to(arguments.directory.resolve()):
         parser.error(f"'{arguments.directory}' is emptied first: name a directory of its own")
-    build(arguments.function, arguments.directory, architecture, runtime)
+    build(arguments.function, arguments.directory, arguments.architecture, arguments.runtime)
     if arguments.zip:
         pack(arguments.directory, arguments.zip)
 

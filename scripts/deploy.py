@@ -18,8 +18,7 @@ import tomllib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parent.parent
-BUILT = ROOT / ".aws-sam" / "build"
+BUILT = Path(".aws-sam", "build")  # like everything here relative to the project's root, where make runs
 
 
 def deploy(sam: str, stack: str, environment: str, overrides: Iterable[str]) -> None:
@@ -33,7 +32,7 @@ def deploy(sam: str, stack: str, environment: str, overrides: Iterable[str]) -> 
 
 
 def configured(environment: str) -> dict[str, str]:
-    settings = tomllib.loads((ROOT / "samconfig.toml").read_text())
+    settings = tomllib.loads(Path("samconfig.toml").read_text())
     if environment not in settings:
         raise SystemExit(f"onramp: samconfig.toml has no environment '{environment}': add it or choose another ENV.")
     overrides = settings[environment]["deploy"]["parameters"].get("parameter_overrides", [])
@@ -61,11 +60,11 @@ def commit() -> str:
     if not shutil.which("git"):
         return ""
     command = ["git", "describe", "--always", "--dirty", "--exclude", "*"]
-    return subprocess.run(command, cwd=ROOT, check=False, capture_output=True, text=True).stdout.strip()
+    return subprocess.run(command, check=False, capture_output=True, text=True).stdout.strip()
 
 
 def run(*command: str, env: Mapping[str, str] | None = None) -> None:
-    done = subprocess.run(command, cwd=ROOT, check=False, env={**os.environ, **(env or {})})
+    done = subprocess.run(command, check=False, env={**os.environ, **(env or {})})
     if done.returncode:
         raise SystemExit(done.returncode)
 

@@ -1,0 +1,154 @@
+"""What `make build` makes: complete, small, and the same every time."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from scripts.build import SERVICES, build, pack
+
+from tests.infrastructure.translation import FUNCTIONS, ROOT, Translation
+
+AARCH64 = 0xB7  # e_machine in an ELF header
+SAM = ROOT / ".tools" / "sam" / "bin" / "sam"
+IMPORT_IT = "import sys; sys.path.insert(0, {artifact!r}); from functions.{folder}.handler import handler"
+
+
+@pytest.fixture(scope="session")
+def host(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """Every function, built for the Python that runs the tests."""
+    return built(tmp_path_factory.mktemp("host"), "host")
+
+
+@pytest.fixture(scope="session")
+def shipped(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """Every function, as it goes to Lambda."""
+    return built(tmp_path_factory.mktemp("arm64"), "arm64")
+
+
+def built(target: Path, architecture: str) -> dict[str, Path]:
+    folders = {function: target / function for function in FUNCTIONS}
+    for function, folder in folders.items():
+        build(FUNCTIONS[function], folder, architecture, "python3.13")
+    return folders
+
+
+@pytest.mark.parametrize("function", FUNCTIONS)
+class TestEveryArtifact:
+    def test_is_all_that_its_handler_needs(
+        self, template: Translation, host: dict[str, Path], function: str, tmp_path: Path
+    ) -> None:
+        code = IMPORT_IT.format(artifact=str(host[function]), folder=FUNCTIONS[function])
+        # -I and -S: nothing but the artifact and the standard library, from another directory.
+        done = subprocess.run(
+            [sys.executable, "-I", "-S", "-c", code],
+            cwd=tmp_path,
+            env=settings(template, function),
+            check=False,
+            capture_output=True,
+            text=True,
+        )
+        assert done.returncode == 0, done.stderr
+
+    def test_can_make_a_client_of_every_service_it_calls(
+        self, host: dict[str, Path], function: str, tmp_path: Path
+    ) -> None:
+        code = "import sys; sys.path.insert(0, sys.argv[1]); import boto3\nfor s in sys.argv[2:]: boto3.client(s)"
+        command = [sys.executable, "-I", "-S", "-c", code, str(host[function]), *SERVICES[FUNCTIONS[function]]]
+        done = subprocess.run(command, cwd=tmp_path, env=region(), check=False, capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr
+
+    def test_holds_what_runs_and_nothing_of_the_laptop(self, shipped: dict[str, Path], function: str) -> None:
+        folder = shipped[function]
+        assert {path.name for path in (folder / "functions").iterdir()} == {FUNCTIONS[function]}
+        assert not [name for name in ("ops", "local") if (folder / "onramp" / name).exists()]
+        assert not [name for name in (".lock", "bin") if (folder / name).exists()]
+
+    def test_is_for_lambda_on_arm(self, shipped: dict[str, Path], function: str) -> None:
+        extensions = list(shipped[function].rglob("*.so"))
+        assert {int.from_bytes(path.read_bytes()[18:20], "little") for path in extensions} <= {AARCH64}
+        assert not [path for path in extensions if "cpython-313-" not in path.name and ".abi3" not in path.name]
+
+    def test_keeps_the_licences_of_what_it_ships(self, shipped: dict[str, Path], function: str) -> None:
+        infos = list(shipped[function].glob("*.dist-info"))
+        assert infos
+        without = [i.name for i in infos if not any("licen" in p.name.lower() for p in i.rglob("*"))]
+        assert not without
+
+    def test_is_zipped_to_the_same_bytes_every_time(
+        self, shipped: dict[str, Path], function: str, tmp_path: Path
+    ) -> None:
+        pack(shipped[function], tmp_path / "first.zip")
+        (shipped[function] / "onramp" / "__init__.py").touch()
+        pack(shipped[function], tmp_path / "second.zip")
+        assert (tmp_path / "first.zip").read_bytes() == (tmp_path / "second.zip").read_bytes()
+        with zipfile.ZipFile(tmp_path / "first.zip") as archive:
+            assert f"functions/{FUNCTIONS[function]}/handler.py" in archive.namelist()
+
+    def test_stays_small(self, shipped: dict[str, Path], function: str, tmp_path: Path) -> None:
+        """botocore's models of services that nobody calls would triple the trigger."""
+        megabytes = {"PostConfirmationFunction": 6, "EnrichProfileFunction": 17}[function]
+        pack(shipped[function], tmp_path / "function.zip")
+        assert (tmp_path / "function.zip").stat().st_size < megabytes * 1_000_000
+
+    @pytest.mark.skipif(not SAM.exists(), reason="`make sam` installs the SAM CLI")
+    def test_is_what_sam_build_makes(
+        self, shipped: dict[str, Path], function: str, tmp_path: Path, sam_build: Path
+    ) -> None:
+        assert dict(contents(sam_build / function)) == dict(contents(shipped[function]))
+
+
+@pytest.fixture(scope="session")
+def sam_build(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    target = tmp_path_factory.mktemp("sam")
+    subprocess.run([SAM, "build", "--build-dir", target], cwd=ROOT, check=True, capture_output=True)
+    return target
+
+
+def contents(folder: Path) -> Iterator[tuple[str, bytes]]:
+    for path in folder.rglob("*"):
+        if path.is_file():
+            yield path.relative_to(folder).as_posix(), path.read_bytes()
+
+
+def test_the_trigger_ships_neither_stripe_nor_pydantic_nor_xray(shipped: dict[str, Path]) -> None:
+    names = {path.name.split("-")[0] for path in shipped["PostConfirmationFunction"].iterdir()}
+    assert not names & {"stripe", "pydantic", "pydantic_core", "aws_xray_sdk", "requests"}
+
+
+def test_the_recipe_never_empties_the_project() -> None:
+    command = [sys.executable, "scripts/build.py", "post_confirmation", "--architecture", "host", "--runtime", "x"]
+    for folder in ("", "..", "/"):
+        done = subprocess.run([*command, folder], cwd=ROOT, check=False, capture_output=True, text=True)
+        assert done.returncode == 2
+        assert "name a directory of its own" in done.stderr
+
+
+@pytest.mark.parametrize("function", FUNCTIONS)
+def test_every_function_has_its_make_target(function: str, tmp_path: Path) -> None:
+    command = ["make", "--dry-run", f"build-{function}", f"ARTIFACTS_DIR={tmp_path}", "ARCHITECTURE=x86_64"]
+    shown = subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True).stdout
+    recipe = f"scripts/build.py {FUNCTIONS[function]} --architecture x86_64 --runtime python3.13"
+    assert f'{recipe} "{tmp_path}"' in shown
+
+
+def settings(template: Translation, function: str) -> dict[str, str]:
+    """The environment that the template gives the function: defaults, and a word for what CloudFormation fills in."""
+    return {name: value(template, given) for name, given in template.environment(function).items()} | region()
+
+
+def value(template: Translation, given: Any) -> str:
+    if isinstance(given, str):
+        return given
+    parameter = template.parameters.get(given.get("Ref", ""))
+    return str(parameter["Default"]) if parameter else f"any-{len(json.dumps(given))}"
+
+
+def region() -> dict[str, str]:
+    return {"AWS_DEFAULT_REGION": "eu-west-1", "AWS_EC2_METADATA_DISABLED": "true"}

@@ -1,0 +1,106 @@
+"""`make deploy`: every change, in code or in a parameter's value, must reach the alias."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import sys
+from pathlib import Path
+
+import pytest
+from scripts.deploy import BUILT, deploy, revision
+
+from tests.infrastructure.translation import ROOT, Translation
+
+SAM = """#!{python}
+import json, pathlib, os, sys
+if sys.argv[1] == "build":
+    built = pathlib.Path(".aws-sam/build"); built.mkdir(parents=True, exist_ok=True)
+    (built / "template.yaml").write_text(os.environ.get("ARCHITECTURE", "unset"))
+pathlib.Path("sam-" + sys.argv[1] + ".json").write_text(json.dumps(sys.argv[2:]))
+"""
+
+
+@pytest.fixture
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder with samconfig.toml and a `sam` that writes down how it was called."""
+    shutil.copy(ROOT / "samconfig.toml", tmp_path)
+    (tmp_path / "sam").write_text(SAM.format(python=sys.executable))
+    (tmp_path / "sam").chmod(0o755)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("ARCHITECTURE", raising=False)
+    return tmp_path
+
+
+def deployed(project: Path, *overrides: str, environment: str = "dev") -> dict[str, str]:
+    """The parameters with which the stack was deployed."""
+    deploy(str(project / "sam"), "onramp-dev", environment, overrides)
+    called = json.loads((project / "sam-deploy.json").read_text())
+    assert called[: called.index("--parameter-overrides")] == [
+        "--config-env", environment, "--stack-name", "onramp-dev",
+    ]  # fmt: skip
+    pairs = (given.partition("=") for given in called[called.index("--parameter-overrides") + 1 :])
+    return {name: quoted.strip('"') for name, _, quoted in pairs}
+
+
+def test_what_the_environment_sets_is_kept_beside_what_the_caller_sets(project: Path) -> None:
+    parameters = deployed(project, "LogLevel=DEBUG", "StripeSecretName=")
+    assert parameters["Environment"] == "dev"
+    assert parameters["DeletionProtection"] == "false"
+    assert (parameters["LogLevel"], parameters["StripeSecretName"]) == ("DEBUG", "")
+
+
+def test_the_caller_wins_over_the_environment(project: Path) -> None:
+    assert deployed(project, "LogRetentionDays=30")["LogRetentionDays"] == "30"
+
+
+def test_a_changed_parameter_is_a_new_version_behind_the_alias(project: Path) -> None:
+    before, after = deployed(project, "LogLevel=INFO"), deployed(project, "LogLevel=DEBUG")
+    for function in ("PostConfirmationFunction", "EnrichProfileFunction"):
+        versions = [Translation(**parameters)[f"{function}Aliaslive"] for parameters in (before, after)]
+        assert versions[0]["FunctionVersion"] != versions[1]["FunctionVersion"]
+
+
+def test_the_same_deployment_twice_changes_nothing(project: Path) -> None:
+    assert deployed(project, "LogLevel=INFO") == deployed(project, "LogLevel=INFO")
+
+
+def test_the_architecture_is_told_to_the_build(project: Path) -> None:
+    deployed(project, "Architecture=x86_64")
+    assert (project / BUILT / "template.yaml").read_text() == "x86_64"
+
+
+@pytest.mark.parametrize("name", ["template.yaml", "EnrichProfileFunction/onramp/enrich.py"])
+def test_a_changed_or_renamed_file_is_a_new_revision(project: Path, name: str) -> None:
+    path = project / BUILT / name
+    path.parent.mkdir(parents=True)
+    path.write_text("before")
+    before = revision(project / BUILT, {})
+    path.write_text("after")
+    changed = revision(project / BUILT, {})
+    path.rename(path.with_suffix(".other"))
+    assert len({before[:10], changed[:10], revision(project / BUILT, {})[:10]}) == 3
+
+
+def test_bytecode_is_no_part_of_the_revision(project: Path) -> None:
+    (project / BUILT).mkdir(parents=True)
+    before = revision(project / BUILT, {})
+    (project / BUILT / "module.pyc").write_bytes(b"any")
+    assert revision(project / BUILT, {}) == before
+
+
+def test_a_revision_is_what_the_template_accepts(project: Path, template: Translation) -> None:
+    given = deployed(project)["Revision"]
+    assert re.fullmatch(template.parameters["Revision"]["AllowedPattern"], given)
+    assert re.fullmatch("[0-9a-f]{10}", given[:10])
+
+
+@pytest.mark.parametrize(
+    ("environment", "override", "says"),
+    [("nowhere", "LogLevel=INFO", "add it or choose another ENV"), ("dev", "LogLevel", "write PARAMETERS=")],
+)
+def test_a_mistake_gets_one_sentence(project: Path, environment: str, override: str, says: str) -> None:
+    with pytest.raises(SystemExit, match=says):
+        deploy(str(project / "sam"), "onramp-dev", environment, [override])
+    assert not (project / "sam-build.json").exists()

@@ -1,0 +1,104 @@
+"""From the bus to the worker: who may send, how long a message lives, how often it is tried."""
+
+from __future__ import annotations
+
+import pytest
+
+from onramp.retries import Backoff
+from tests.infrastructure.translation import NO_VALUE, QUEUES, Translation, attribute, if_else, ref
+
+DAY = 86_400
+FROM_THE_RULE = {
+    "ArnEquals": {"aws:SourceArn": attribute("UserSignedUpRule")},
+    "StringEquals": {"aws:SourceAccount": ref("AWS::AccountId")},
+}
+
+
+def statements(template: Translation, queue: str) -> dict[str, dict[str, object]]:
+    policy = template[f"{queue}Policy"]
+    assert policy["Queues"] == [ref(queue)]
+    return {statement["Effect"]: statement for statement in policy["PolicyDocument"]["Statement"]}
+
+
+def test_the_rule_takes_our_signups_of_this_account_only(template: Translation) -> None:
+    assert template["UserSignedUpRule"]["EventPattern"] == {
+        "source": ["onramp.signup"],
+        "detail-type": ["UserSignedUp"],
+        "account": [ref("AWS::AccountId")],
+    }
+    assert template["UserSignedUpRule"]["EventBusName"] == ref("EventBus")
+    assert template["UserSignedUpRule"]["State"] == "ENABLED"
+
+
+def test_what_the_bus_cannot_deliver_goes_to_a_dlq_of_its_own(template: Translation) -> None:
+    (target,) = template["UserSignedUpRule"]["Targets"]
+    assert target["Arn"] == attribute("ProvisioningQueue")
+    assert target["DeadLetterConfig"] == {"Arn": attribute("EventDeliveryDlq")}
+    assert target["RetryPolicy"] == {"MaximumEventAgeInSeconds": DAY, "MaximumRetryAttempts": 185}
+
+
+def test_the_archive_keeps_our_events_and_not_for_ever(template: Translation) -> None:
+    archive = template["EventArchive"]
+    assert archive["SourceArn"] == attribute("EventBus")
+    assert archive["EventPattern"] == {"source": ["onramp.signup"], "account": [ref("AWS::AccountId")]}
+    assert archive["RetentionDays"] == ref("ArchiveRetentionDays")
+    assert template.parameters["ArchiveRetentionDays"]["MinValue"] == 1  # 0 means indefinitely
+    assert template.parameters["ArchiveRetentionDays"]["MaxValue"] == 365
+
+
+def test_bus_and_archive_take_the_customer_key(template: Translation) -> None:
+    key = if_else("HasDataKey", ref("DataKeyArn"), NO_VALUE)
+    assert template["EventBus"]["KmsKeyIdentifier"] == key
+    assert template["EventArchive"]["KmsKeyIdentifier"] == key
+
+
+def test_the_dlq_keeps_a_message_longer_than_its_queue(template: Translation) -> None:
+    # A dead letter keeps the time at which it was first queued.
+    assert template["ProvisioningQueue"]["MessageRetentionPeriod"] == 4 * DAY
+    assert template["ProvisioningDlq"]["MessageRetentionPeriod"] == 14 * DAY
+    assert template["EventDeliveryDlq"]["MessageRetentionPeriod"] == 14 * DAY
+
+
+def test_queue_and_dlq_name_each_other(template: Translation) -> None:
+    queue, dlq = template["ProvisioningQueue"], template["ProvisioningDlq"]
+    assert queue["RedrivePolicy"] == {
+        "deadLetterTargetArn": attribute("ProvisioningDlq"),
+        "maxReceiveCount": ref("MaxReceiveCount"),
+    }
+    name = queue["QueueName"]["Fn::Sub"]
+    arn = f"arn:${{AWS::Partition}}:sqs:${{AWS::Region}}:${{AWS::AccountId}}:{name}"
+    assert dlq["RedriveAllowPolicy"] == {"redrivePermission": "byQueue", "sourceQueueArns": [{"Fn::Sub": arn}]}
+
+
+def test_retries_outlast_a_six_hour_outage(template: Translation) -> None:
+    shortest = Backoff(template.default("RetryBackoffBaseSeconds"), jitter=lambda: 0.0)
+    waits = [shortest.delay(receive, None) for receive in range(1, template.default("MaxReceiveCount"))]
+    assert sum(waits) > 6 * 3600
+
+
+@pytest.mark.parametrize("queue", QUEUES)
+class TestEveryQueue:
+    def test_is_encrypted_with_a_key_that_eventbridge_may_use(self, template: Translation, queue: str) -> None:
+        assert template[queue]["SqsManagedSseEnabled"] == if_else("HasDataKey", NO_VALUE, True)
+        assert template[queue]["KmsMasterKeyId"] == if_else("HasDataKey", ref("DataKeyArn"), NO_VALUE)
+
+    def test_refuses_whoever_comes_without_tls(self, template: Translation, queue: str) -> None:
+        denied = statements(template, queue)["Deny"]
+        assert denied["Principal"] == "*"
+        assert denied["Action"] == "sqs:*"
+        assert denied["Resource"] == attribute(queue)
+        assert denied["Condition"] == {"Bool": {"aws:SecureTransport": "false"}}
+
+    def test_lets_the_rule_send_and_no_other_service(self, template: Translation, queue: str) -> None:
+        allowed = statements(template, queue).get("Allow")
+        if queue == "ProvisioningDlq":  # SQS and the worker fill it, by their own permissions
+            assert allowed is None
+        else:
+            assert allowed == {
+                "Sid": allowed and allowed["Sid"],
+                "Effect": "Allow",
+                "Principal": {"Service": "events.amazonaws.com"},
+                "Action": "sqs:SendMessage",
+                "Resource": attribute(queue),
+                "Condition": FROM_THE_RULE,
+            }

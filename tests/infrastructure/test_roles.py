@@ -1,0 +1,108 @@
+"""One role a function, and in it exactly the verbs that the function uses."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.infrastructure.translation import FUNCTIONS, NO_VALUE, Translation, attribute, ref
+
+SSM = "arn:${AWS::Partition}:ssm:${AWS::Region}:${AWS::AccountId}:parameter"
+KEY_VERBS = {"kms:Decrypt", "kms:DescribeKey", "kms:Encrypt", "kms:GenerateDataKey"}
+TRACE_VERBS = {"xray:PutTraceSegments", "xray:PutTelemetryRecords"}
+LOG_VERBS = {"logs:CreateLogStream", "logs:PutLogEvents"}
+
+# Statement -> (actions, resource). The key's and the secrets' statements stand under a condition.
+GRANTS = {
+    "PostConfirmation": {
+        "WriteTheCoreRecord": ({"dynamodb:UpdateItem"}, attribute("UsersTable")),
+        "EmitUserSignedUp": ({"events:PutEvents"}, attribute("EventBus")),
+        "WriteItsOwnLog": (LOG_VERBS, attribute("PostConfirmationLogGroup")),
+        "SendTraces": (TRACE_VERBS, "*"),
+        "UseTheDataKey": (KEY_VERBS, ref("DataKeyArn")),
+    },
+    "EnrichProfile": {
+        "TakeAndPostponeMessages": (
+            {"sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes", "sqs:ChangeMessageVisibility"},
+            attribute("ProvisioningQueue"),
+        ),
+        "DeadLetterWithAReason": ({"sqs:SendMessage"}, attribute("ProvisioningDlq")),
+        "ReadUsersAndMoveWhatIsOwed": ({"dynamodb:GetItem", "dynamodb:UpdateItem"}, attribute("UsersTable")),
+        "KeepTheProfile": ({"dynamodb:GetItem", "dynamodb:UpdateItem"}, attribute("UserProfilesTable")),
+        "EmitTheOutcome": ({"events:PutEvents"}, attribute("EventBus")),
+        "ReadTheStripeKey": ({"ssm:GetParameter"}, {"Fn::Sub": SSM + "${StripeSecretName}"}),
+        "ReadTheRevenueCatKey": ({"ssm:GetParameter"}, {"Fn::Sub": SSM + "${RevenueCatSecretName}"}),
+        "WriteItsOwnLog": (LOG_VERBS, attribute("EnrichProfileLogGroup")),
+        "SendTraces": (TRACE_VERBS, "*"),
+        "UseTheDataKey": (KEY_VERBS, ref("DataKeyArn")),
+    },
+}
+ONLY_WITH = {
+    "ReadTheStripeKey": "HasStripeSecret",
+    "ReadTheRevenueCatKey": "HasRevenueCatSecret",
+    "UseTheDataKey": "HasDataKey",
+}
+EVENTS = {
+    "EmitUserSignedUp": "UserSignedUp",
+    "EmitTheOutcome": ["UserProvisioned", "UserProvisioningFailed"],
+}
+
+
+def statements(template: Translation, name: str) -> dict[str, dict[str, object]]:
+    (policy,) = template[f"{name}Role"]["Policies"]
+    found = {}
+    for statement in policy["PolicyDocument"]["Statement"]:
+        if "Fn::If" in statement:
+            condition, statement, otherwise = statement["Fn::If"]
+            assert (condition, otherwise) == (ONLY_WITH[statement["Sid"]], NO_VALUE)
+        else:
+            assert statement["Sid"] not in ONLY_WITH
+        found[statement["Sid"]] = statement
+    return found
+
+
+def actions(statement: dict[str, object]) -> set[str]:
+    action = statement["Action"]
+    return {action} if isinstance(action, str) else set(action)  # type: ignore[call-overload]
+
+
+def test_every_function_has_a_role_of_its_own(template: Translation) -> None:
+    roles = {function: template[function]["Role"] for function in FUNCTIONS}
+    assert roles == {function: attribute(function.replace("Function", "Role")) for function in FUNCTIONS}
+    assert set(template.of_type("AWS::IAM::Role")) == {f"{name}Role" for name in GRANTS}
+
+
+@pytest.mark.parametrize("name", GRANTS)
+class TestEveryRole:
+    def test_grants_exactly_this(self, template: Translation, name: str) -> None:
+        found = statements(template, name)
+        assert {sid: (actions(granted), granted["Resource"]) for sid, granted in found.items()} == GRANTS[name]
+        assert {granted["Effect"] for granted in found.values()} == {"Allow"}
+
+    def test_has_no_wildcard_but_for_traces(self, template: Translation, name: str) -> None:
+        for sid, granted in statements(template, name).items():
+            assert not [action for action in actions(granted) if "*" in action]
+            assert "*" not in str(granted["Resource"]) or sid == "SendTraces"
+
+    def test_has_no_policy_from_elsewhere(self, template: Translation, name: str) -> None:
+        role = template[f"{name}Role"]
+        assert "ManagedPolicyArns" not in role
+        assert not template.of_type("AWS::IAM::Policy")
+        (trusted,) = role["AssumeRolePolicyDocument"]["Statement"]
+        assert trusted == {
+            "Effect": "Allow",
+            "Principal": {"Service": "lambda.amazonaws.com"},
+            "Action": "sts:AssumeRole",
+        }
+
+    def test_emits_its_own_events_only(self, template: Translation, name: str) -> None:
+        for sid, granted in statements(template, name).items():
+            if sid in EVENTS:
+                assert granted["Condition"] == {
+                    "StringEquals": {"events:source": "onramp.signup", "events:detail-type": EVENTS[sid]}
+                }
+
+    def test_uses_the_customer_key_through_its_services_only(self, template: Translation, name: str) -> None:
+        condition = statements(template, name)["UseTheDataKey"]["Condition"]
+        services = [via["Fn::Sub"].split(".")[0] for via in condition["StringEquals"]["kms:ViaService"]]  # type: ignore[index]
+        used = {action.split(":")[0] for granted, _ in GRANTS[name].values() for action in granted}
+        assert set(services) == used - {"logs", "xray", "kms"}
