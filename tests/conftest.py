@@ -1,4 +1,4 @@
-"""The one local stack of a test session: the real template, deployed to the embedded AWS.
+"""The local stacks of a test session, each started once and only when a test asks for it.
 
 Every function runs under its own role: the emulator enforces IAM unless ONRAMP_ENFORCE_IAM=0.
 """
@@ -11,18 +11,28 @@ from collections.abc import Iterator
 import pytest
 
 from onramp.local.stack import LocalStack
+from tests.contracts.toy import TEMPLATE
+
+QUICK = {
+    "RetryBackoffBaseSeconds": "1",
+    "VisibilityTimeoutSeconds": "5",
+    "MaxReceiveCount": "4",
+    "TrustedIdentityProviders": "Contoso@example.com",
+    "StripeRequestsPerSecond": "1000",
+    "RevenueCatRequestsPerMinute": "60000",
+}
 
 
 @pytest.fixture(scope="session")
 def stack() -> Iterator[LocalStack]:
+    """template.yaml deployed to the embedded AWS, with times a test can wait for."""
     enforce = os.environ.get("ONRAMP_ENFORCE_IAM", "1") != "0"
-    parameters = {
-        "RetryBackoffBaseSeconds": "1",
-        "VisibilityTimeoutSeconds": "5",
-        "MaxReceiveCount": "4",
-        "TrustedIdentityProviders": "Contoso@example.com",
-        "StripeRequestsPerSecond": "1000",
-        "RevenueCatRequestsPerMinute": "60000",
-    }
-    with LocalStack.start(enforce_iam=enforce, parameters=parameters) as running:
+    with LocalStack.start(enforce_iam=enforce, parameters=QUICK) as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def toy() -> Iterator[LocalStack]:
+    """The toy stack, with IAM enforced: what the local stack itself promises is tested on it."""
+    with LocalStack.start(enforce_iam=True, template=TEMPLATE, parameters={"Greeting": "good day"}) as running:
         yield running

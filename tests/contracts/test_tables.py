@@ -1,0 +1,234 @@
+"""Every transition of docs/protocol.md with its condition: the real adapters over the fake, moto and the emulator."""
+
+from __future__ import annotations
+
+import uuid
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from onramp.adapters.aws import retryable
+from onramp.adapters.profiles import ProfileTable
+from onramp.adapters.users import UserTable
+from onramp.domain.errors import RetryableError
+from onramp.domain.users import Claim, Intent, Names, Owed, Status, User
+from onramp.signup import Refused, Written
+from tests.contracts.backends import Backend
+from tests.template import tables
+
+AT = 1_790_000_000_000
+ROLES = {"L": [{"S": "manager"}, {"S": "admin"}]}
+
+
+@pytest.fixture(scope="module")
+def db(backend: Backend) -> Any:
+    return backend.tables({name: tables()[name] for name in ("UsersTable", "UserProfilesTable")})
+
+
+@pytest.fixture
+def users(db: Any) -> UserTable:
+    return UserTable(db, "UsersTable")
+
+
+@pytest.fixture
+def profiles(db: Any) -> ProfileTable:
+    return ProfileTable(db, "UserProfilesTable")
+
+
+@pytest.fixture
+def claim() -> Claim:
+    return Claim(
+        user_id=f"{uuid.uuid4().hex}@example.com",
+        sub=str(uuid.uuid4()),
+        user_pool_id="eu-west-1_Pool",
+        identity_provider="Cognito",
+        email_vouched_by="cognito",
+        names=Names("Nia", None, "Nia Newcomer"),
+        may_link=True,
+        at=AT,
+        due_at=AT + 300_000,
+    )
+
+
+@pytest.fixture
+def owing(users: UserTable, claim: Claim) -> User:
+    users.claim(claim)
+    return now(users, claim)
+
+
+def now(users: UserTable, of: Claim | User) -> User:
+    user = users.get(of.user_id)
+    assert user is not None
+    return user
+
+
+def prepare(db: Any, user_id: str, **more: Any) -> dict[str, Any]:
+    item = {"userId": {"S": user_id}, "roles": ROLES, "onboarding": {"S": "pre_created"}, **more}
+    db.put_item(TableName="UsersTable", Item=item)
+    return item
+
+
+def stored(db: Any, user_id: str) -> dict[str, Any]:
+    reply: dict[str, Any] = db.get_item(TableName="UsersTable", Key={"userId": {"S": user_id}}, ConsistentRead=True)
+    return reply["Item"]  # type: ignore[no-any-return]
+
+
+class TestClaim:
+    def test_creates_what_is_absent_and_owes_the_event_in_the_same_write(self, users: UserTable, claim: Claim) -> None:
+        assert users.claim(claim) == Written(before=None)
+        assert now(users, claim) == claim.as_new_user()
+        assert now(users, claim).owes(Owed.EMIT)
+        assert now(users, claim).roles == ("team_member",)
+
+    def test_links_what_an_admin_prepared_and_changes_nothing_of_it(
+        self, db: Any, users: UserTable, claim: Claim
+    ) -> None:
+        prepared = prepare(db, claim.user_id, givenName={"S": "Mara"}, createdAt={"N": "5"}, team={"S": "x"})
+        before = now(users, claim)
+        assert users.claim(claim) == Written(before)
+        assert now(users, claim) == before.linked_to(claim)
+        assert {name: stored(db, claim.user_id)[name] for name in prepared} == prepared
+
+    @pytest.mark.parametrize("may_link", [True, False])
+    def test_never_over_another_sub(self, db: Any, users: UserTable, claim: Claim, may_link: bool) -> None:
+        users.claim(claim)
+        before = stored(db, claim.user_id)
+        other = replace(claim, sub=str(uuid.uuid4()), may_link=may_link, at=AT + 9)
+        assert users.claim(other) == Refused(claim.as_new_user())
+        assert stored(db, claim.user_id) == before
+
+    def test_what_may_not_link_takes_nothing_prepared(self, db: Any, users: UserTable, claim: Claim) -> None:
+        prepared = prepare(db, claim.user_id)
+        refused = users.claim(replace(claim, may_link=False))
+        assert isinstance(refused, Refused)
+        assert refused.existing.cognito_sub is None
+        assert stored(db, claim.user_id) == prepared
+
+    def test_a_repeated_write_meets_its_own_sub_and_puts_no_debt_back(self, users: UserTable, claim: Claim) -> None:
+        users.claim(claim)
+        users.settle(now(users, claim))
+        settled = now(users, claim)
+        assert users.claim(replace(claim, at=AT + 1)) == Refused(settled)
+        assert now(users, claim) == settled
+        assert settled.owed is None
+
+
+class TestWhatIsOwed:
+    def test_emit_becomes_enrich_with_a_new_due_time(self, users: UserTable, owing: User) -> None:
+        users.enrichment_failed_once(owing, AT + 7)
+        flipped = now(users, owing)
+        assert flipped.owes(Owed.ENRICH)
+        assert (flipped.owed_since, flipped.due_at) == (owing.owed_since, AT + 7)
+        assert str(flipped.owed)[-1] == str(owing.owed)[-1], "the shard stays"
+
+    def test_a_slow_worker_puts_no_debt_on_a_provisioned_user(self, users: UserTable, owing: User) -> None:
+        users.settle(owing)
+        settled = now(users, owing)
+        users.enrichment_failed_once(owing, AT + 7)
+        users.hand_to_operator(owing)
+        assert now(users, owing) == settled
+
+    def test_a_slow_worker_does_not_hide_the_operators_case(self, users: UserTable, owing: User) -> None:
+        users.hand_to_operator(owing)
+        users.enrichment_failed_once(owing, AT + 7)
+        assert now(users, owing).owes(Owed.OPERATOR)
+
+    @pytest.mark.parametrize("flipped_meanwhile", [False, True])
+    def test_the_operator_gets_it_whatever_was_read(
+        self, users: UserTable, owing: User, flipped_meanwhile: bool
+    ) -> None:
+        if flipped_meanwhile:
+            users.enrichment_failed_once(owing, AT + 7)
+        users.hand_to_operator(owing)
+        assert now(users, owing).owes(Owed.OPERATOR)
+
+    def test_success_removes_the_operators_case_too(self, users: UserTable, owing: User) -> None:
+        users.hand_to_operator(owing)
+        users.settle(owing)
+        settled = now(users, owing)
+        assert (settled.owed, settled.owed_since, settled.due_at) == (None, None, None)
+
+    def test_a_relinked_record_is_left_alone(self, users: UserTable, owing: User) -> None:
+        stranger = replace(owing, cognito_sub=str(uuid.uuid4()))
+        users.enrichment_failed_once(stranger, AT + 7)
+        users.hand_to_operator(stranger)
+        users.settle(stranger)
+        assert now(users, owing) == owing
+
+    def test_a_deleted_record_is_not_half_made_again(self, db: Any, users: UserTable, owing: User) -> None:
+        db.delete_item(TableName="UsersTable", Key={"userId": {"S": owing.user_id}})
+        users.enrichment_failed_once(owing, AT + 7)
+        users.hand_to_operator(owing)
+        users.settle(owing)
+        assert users.get(owing.user_id) is None
+
+
+class TestProfile:
+    def test_is_made_once_and_a_users_edits_survive(self, db: Any, profiles: ProfileTable, owing: User) -> None:
+        sub = str(owing.cognito_sub)
+        made = profiles.upsert(owing, AT)
+        assert (made.status, made.display_name) == (Status.PENDING, "Nia Newcomer")
+        db.update_item(
+            TableName="UserProfilesTable",
+            Key={"userId": {"S": sub}},
+            UpdateExpression="SET displayName = :mine",
+            ExpressionAttributeValues={":mine": {"S": "N."}},
+        )
+        assert profiles.upsert(owing, AT + 1).display_name == "N."
+
+    def test_its_status_never_goes_backwards(self, profiles: ProfileTable, owing: User) -> None:
+        sub = profiles.upsert(owing, AT).sub
+        assert profiles.mark_failed(sub, AT)
+        assert profiles.upsert(owing, AT).status == Status.FAILED
+        assert profiles.mark_ready(sub, AT).ready
+        assert not profiles.mark_failed(sub, AT)
+        assert profiles.upsert(owing, AT).ready
+
+    def test_an_id_is_written_once(self, profiles: ProfileTable, owing: User) -> None:
+        sub = profiles.upsert(owing, AT).sub
+        first = profiles.save_step(sub, "stripe", {"state": "done"}, {"stripeCustomerId": "cus_1"})
+        second = profiles.save_step(sub, "stripe", {"state": "done"}, {"stripeCustomerId": "cus_2"})
+        assert first.stripe_customer_id == second.stripe_customer_id == "cus_1"
+        assert second.done("stripe")
+
+    def test_a_failure_is_not_noted_over_a_finished_step(self, profiles: ProfileTable, owing: User) -> None:
+        sub = profiles.upsert(owing, AT).sub
+        profiles.note_failure(sub, "stripe", {"state": "retrying", "attempts": 1})
+        assert not profiles.upsert(owing, AT).done("stripe")
+        profiles.save_step(sub, "stripe", {"state": "done"}, {})
+        profiles.note_failure(sub, "stripe", {"state": "retrying", "attempts": 2})
+        assert profiles.upsert(owing, AT).done("stripe")
+
+    def test_reading_an_absent_profile(self, profiles: ProfileTable) -> None:
+        assert profiles.get(str(uuid.uuid4())) is None
+
+
+class TestIntent:
+    FIRST = Intent(1, "key/1", AT, {"email": "nia@example.com", "metadata": {"cognitoSub": "x"}})
+    NEXT = replace(FIRST, epoch=2, key="key/2")
+
+    @pytest.fixture
+    def sub(self, profiles: ProfileTable, owing: User) -> str:
+        return profiles.upsert(owing, AT).sub
+
+    def test_the_first_one_stands(self, profiles: ProfileTable, sub: str) -> None:
+        assert profiles.store_first_intent(sub, self.FIRST).intent == self.FIRST
+        assert profiles.store_first_intent(sub, replace(self.FIRST, created_at=AT + 5)).intent == self.FIRST
+
+    def test_none_is_stored_beside_an_id(self, profiles: ProfileTable, sub: str) -> None:
+        profiles.save_step(sub, "stripe", {"state": "done"}, {"stripeCustomerId": "cus_1"})
+        profile = profiles.store_first_intent(sub, self.FIRST)
+        assert (profile.intent, profile.stripe_customer_id) == (None, "cus_1")
+
+    def test_the_next_epoch_replaces_only_the_one_that_was_read(self, profiles: ProfileTable, sub: str) -> None:
+        profiles.store_first_intent(sub, self.FIRST)
+        assert profiles.store_next_intent(sub, self.FIRST, self.NEXT).intent == self.NEXT
+        assert profiles.store_next_intent(sub, self.FIRST, replace(self.NEXT, key="other")).intent == self.NEXT
+
+
+def test_an_error_of_aws_is_retryable_and_says_which(db: Any) -> None:
+    with pytest.raises(RetryableError, match="users_get_ResourceNotFoundException"):
+        UserTable(db, "no-such-table").get("nia@example.com")
+    with pytest.raises(RetryableError, match="x_ResourceNotFoundException"), retryable("x"):
+        db.get_item(TableName="no-such-table", Key={"userId": {"S": "x"}})

@@ -1,0 +1,23 @@
+"""What the tests take from template.yaml, so that no table is ever retyped."""
+
+from __future__ import annotations
+
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from onramp.local.translate import load_template
+
+ROOT = Path(__file__).resolve().parents[1]
+_OF_A_TABLE = ("KeySchema", "AttributeDefinitions", "GlobalSecondaryIndexes")
+
+
+@cache
+def tables() -> dict[str, dict[str, Any]]:
+    """Logical id -> CreateTable's arguments of every table."""
+    resources = load_template(ROOT / "template.yaml")["Resources"]
+    return {
+        name: {key: value for key, value in resource["Properties"].items() if key in _OF_A_TABLE}
+        for name, resource in resources.items()
+        if resource["Type"] == "AWS::DynamoDB::Table"
+    }
