@@ -27,6 +27,21 @@ OUTPUTS = {
     "PostConfirmationFunctionName",
     "EnrichProfileFunctionName",
 }
+CONDITIONS = {
+    "CreatesUserPool": {"Fn::Equals": [ref("ExistingUserPoolId"), ""]},
+    "IsProtected": {"Fn::Equals": [ref("DeletionProtection"), "true"]},
+    **{
+        condition: {"Fn::Not": [{"Fn::Equals": [ref(parameter), ""]}]}
+        for condition, parameter in {
+            "HasMoreUserPools": "AdditionalUserPoolIds",
+            "HasRevision": "Revision",
+            "HasDataKey": "DataKeyArn",
+            "HasStripeSecret": "StripeSecretName",
+            "HasRevenueCatSecret": "RevenueCatSecretName",
+            "HasAlarmTopic": "AlarmTopicArn",
+        }.items()
+    },
+}
 # Taggable, but SAM's SQS event has no property for it.
 UNTAGGED = {"AWS::Lambda::EventSourceMapping"}
 
@@ -48,6 +63,10 @@ def needs(resource: dict[str, Any]) -> Iterator[str]:
             yield target[0] if isinstance(target, list) else target.split(".")[0]
         if text := node.get("Fn::Sub"):
             yield from re.findall(r"\$\{(\w+)", text if isinstance(text, str) else text[0])
+
+
+def test_every_condition_asks_its_own_parameter(template: Translation) -> None:
+    assert template.body["Conditions"] == CONDITIONS
 
 
 def test_the_outputs_are_the_public_contract(template: Translation) -> None:
