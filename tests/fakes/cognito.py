@@ -1,0 +1,113 @@
+"""A Cognito user pool, as far as a sweep needs it: ListUsers with its paging.
+
+pool = FakeCognito("eu-west-1_fake", clock)
+pool.add_user("ada", {"sub": "...", "email": "ada@example.com", "email_verified": "true"})
+"""
+
+import base64
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+from tests.fakes.client import Clock, FakeClient, Reply, Request, operation
+
+PAGE = 60
+STATUSES = {"UNCONFIRMED", "CONFIRMED", "RESET_REQUIRED", "FORCE_CHANGE_PASSWORD", "EXTERNAL_PROVIDER", "UNKNOWN"}
+FILTER = re.compile(r"\s*\"?([\w:]+)\"?\s*(\^?=)\s*\"((?:[^\"\\]|\\.)*)\"\s*")
+
+
+@dataclass
+class User:
+    username: str
+    attributes: dict[str, str] = field(default_factory=dict)
+    status: str = "CONFIRMED"
+    enabled: bool = True
+    created: float = 0
+    number: int = 0
+
+    def read(self, name: str) -> str:
+        own = {"username": self.username, "cognito:user_status": self.status}
+        return own.get(name) or self.attributes.get(name, "")
+
+
+class FakeCognito(FakeClient):
+    service = "cognito-idp"
+
+    def __init__(self, pool_id: str, clock: Clock, *, token_lifetime: float = 3600, validate: bool = True) -> None:
+        super().__init__(clock, validate=validate)
+        self.pool_id = pool_id
+        self.users: dict[str, User] = {}
+        self.list_lag = 0.0
+        """ListUsers is eventually consistent: a user is listed only so many seconds after being created."""
+        self.empty_page: Callable[[int], bool] = lambda _number: False
+        """Which pages, by the number of the call, come back empty though the list goes on."""
+        self._token_lifetime = token_lifetime
+        self._added = 0
+
+    def add_user(self, username: str, attributes: Mapping[str, str], status: str = "CONFIRMED") -> User:
+        if status not in STATUSES:
+            raise ValueError(f"Cognito knows no status {status}")
+        with self._lock:
+            self._added += 1
+            self.users[username] = User(username, dict(attributes), status, True, self.clock(), self._added)
+            return self.users[username]
+
+    @operation("UserPoolId AttributesToGet Limit PaginationToken Filter")
+    def list_users(self, request: Request) -> Reply:
+        if request["UserPoolId"] != self.pool_id:
+            message = f"User pool {request['UserPoolId']} does not exist."
+            raise self.error("list_users", "ResourceNotFoundException", message)
+        limit = request.get("Limit", PAGE)
+        if not 0 <= limit <= PAGE:
+            raise self._invalid(f"Value '{limit}' at 'limit' failed to satisfy constraint: at most {PAGE}")
+        start = self._start(request["PaginationToken"]) if "PaginationToken" in request else 0
+        listed = [user for user in self.users.values() if user.number > start and self._listed(user)]
+        page = [] if self.empty_page(self.calls["list_users"]) else listed[: limit or PAGE]
+        wanted = [user for user in page if self._matches(user, request.get("Filter", ""))]
+        reply: Reply = {"Users": [_shown(user, request.get("AttributesToGet")) for user in wanted]}
+        last = page[-1].number if page else start
+        return reply | ({"PaginationToken": self._token(last)} if len(page) < len(listed) else {})
+
+    def _listed(self, user: User) -> bool:
+        return user.created + self.list_lag <= self.clock()
+
+    def _invalid(self, message: str) -> Exception:
+        return self.error("list_users", "InvalidParameterException", message)
+
+    def _token(self, position: int) -> str:
+        return base64.b64encode(f"{position}@{self.clock()}".encode()).decode()
+
+    def _start(self, token: str) -> int:
+        try:
+            position, issued = base64.b64decode(token, validate=True).decode().split("@")
+        except ValueError:
+            raise self._invalid("Invalid pagination token given.") from None
+        if self.clock() > float(issued) + self._token_lifetime:
+            raise self._invalid("Invalid pagination token given.")
+        return int(position)
+
+    def _matches(self, user: User, expression: str) -> bool:
+        """AWS filters within a page of what it read, so that a filtered page may be short or empty."""
+        if not expression:
+            return True
+        match = FILTER.fullmatch(expression)
+        if match is None:
+            raise self._invalid("One or more parameters are invalid: filter")
+        name, comparison, value = match.groups()
+        actual, sought = user.read(name), re.sub(r"\\(.)", r"\1", value)
+        return actual == sought if comparison == "=" else actual.startswith(sought)
+
+
+def _shown(user: User, names: list[str] | None) -> dict[str, Any]:
+    chosen = {name: value for name, value in user.attributes.items() if names is None or name in names}
+    created = datetime.fromtimestamp(user.created, UTC)
+    return {
+        "Username": user.username,
+        "Attributes": [{"Name": name, "Value": value} for name, value in chosen.items()],
+        "UserCreateDate": created,
+        "UserLastModifiedDate": created,
+        "Enabled": user.enabled,
+        "UserStatus": user.status,
+    }
