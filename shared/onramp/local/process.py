@@ -27,7 +27,7 @@ class ServerProcess:
     def __init__(self, process: subprocess.Popen[bytes], port: int, scratch: Path) -> None:
         self.endpoint = f"http://{HOST}:{port}"
         self._process = process
-        self._scratch = scratch
+        self.scratch = scratch
 
     @classmethod
     def start(cls, port: int, region: str, *, enforce_iam: bool) -> ServerProcess:
@@ -55,6 +55,11 @@ class ServerProcess:
             raise
         return server
 
+    @property
+    def pid(self) -> int:
+        """Of the server and of its process group, to which every function belongs."""
+        return self._process.pid
+
     def wait(self) -> None:
         code = self._process.wait()
         raise ServerFailedError(f"its process ended with exit code {code}")
@@ -70,11 +75,11 @@ class ServerProcess:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(self._process.pid, signal.SIGKILL)
             self._process.wait()
-        shutil.rmtree(self._scratch, ignore_errors=True)
+        shutil.rmtree(self.scratch, ignore_errors=True)
 
     def log(self) -> str:
         """What the server itself had to say: for the search for its faults."""
-        path = self._scratch / "server.log"
+        path = self.scratch / "server.log"
         return path.read_text(errors="replace") if path.exists() else ""
 
     def _wait_until_healthy(self) -> None:

@@ -37,7 +37,7 @@ class LocalStack:
         self.fakes = {name: url or f"{self.endpoint}{FAKES}{name}" for name, url in fakes.items()}
         self.outputs: dict[str, str] = {}
         self.control = GatewayControl(self.endpoint)
-        self._server = server
+        self.server = server
         self._clients: dict[str, Any] = {}
 
     @classmethod
@@ -63,11 +63,13 @@ class LocalStack:
 
     def stop(self) -> None:
         """Ends every process of the stack. Harmless when called again."""
-        self._server.stop()
+        for client in self._clients.values():
+            client.close()
+        self.server.stop()
 
     def wait(self) -> None:
         """Until the server ends, which it does by itself only when something is wrong."""
-        self._server.wait()
+        self.server.wait()
 
     def session(self) -> boto3.Session:
         """Credentials and region; the endpoint must be given to each client, or set AWS_ENDPOINT_URL."""

@@ -1,17 +1,16 @@
-""".onramp/local.json: where a running stack is, for programs that know nothing else."""
+""".onramp/local.json: where a running stack is, for programs in the same directory that know nothing else."""
 
 from __future__ import annotations
 
 import json
 import os
+from pathlib import Path
 from typing import TYPE_CHECKING
-
-from onramp.local.stack import ROOT
 
 if TYPE_CHECKING:
     from onramp.local.stack import LocalStack
 
-STATE_FILE = ROOT / ".onramp" / "local.json"
+STATE_FILE = Path(".onramp", "local.json")
 
 
 def write_state(stack: LocalStack) -> None:

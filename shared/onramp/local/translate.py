@@ -14,12 +14,14 @@ Template = dict[str, Any]
 
 def load_template(path: Path) -> Template:
     """The SAM source, its short intrinsics (`!Ref`) in their long form."""
-    from samtranslator.yaml_helper import yaml_parse
+    from samtranslator import yaml_helper
 
     try:
-        template = yaml_parse(path.read_text())
+        template = yaml_helper.yaml_parse(path.read_text())
     except OSError as exc:
         raise DeployError(f"{path} cannot be read: {exc.strerror}") from exc
+    except yaml_helper.yaml.YAMLError as exc:
+        raise DeployError(f"{path} is not YAML: {exc}") from exc
     return dict(template)
 
 

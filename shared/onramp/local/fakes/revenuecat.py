@@ -93,20 +93,21 @@ class FakeRevenueCat(FakeProvider):
             body = json.loads(request.body)
         except ValueError:
             return _error(400, "The body is not JSON.", kind="invalid_request")
-        if not isinstance(body, dict) or not _ID.fullmatch(str(body.get("id", ""))):
+        customer_id = body.get("id") if isinstance(body, dict) else None
+        if not isinstance(customer_id, str) or not _ID.fullmatch(customer_id):
             return _error(400, "id must match ^[0-9a-zA-Z_-]*$", param="id")
-        if body["id"] in self._customers:
+        if customer_id in self._customers:
             return _error(409, "A customer with this id already exists.")
         now = int(self.clock() * 1000)
-        self._customers[body["id"]] = {
+        self._customers[customer_id] = {
             "object": "customer",
-            "id": body["id"],
+            "id": customer_id,
             "project_id": self._project,
             "first_seen_at": now,
             "last_seen_at": now,
             "attributes": {"object": "list", "items": body.get("attributes") or []},
         }
-        return Response(201, self._customers[body["id"]])
+        return Response(201, self._customers[customer_id])
 
     def _one(self, customer_id: str, *, forget: bool) -> Response:
         if customer_id not in self._customers:
