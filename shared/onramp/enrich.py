@@ -79,9 +79,14 @@ class RetryLater(Exception):
 
 class Users(Protocol):
     def get(self, user_id: str) -> User | None: ...
-    def enrichment_failed_once(self, user: User, due_at: int) -> None: ...
-    def hand_to_operator(self, user: User) -> None: ...
-    def settle(self, user: User) -> None: ...
+
+
+class Ledger(Protocol):
+    """The transitions of what is owed; each drops itself where its condition does not hold."""
+
+    def flip_to_enrich(self, user: User, due_at: int) -> bool: ...
+    def hand_to_operator(self, user: User) -> bool: ...
+    def settle(self, user: User) -> bool: ...
 
 
 class Profiles(Protocol):
@@ -110,6 +115,7 @@ class Enrich:
     """`enrich_due_after` in milliseconds."""
 
     users: Users
+    ledger: Ledger
     profiles: Profiles
     steps: Steps
     publisher: Publisher
@@ -143,7 +149,7 @@ class Enrich:
         profile = self.profiles.mark_ready(sub, now := self.clock())
         pool = str(user.user_pool_id)
         self.publisher.publish(user_provisioned(profile, pool, at=now, correlation_id=correlation))
-        self.users.settle(user)
+        self.ledger.settle(user)
         return Result(Outcome.PROVISIONED, sub)
 
     def _user(self, event: UserSignedUp) -> User:
@@ -168,7 +174,7 @@ class Enrich:
         if not self.profiles.mark_failed(sub, now):
             return Result(Outcome.FINISHED_BY_ANOTHER, sub)
         self.queue.dead_letter(self._letter(work, error.step, error.reason, error.code))
-        self.users.hand_to_operator(user)
+        self.ledger.hand_to_operator(user)
         failed = user_provisioning_failed(
             sub,
             str(user.user_pool_id),
@@ -185,7 +191,7 @@ class Enrich:
         message, user = work.message, work.user
         if user and user.owes(Owed.EMIT):
             with suppress(RetryableError):
-                self.users.enrichment_failed_once(user, self.clock() + self.enrich_due_after)
+                self.ledger.flip_to_enrich(user, self.clock() + self.enrich_due_after)
         sub = user.cognito_sub if user else None
         with suppress(RetryableError):
             if message.receive_count >= self.max_receive_count:

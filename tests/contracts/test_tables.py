@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from onramp.adapters.aws import retryable
+from onramp.adapters.owed import OwedLedger
 from onramp.adapters.profiles import ProfileTable
 from onramp.adapters.users import UserTable
 from onramp.domain.errors import RetryableError
@@ -29,6 +30,11 @@ def db(backend: Backend) -> Any:
 @pytest.fixture
 def users(db: Any) -> UserTable:
     return UserTable(db, "UsersTable")
+
+
+@pytest.fixture
+def owed(db: Any) -> OwedLedger:
+    return OwedLedger(db, "UsersTable")
 
 
 @pytest.fixture
@@ -105,9 +111,11 @@ class TestClaim:
         assert refused.existing.cognito_sub is None
         assert stored(db, claim.user_id) == prepared
 
-    def test_a_repeated_write_meets_its_own_sub_and_puts_no_debt_back(self, users: UserTable, claim: Claim) -> None:
+    def test_a_repeated_write_meets_its_own_sub_and_puts_no_debt_back(
+        self, users: UserTable, owed: OwedLedger, claim: Claim
+    ) -> None:
         users.claim(claim)
-        users.settle(now(users, claim))
+        owed.settle(now(users, claim))
         settled = now(users, claim)
         assert users.claim(replace(claim, at=AT + 1)) == Refused(settled)
         assert now(users, claim) == settled
@@ -115,52 +123,58 @@ class TestClaim:
 
 
 class TestWhatIsOwed:
-    def test_emit_becomes_enrich_with_a_new_due_time(self, users: UserTable, owing: User) -> None:
-        users.enrichment_failed_once(owing, AT + 7)
+    def test_emit_becomes_enrich_with_a_new_due_time(self, users: UserTable, owed: OwedLedger, owing: User) -> None:
+        owed.flip_to_enrich(owing, AT + 7)
         flipped = now(users, owing)
         assert flipped.owes(Owed.ENRICH)
         assert (flipped.owed_since, flipped.due_at) == (owing.owed_since, AT + 7)
         assert str(flipped.owed)[-1] == str(owing.owed)[-1], "the shard stays"
 
-    def test_a_slow_worker_puts_no_debt_on_a_provisioned_user(self, users: UserTable, owing: User) -> None:
-        users.settle(owing)
+    def test_a_slow_worker_puts_no_debt_on_a_provisioned_user(
+        self, users: UserTable, owed: OwedLedger, owing: User
+    ) -> None:
+        owed.settle(owing)
         settled = now(users, owing)
-        users.enrichment_failed_once(owing, AT + 7)
-        users.hand_to_operator(owing)
+        owed.flip_to_enrich(owing, AT + 7)
+        owed.hand_to_operator(owing)
         assert now(users, owing) == settled
 
-    def test_a_slow_worker_does_not_hide_the_operators_case(self, users: UserTable, owing: User) -> None:
-        users.hand_to_operator(owing)
-        users.enrichment_failed_once(owing, AT + 7)
+    def test_a_slow_worker_does_not_hide_the_operators_case(
+        self, users: UserTable, owed: OwedLedger, owing: User
+    ) -> None:
+        owed.hand_to_operator(owing)
+        owed.flip_to_enrich(owing, AT + 7)
         assert now(users, owing).owes(Owed.OPERATOR)
 
     @pytest.mark.parametrize("flipped_meanwhile", [False, True])
     def test_the_operator_gets_it_whatever_was_read(
-        self, users: UserTable, owing: User, flipped_meanwhile: bool
+        self, users: UserTable, owed: OwedLedger, owing: User, flipped_meanwhile: bool
     ) -> None:
         if flipped_meanwhile:
-            users.enrichment_failed_once(owing, AT + 7)
-        users.hand_to_operator(owing)
+            owed.flip_to_enrich(owing, AT + 7)
+        owed.hand_to_operator(owing)
         assert now(users, owing).owes(Owed.OPERATOR)
 
-    def test_success_removes_the_operators_case_too(self, users: UserTable, owing: User) -> None:
-        users.hand_to_operator(owing)
-        users.settle(owing)
+    def test_success_removes_the_operators_case_too(self, users: UserTable, owed: OwedLedger, owing: User) -> None:
+        owed.hand_to_operator(owing)
+        owed.settle(owing)
         settled = now(users, owing)
         assert (settled.owed, settled.owed_since, settled.due_at) == (None, None, None)
 
-    def test_a_relinked_record_is_left_alone(self, users: UserTable, owing: User) -> None:
+    def test_a_relinked_record_is_left_alone(self, users: UserTable, owed: OwedLedger, owing: User) -> None:
         stranger = replace(owing, cognito_sub=str(uuid.uuid4()))
-        users.enrichment_failed_once(stranger, AT + 7)
-        users.hand_to_operator(stranger)
-        users.settle(stranger)
+        owed.flip_to_enrich(stranger, AT + 7)
+        owed.hand_to_operator(stranger)
+        owed.settle(stranger)
         assert now(users, owing) == owing
 
-    def test_a_deleted_record_is_not_half_made_again(self, db: Any, users: UserTable, owing: User) -> None:
+    def test_a_deleted_record_is_not_half_made_again(
+        self, db: Any, users: UserTable, owed: OwedLedger, owing: User
+    ) -> None:
         db.delete_item(TableName="UsersTable", Key={"userId": {"S": owing.user_id}})
-        users.enrichment_failed_once(owing, AT + 7)
-        users.hand_to_operator(owing)
-        users.settle(owing)
+        owed.flip_to_enrich(owing, AT + 7)
+        owed.hand_to_operator(owing)
+        owed.settle(owing)
         assert users.get(owing.user_id) is None
 
 

@@ -8,15 +8,19 @@ from typing import Any
 
 import pytest
 
+from onramp.adapters.users import UserTable
+from onramp.domain.envelope import user_signed_up
+from onramp.local.fakes.faults import Kind
 from tests.people import Town, eventually, somebody
 
 
 def step(profile: dict[str, Any] | None, name: str) -> dict[str, Any]:
-    return (profile or {}).get("provisioning", {}).get(name, {})
+    found: dict[str, Any] = (profile or {}).get("provisioning", {}).get(name, {})
+    return found
 
 
 @pytest.mark.parametrize("kind", ["server_error", "rate_limited", "unauthorized"])
-def test_a_signup_waits_for_stripe_and_completes(town: Town, kind: str) -> None:
+def test_a_signup_waits_for_stripe_and_completes(town: Town, kind: Kind) -> None:
     email = somebody("patient")
     town.stripe.fault(kind=kind, operation="create", match=email, times=None, seconds=1)
     sub = town.join(email)
@@ -118,9 +122,6 @@ class TestTheBus:
 
 def _envelope(town: Town, email: str) -> dict[str, Any]:
     """UserSignedUp of an existing user, as the bus delivers it."""
-    from onramp.adapters.users import UserTable
-    from onramp.domain.envelope import user_signed_up
-
     user = UserTable(town.dynamodb, town.outputs["UsersTableName"]).get(email)
     assert user is not None
     event = user_signed_up(user, correlation_id="test")

@@ -52,7 +52,7 @@ class StripeInMemory(stripe.HTTPClient):
         body = (post_data or "").encode()
         response = exchange(self._provider, self._clock, method.upper(), url, headers or {}, body)
         if response is None:
-            raise stripe.APIConnectionError("Read timed out")
+            raise stripe.APIConnectionError("Read timed out")  # type: ignore[no-untyped-call]
         return json.dumps(response.body), response.status, response.headers
 
     def close(self) -> None:

@@ -1,9 +1,4 @@
-"""The `Users` table: identity, roles, and what is owed.
-
-Every update after the first write carries `cognitoSub = :sub`: UpdateItem on a deleted record would create half a
-record, and a relinked one belongs to somebody else's message. A failed condition is a normal outcome: somebody was
-here first, the transition is dropped.
-"""
+"""The `Users` table: identity and roles. What is owed moves in `owed.py`."""
 
 from __future__ import annotations
 
@@ -14,7 +9,7 @@ from botocore.exceptions import ClientError
 
 from onramp.adapters.aws import error_code, retryable
 from onramp.adapters.items import from_item, to_values
-from onramp.domain.users import DEFAULT_ROLES, Claim, Names, Onboarding, Owed, User
+from onramp.domain.users import DEFAULT_ROLES, Claim, Names, Onboarding, User
 from onramp.signup import Refused, Written
 
 if TYPE_CHECKING:
@@ -58,52 +53,15 @@ class UserTable:
             except ClientError as error:
                 if error_code(error) != "ConditionalCheckFailedException":
                     raise
-                return Refused(_user(error.response["Item"]))  # type: ignore[typeddict-item]
+                return Refused(user_from(error.response["Item"]))  # type: ignore[typeddict-item]
         before = reply.get("Attributes")
-        return Written(_user(before) if before else None)
+        return Written(user_from(before) if before else None)
 
     def get(self, user_id: str) -> User | None:
         """A consistent read."""
         with retryable("users_get"):
             reply = self.client.get_item(TableName=self.table, Key={"userId": {"S": user_id}}, ConsistentRead=True)
-        return _user(reply["Item"]) if reply.get("Item") else None
-
-    def enrichment_failed_once(self, user: User, due_at: int) -> None:
-        """`emit` -> `enrich`: the worker has the message, so the event was delivered (protocol 4)."""
-        self._move(user, Owed.ENRICH, "begins_with(owed, :emit)", due_at)
-
-    def hand_to_operator(self, user: User) -> None:
-        """`emit` or `enrich` -> `operator` (protocol 5). From either: the reconciler may have flipped it meanwhile."""
-        self._move(user, Owed.OPERATOR, "(begins_with(owed, :emit) OR begins_with(owed, :enrich))", None)
-
-    def settle(self, user: User) -> None:
-        """Whatever is owed is removed, `operator` too: the user is provisioned (protocol 6)."""
-        self._update(user, "REMOVE owed, owedSince, dueAt", "cognitoSub = :sub", {})
-
-    def _move(self, user: User, to: Owed, condition: str, due_at: int | None) -> None:
-        """Keeps the shard and `owedSince`. `due_at` None leaves it: nothing is ever due of an operator's case."""
-        shard = (user.owed or "#0").rpartition("#")[2]
-        values: dict[str, Any] = {":to": to.on(shard), ":emit": "emit#"}
-        if ":enrich" in condition:
-            values[":enrich"] = "enrich#"
-        if due_at is not None:
-            values[":due"] = due_at
-        change = "SET owed = :to" + (", dueAt = :due" if due_at is not None else "")
-        self._update(user, change, f"cognitoSub = :sub AND {condition}", values)
-
-    def _update(self, user: User, change: str, condition: str, values: dict[str, Any]) -> None:
-        with retryable("users_update"):
-            try:
-                self.client.update_item(
-                    TableName=self.table,
-                    Key={"userId": {"S": user.user_id}},
-                    UpdateExpression=change,
-                    ConditionExpression=condition,
-                    ExpressionAttributeValues=to_values({":sub": user.cognito_sub, **values}),
-                )
-            except ClientError as error:
-                if error_code(error) != "ConditionalCheckFailedException":
-                    raise
+        return user_from(reply["Item"]) if reply.get("Item") else None
 
 
 def _claim_update(claim: Claim) -> tuple[str, dict[str, str], dict[str, Any]]:
@@ -127,11 +85,12 @@ def _claim_update(claim: Claim) -> tuple[str, dict[str, str], dict[str, Any]]:
     return expression, names, to_values(values)
 
 
-def _user(item: dict[str, Any]) -> User:
+def user_from(item: dict[str, Any]) -> User:
+    """A row as DynamoDB returns it. Lenient: admins write this table too."""
     row = from_item(item)
     return User(
         user_id=row["userId"],
-        roles=tuple(row.get("roles", DEFAULT_ROLES)),
+        roles=_roles(row.get("roles", DEFAULT_ROLES)),
         onboarding=row.get("onboarding", Onboarding.SELF_SERVICE),
         cognito_sub=row.get("cognitoSub"),
         user_pool_id=row.get("userPoolId"),
@@ -145,3 +104,13 @@ def _user(item: dict[str, Any]) -> User:
         owed_since=row.get("owedSince"),
         due_at=row.get("dueAt"),
     )
+
+
+def _roles(value: object) -> tuple[str, ...]:
+    """Ours are lists; an admin may have written a set or a single word. What is none of these is no role."""
+    match value:
+        case str():
+            return (value,)
+        case list() | set() | tuple():
+            return tuple(sorted(map(str, value)) if isinstance(value, set) else map(str, value))
+    return ()

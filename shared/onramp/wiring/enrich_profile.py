@@ -11,6 +11,7 @@ import urllib3
 from aws_lambda_powertools.utilities.parameters import SSMProvider
 
 from onramp.adapters.eventbridge import EventBus
+from onramp.adapters.owed import OwedLedger
 from onramp.adapters.pacing import TokenBucket
 from onramp.adapters.profiles import ProfileTable
 from onramp.adapters.revenuecat import RevenueCatSubscribers
@@ -41,6 +42,7 @@ def build() -> Enrich:
     enrichers = _enrichers(settings, profiles, SSMProvider(boto3_client=clients.ssm(session, clients.WORKER)))
     return Enrich(
         users=UserTable(dynamodb, settings.users_table_name),
+        ledger=OwedLedger(dynamodb, settings.users_table_name),
         profiles=profiles,
         steps=Steps(enrichers, profiles, _threads(enrichers), clients.now_millis, settings.code_version),
         publisher=EventBus(clients.events(session, clients.WORKER), settings.event_bus_name),

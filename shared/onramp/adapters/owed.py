@@ -1,0 +1,68 @@
+"""What is owed: the transitions of docs/protocol.md, one method each.
+
+Every update carries `cognitoSub = :sub`: UpdateItem on a deleted record would create half a record, and a relinked one
+belongs to somebody else's message. A failed condition is a normal outcome: somebody was here first, and the transition
+is dropped.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from botocore.exceptions import ClientError
+
+from onramp.adapters.aws import error_code, retryable
+from onramp.adapters.items import to_values
+from onramp.domain.users import Owed, User, shard_of
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb.client import DynamoDBClient
+
+_EMIT = "begins_with(owed, :emit)"
+_EMIT_OR_ENRICH = "(begins_with(owed, :emit) OR begins_with(owed, :enrich))"
+
+
+@dataclass(frozen=True, slots=True)
+class OwedLedger:
+    """Every method returns whether its condition held."""
+
+    client: DynamoDBClient
+    table: str
+
+    def flip_to_enrich(self, user: User, due_at: int) -> bool:
+        """`emit` -> `enrich`: the event was delivered or emitted again, the profile is still to come."""
+        values = {":to": _stored(Owed.ENRICH, user), ":emit": "emit#", ":due": due_at}
+        return self._update(user, "SET owed = :to, dueAt = :due", _EMIT, values)
+
+    def hand_to_operator(self, user: User) -> bool:
+        """`emit` or `enrich` -> `operator`. From either, whatever was read: somebody may have flipped it meanwhile."""
+        values = {":to": _stored(Owed.OPERATOR, user), ":emit": "emit#", ":enrich": "enrich#"}
+        return self._update(user, "SET owed = :to", _EMIT_OR_ENRICH, values)
+
+    def settle(self, user: User) -> bool:
+        """Whatever is owed is removed, `operator` too: the user is provisioned."""
+        return self._update(user, "REMOVE owed, owedSince, dueAt")
+
+    def _update(
+        self, user: User, change: str, condition: str | None = None, values: dict[str, Any] | None = None
+    ) -> bool:
+        with retryable("users_update"):
+            try:
+                self.client.update_item(
+                    TableName=self.table,
+                    Key={"userId": {"S": user.user_id}},
+                    UpdateExpression=change,
+                    ConditionExpression=" AND ".join(filter(None, ("cognitoSub = :sub", condition))),
+                    ExpressionAttributeValues=to_values({":sub": user.cognito_sub, **(values or {})}),
+                )
+            except ClientError as error:
+                if error_code(error) != "ConditionalCheckFailedException":
+                    raise
+                return False
+        return True
+
+
+def _stored(kind: Owed, user: User) -> str:
+    """The stored form on the user's own shard, which never changes."""
+    return kind.on(shard_of(str(user.cognito_sub)))
