@@ -22,14 +22,17 @@ build-EnrichProfileFunction: setup
 artifact = $(BIN)/python scripts/build.py $(1) --architecture $(ARCHITECTURE) --runtime $(RUNTIME) \
 	$(if $(ARTIFACTS_DIR),"$(ARTIFACTS_DIR)",.build/$(2) --zip .build/$(2).zip)
 
+# Here and not in a .cfnlintrc, which `sam validate --lint` would read too, in an environment without these rules.
+LINT = $(BIN)/cfn-lint --append-rules cfn_lint_serverless.rules --include-checks I
+
 check: check-template
 
 check-template: setup
-	$(BIN)/cfn-lint -- template.yaml
+	$(LINT) -- template.yaml
 	@mkdir -p $(dir $(TRANSLATED))
 	$(BIN)/python scripts/translated.py > $(TRANSLATED)
 	@# ES1001 wants a failure destination on every event source; one that reads a queue has the queue's own DLQ.
-	$(BIN)/cfn-lint --ignore-checks ES1001 -- $(TRANSLATED)
+	$(LINT) --ignore-checks ES1001 -- $(TRANSLATED)
 
 sam: $(SAM) ## install the SAM CLI into an environment of its own
 
