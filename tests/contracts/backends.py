@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import socket
 import subprocess
@@ -18,7 +19,16 @@ import boto3
 import pytest
 from botocore.config import Config
 
-from tests.fakes import FakeDynamoDB, TableSpec, VirtualClock
+from tests.fakes import (
+    FakeCognito,
+    FakeDynamoDB,
+    FakeEventBridge,
+    FakeSqs,
+    FakeSsm,
+    QueueSpec,
+    TableSpec,
+    VirtualClock,
+)
 from tests.fakes.client import REGION
 
 deviates = pytest.mark.deviates
@@ -33,6 +43,18 @@ class Backend(Protocol):
     def tables(self, definitions: Mapping[str, Mapping[str, Any]]) -> Any:
         """A DynamoDB client with these tables, each given as CreateTable's arguments."""
 
+    def queues(self, specs: Mapping[str, QueueSpec]) -> Any:
+        """An SQS client with these queues; a dead-letter queue stands before the queue that names it."""
+
+    def bus(self, name: str, pattern: Mapping[str, Any], queue: str) -> Any:
+        """An EventBridge client with this bus, whose one rule sends to a queue made by `queues`."""
+
+    def parameters(self, values: Mapping[str, str]) -> Any:
+        """An SSM client with these SecureStrings."""
+
+    def pool(self, users: Mapping[str, Mapping[str, str]]) -> tuple[Any, str]:
+        """A Cognito client, and the id of a pool with these users and their attributes."""
+
 
 @dataclass
 class FakeBackend:
@@ -43,6 +65,24 @@ class FakeBackend:
 
     def tables(self, definitions: Mapping[str, Mapping[str, Any]]) -> Any:
         return FakeDynamoDB({name: TableSpec.of(table) for name, table in definitions.items()}, self.clock)
+
+    def queues(self, specs: Mapping[str, QueueSpec]) -> Any:
+        self.sqs = FakeSqs(specs, self.clock)
+        return self.sqs
+
+    def bus(self, name: str, pattern: Mapping[str, Any], queue: str) -> Any:
+        events = FakeEventBridge(self.clock, buses=[name])
+        events.add_rule(name, pattern, self.sqs.sink(queue))
+        return events
+
+    def parameters(self, values: Mapping[str, str]) -> Any:
+        return FakeSsm(values, self.clock)
+
+    def pool(self, users: Mapping[str, Mapping[str, str]]) -> tuple[Any, str]:
+        pool = FakeCognito(f"{REGION}_fake", self.clock)
+        for name, attributes in users.items():
+            pool.add_user(name, attributes, "FORCE_CHANGE_PASSWORD")
+        return pool, pool.pool_id
 
 
 @dataclass
@@ -66,6 +106,46 @@ class BotoBackend:
         for name, table in definitions.items():
             client.create_table(TableName=name, BillingMode="PAY_PER_REQUEST", **table)
         return client
+
+    def queues(self, specs: Mapping[str, QueueSpec]) -> Any:
+        client = self.client("sqs")
+        arns: dict[str, str] = {}
+        for name, spec in specs.items():
+            attributes = {"VisibilityTimeout": str(int(spec.visibility_timeout))}
+            if spec.dead_letter_queue:
+                policy = {
+                    "deadLetterTargetArn": arns[spec.dead_letter_queue],
+                    "maxReceiveCount": spec.max_receive_count,
+                }
+                attributes["RedrivePolicy"] = json.dumps(policy)
+            url = client.create_queue(QueueName=name, Attributes=attributes)["QueueUrl"]
+            found = client.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])
+            arns[name] = found["Attributes"]["QueueArn"]
+        return client
+
+    def bus(self, name: str, pattern: Mapping[str, Any], queue: str) -> Any:
+        sqs, events = self.client("sqs"), self.client("events")
+        url = sqs.get_queue_url(QueueName=queue)["QueueUrl"]
+        found = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])
+        events.create_event_bus(Name=name)
+        events.put_rule(Name="rule", EventBusName=name, EventPattern=json.dumps(pattern))
+        target = {"Id": "queue", "Arn": found["Attributes"]["QueueArn"]}
+        events.put_targets(Rule="rule", EventBusName=name, Targets=[target])
+        return events
+
+    def parameters(self, values: Mapping[str, str]) -> Any:
+        client = self.client("ssm")
+        for name, value in values.items():
+            client.put_parameter(Name=name, Value=value, Type="SecureString")
+        return client
+
+    def pool(self, users: Mapping[str, Mapping[str, str]]) -> tuple[Any, str]:
+        client = self.client("cognito-idp")
+        pool_id = client.create_user_pool(PoolName="pool")["UserPool"]["Id"]
+        for name, attributes in users.items():
+            given = [{"Name": key, "Value": value} for key, value in attributes.items()]
+            client.admin_create_user(UserPoolId=pool_id, Username=name, UserAttributes=given, MessageAction="SUPPRESS")
+        return client, pool_id
 
 
 @contextmanager
