@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
 from typing import Any
 
 from aws_lambda_powertools.utilities.batch import BatchProcessor, EventType, process_partial_response
@@ -13,10 +13,10 @@ from onramp.adapters.secrets import SecretUnreadable
 from onramp.domain.errors import KeyRejected, RetryableError
 from onramp.enrich import RETRIES_EXHAUSTED, Message, Outcome, Result, RetryLater
 from onramp.observability import count, logger, place_of
-from onramp.wiring import enrich_profile
+from onramp.wiring import clients, enrich_profile
 
 enrich = enrich_profile.build()
-records = ThreadPoolExecutor(max_workers=enrich_profile.BATCH, thread_name_prefix="record")
+records = clients.threads(enrich_profile.BATCH, "record")
 # A provider's outage fails every record of a batch; raising then would look like a fault of the code.
 processor = BatchProcessor(event_type=EventType.SQS, raise_on_entire_batch_failure=False)
 

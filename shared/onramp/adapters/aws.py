@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from typing import Any, TypeVar
 
 from botocore.exceptions import BotoCoreError, ClientError
 
 from onramp.domain.errors import RetryableError
+
+Reply = TypeVar("Reply", bound=Mapping[str, Any])
 
 
 def error_code(error: ClientError) -> str:
@@ -28,3 +31,14 @@ def retryable(operation: str) -> Iterator[None]:
         raise RetryableError(f"{operation}_{error_code(error)}") from error
     except BotoCoreError as error:
         raise RetryableError(f"{operation}_{type(error).__name__}") from error
+
+
+def readable(operation: str, reply: Reply) -> Reply:
+    """The reply, unless botocore gave up on reading it.
+
+    A DynamoDB answer whose checksum is wrong in every attempt comes back as an empty success, and an empty answer means
+    "there was no such item" to whoever asked.
+    """
+    if reply.get("ResponseMetadata", {}).get("MaxAttemptsReached"):
+        raise RetryableError(f"{operation}_unreadable")
+    return reply

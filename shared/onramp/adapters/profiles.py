@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
-from onramp.adapters.aws import error_code, retryable
+from onramp.adapters.aws import error_code, readable, retryable
 from onramp.adapters.items import from_item, to_values
 from onramp.domain.users import Intent, Profile, Status, User, display_name
 
@@ -31,7 +31,8 @@ class ProfileTable:
         """A consistent read."""
         with retryable("profiles_get"):
             reply = self.client.get_item(TableName=self.table, Key={"userId": {"S": sub}}, ConsistentRead=True)
-        return _profile(reply["Item"]) if reply.get("Item") else None
+        item = readable("profiles_get", reply).get("Item")
+        return _profile(item) if item else None
 
     def upsert(self, user: User, now: int) -> Profile:
         """Makes the profile where it is absent; changes nothing that is there but `updatedAt`."""
@@ -134,7 +135,7 @@ class ProfileTable:
                     raise
                 standing: Any = error.response.get("Item")
                 return False, _profile(standing or {"userId": {"S": sub}})
-        return True, _profile(reply["Attributes"])
+        return True, _profile(readable("profiles_update", reply)["Attributes"])
 
 
 def _profile(item: dict[str, Any]) -> Profile:

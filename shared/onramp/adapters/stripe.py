@@ -30,10 +30,8 @@ class StripeCustomers:
         secret: Secret,
         base_url: str,
         pace: Callable[[], None],
-        http_client: stripe.HTTPClient | None = None,
+        http: stripe.HTTPClient,
     ) -> None:
-        http = http_client or stripe.RequestsClient(timeout=TIMEOUT_SECONDS)
-
         def client(key: str) -> stripe.StripeClient:
             return stripe.StripeClient(
                 key,

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
-from onramp.adapters.aws import error_code, retryable
+from onramp.adapters.aws import error_code, readable, retryable
 from onramp.adapters.items import from_item, to_values
 from onramp.domain.users import DEFAULT_ROLES, Claim, Names, Onboarding, User
 from onramp.signup import Refused, Written
@@ -54,14 +54,15 @@ class UserTable:
                 if error_code(error) != "ConditionalCheckFailedException":
                     raise
                 return Refused(user_from(error.response["Item"]))  # type: ignore[typeddict-item]
-        before = reply.get("Attributes")
+        before = readable("users_update", reply).get("Attributes")
         return Written(user_from(before) if before else None)
 
     def get(self, user_id: str) -> User | None:
         """A consistent read."""
         with retryable("users_get"):
             reply = self.client.get_item(TableName=self.table, Key={"userId": {"S": user_id}}, ConsistentRead=True)
-        return user_from(reply["Item"]) if reply.get("Item") else None
+        item = readable("users_get", reply).get("Item")
+        return user_from(item) if item else None
 
 
 def _claim_update(claim: Claim) -> tuple[str, dict[str, str], dict[str, Any]]:

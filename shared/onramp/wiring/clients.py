@@ -1,8 +1,14 @@
-"""AWS clients, made once per execution environment from one session, with timeouts that fit the caller's."""
+"""Everything that reaches outside the process: AWS clients, HTTP, threads, clock and chance.
+
+Made once per execution environment from one session, with timeouts that fit the caller's. The simulator replaces this
+module's functions and nothing else.
+"""
 
 from __future__ import annotations
 
+import random
 import time
+from concurrent.futures import Executor, ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 import boto3
@@ -52,3 +58,21 @@ def ssm(session: boto3.Session, config: Config) -> SSMClient:
 def now_millis() -> int:
     """Unix milliseconds."""
     return time.time_ns() // 1_000_000
+
+
+def monotonic() -> float:
+    """Seconds, for waiting."""
+    return time.monotonic()
+
+
+def sleep(seconds: float) -> None:
+    time.sleep(seconds)
+
+
+def chance() -> float:
+    """In [0, 1). Spreads retries; nothing secret depends on it."""
+    return random.random()  # noqa: S311
+
+
+def threads(count: int, name: str) -> Executor:
+    return ThreadPoolExecutor(max_workers=count, thread_name_prefix=name)

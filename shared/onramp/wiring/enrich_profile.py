@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import random
-import time
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Executor
 
-import urllib3
 from aws_lambda_powertools.utilities.parameters import SSMProvider
 
 from onramp.adapters.eventbridge import EventBus
@@ -26,7 +23,7 @@ from onramp.enrichers.stripe import StripeCustomer
 from onramp.retries import Backoff
 from onramp.settings import environment
 from onramp.steps import Steps
-from onramp.wiring import clients
+from onramp.wiring import clients, http
 from onramp.worker_settings import EnrichSettings
 
 BATCH = 10
@@ -49,7 +46,7 @@ def build() -> Enrich:
         queue=ProvisioningQueue(
             clients.sqs(session, clients.WORKER), settings.provisioning_queue_url, settings.provisioning_dlq_url
         ),
-        backoff=Backoff(settings.retry_backoff_base_seconds, random.random),
+        backoff=Backoff(settings.retry_backoff_base_seconds, clients.chance),
         clock=clients.now_millis,
         max_receive_count=settings.max_receive_count,
         enrich_due_after=settings.enrich_due_after_seconds * 1000,
@@ -57,9 +54,9 @@ def build() -> Enrich:
     )
 
 
-def _threads(enrichers: list[Enricher]) -> ThreadPoolExecutor:
+def _threads(enrichers: list[Enricher]) -> Executor:
     """All steps of a whole batch at once; not the pool the records run in, which would wait for itself."""
-    return ThreadPoolExecutor(max_workers=BATCH * len(enrichers), thread_name_prefix="step")
+    return clients.threads(BATCH * len(enrichers), "step")
 
 
 def _enrichers(settings: EnrichSettings, profiles: ProfileTable, parameters: SSMProvider) -> list[Enricher]:
@@ -71,7 +68,7 @@ def _stripe(settings: EnrichSettings, profiles: ProfileTable, parameters: SSMPro
         return NotConfigured("stripe")
     secret = SsmSecret(parameters, settings.stripe_secret_name)
     pace = _pace(settings.stripe_requests_per_second, settings)
-    customers = StripeCustomers(secret, settings.stripe_base_url, pace)
+    customers = StripeCustomers(secret, settings.stripe_base_url, pace, http.for_stripe())
     return StripeCustomer(customers, profiles, clients.now_millis)
 
 
@@ -80,13 +77,11 @@ def _revenuecat(settings: EnrichSettings, parameters: SSMProvider) -> Enricher:
         return NotConfigured("revenuecat")
     secret = SsmSecret(parameters, settings.revenuecat_secret_name)
     pace = _pace(settings.revenuecat_requests_per_minute / 60, settings)
-    http = urllib3.PoolManager(maxsize=BATCH)
-    return RevenueCatCustomer(
-        RevenueCatSubscribers(secret, settings.revenuecat_base_url, settings.revenuecat_project_id, pace, http)
-    )
+    base_url, project = settings.revenuecat_base_url, settings.revenuecat_project_id
+    return RevenueCatCustomer(RevenueCatSubscribers(secret, base_url, project, pace, http.for_revenuecat(BATCH)))
 
 
 def _pace(per_second: float, settings: EnrichSettings) -> Callable[[], None]:
     """This environment's share of the account's rate: at most `maximum_concurrency` of them run at once."""
     rate = per_second / settings.maximum_concurrency
-    return TokenBucket(rate, BATCH, PACING_PATIENCE_SECONDS, time.monotonic, time.sleep).take
+    return TokenBucket(rate, BATCH, PACING_PATIENCE_SECONDS, clients.monotonic, clients.sleep).take

@@ -1,0 +1,136 @@
+"""`onramp local up` and the processes behind it: one sentence when it fails, nothing left behind however it ends."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import boto3
+import pytest
+
+from onramp.local.errors import PortTakenError
+from onramp.local.stack import LocalStack
+from tests.contracts.toy import TEMPLATE, eventually
+
+ONRAMP = Path(sys.executable).with_name("onramp")
+
+# A parent with a busy function, which says where its processes are and then waits to be killed.
+PARENT = f"""
+import json, sys, time
+from pathlib import Path
+from onramp.local.stack import LocalStack
+stack = LocalStack.start(template=Path({str(TEMPLATE)!r}))
+stack.client("lambda").invoke(
+    FunctionName=stack.outputs["FunctionName"], InvocationType="Event", Payload=json.dumps({{"sleep": 60}}).encode()
+)
+while not any("sleep" in line for line in stack.logs()) and not list(stack.server.scratch.glob("ministack-lambda-*")):
+    time.sleep(0.02)
+print(stack.server.pid, stack.server.scratch, flush=True)
+time.sleep(60)
+"""
+
+
+@contextmanager
+def running(folder: Path, *arguments: str) -> Iterator[subprocess.Popen[str]]:
+    command = [str(ONRAMP), "local", "up", *arguments]
+    process = subprocess.Popen(
+        command, cwd=folder, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True
+    )
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.communicate()
+
+
+def group_exists(leader: int) -> bool:
+    try:
+        os.killpg(leader, 0)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+def test_up_tells_where_everything_is_and_ctrl_c_ends_it(tmp_path: Path) -> None:
+    file = tmp_path / ".onramp" / "local.json"
+    with running(tmp_path, "--port", "0") as process:
+        state = json.loads(eventually(lambda: file.read_text() if file.exists() else ""))
+        assert list(state) == ["endpoint", "region", "outputs", "fakes"]
+        assert set(state["fakes"]) == {"stripe", "revenuecat"}
+        assert "UserPoolClientId" in state["outputs"]
+        sts = boto3.client(
+            "sts",
+            endpoint_url=state["endpoint"],
+            region_name=state["region"],
+            aws_access_key_id="test",
+            aws_secret_access_key="test",
+        )
+        assert sts.get_caller_identity()["Account"] == "000000000000"
+        os.killpg(process.pid, signal.SIGINT)  # as a terminal does: to the whole foreground group
+        out, err = process.communicate(timeout=20)
+    assert (process.returncode, err) == (0, "")
+    assert f"AWS_ENDPOINT_URL={state['endpoint']}" in out
+    assert out.rstrip().rpartition("\n")[2].startswith("Stopped:")
+    assert not file.exists()
+    with socket.socket() as probe:
+        assert probe.connect_ex(("127.0.0.1", int(state["endpoint"].rpartition(":")[2]))) != 0
+
+
+def test_a_taken_port_is_one_sentence_that_says_what_to_do(tmp_path: Path) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        with pytest.raises(PortTakenError):
+            LocalStack.start(port)
+        with running(tmp_path, "--port", str(port)) as process:
+            out, err = process.communicate(timeout=20)
+    assert (process.returncode, out) == (2, "")
+    assert err.startswith(f"onramp: Port {port} is taken: ")
+    assert err.count("\n") == 1
+
+
+@pytest.mark.parametrize("arguments", [["--stripe-url", "nowhere"], ["--port", "70000"]])
+def test_a_senseless_option_is_explained(tmp_path: Path, arguments: list[str]) -> None:
+    with running(tmp_path, *arguments) as process:
+        _, err = process.communicate(timeout=20)
+    assert process.returncode == 2
+    assert arguments[0] in err
+    assert "Traceback" not in err
+
+
+def test_nothing_outlives_a_killed_parent() -> None:
+    with subprocess.Popen([sys.executable, "-c", PARENT], stdout=subprocess.PIPE, text=True) as parent:
+        assert parent.stdout is not None
+        pid, scratch = parent.stdout.readline().split()
+        assert group_exists(int(pid))
+        parent.send_signal(signal.SIGKILL)
+    assert eventually(lambda: not group_exists(int(pid)))
+    assert eventually(lambda: not Path(scratch).exists())
+
+
+def test_a_stack_ends_with_its_block_even_when_its_server_was_killed() -> None:
+    with LocalStack.start(template=TEMPLATE) as stack:
+        os.kill(stack.server.pid, signal.SIGKILL)
+    assert not group_exists(stack.server.pid)
+    assert not stack.server.scratch.exists()
+
+
+def test_the_callers_own_aws_settings_do_not_reach_the_functions(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_PROFILE", "production")
+    monkeypatch.setenv("AWS_SESSION_TOKEN", "a real one")
+    monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:9")
+    with LocalStack.start(template=TEMPLATE, stripe_url="http://127.0.0.1:9") as stack:
+        assert stack.fakes["stripe"] == "http://127.0.0.1:9"
+        answer = stack.client("lambda").invoke(FunctionName=stack.outputs["FunctionName"], Payload=b'{"environ": true}')
+        names = json.loads(answer["Payload"].read())
+    assert "AWS_PROFILE" not in names
+    assert names["AWS_ENDPOINT_URL"] == stack.endpoint
+    assert names["AWS_SESSION_TOKEN"] == ""
