@@ -15,6 +15,7 @@ SECRETS = {"/onramp/local/stripe-key": stripe.LOCAL_KEY, "/onramp/local/revenuec
 _STRIPE_SECRET, _REVENUECAT_SECRET = SECRETS
 LOCAL = {
     "DeletionProtection": "false",
+    "VisibilityTimeoutSeconds": "30",  # a message of a crashed worker comes back while somebody is looking
     "RetryBackoffBaseSeconds": "1",
     "StripeRequestsPerSecond": "1000",  # the fakes have no limit of their own
     "RevenueCatRequestsPerMinute": "60000",

@@ -35,7 +35,7 @@ class ServerProcess:
         listening = _listen(port)
         port = listening.getsockname()[1]
         scratch = Path(tempfile.mkdtemp(prefix="onramp-"))
-        command = [sys.executable, "-m", "onramp.local.server", "--fd", str(listening.fileno())]
+        command = [sys.executable, "-P", "-m", "onramp.local.server", "--fd", str(listening.fileno())]
         command += ["--port", str(port), "--region", region, "--scratch", str(scratch)]
         command += ["--enforce-iam"] if enforce_iam else []
         with listening, (scratch / "server.log").open("wb") as log:

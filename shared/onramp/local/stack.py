@@ -10,7 +10,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
-import boto3
 from botocore.config import Config
 
 import onramp
@@ -21,9 +20,12 @@ from onramp.local.gateway import FAKES
 from onramp.local.logs import function_logs
 from onramp.local.parameters import REGION
 from onramp.local.process import ServerProcess
+from onramp.local.sessions import local_session
 
 if TYPE_CHECKING:
     from types import TracebackType
+
+    import boto3
 
 ROOT = Path(onramp.__file__).resolve().parents[2]
 
@@ -53,11 +55,11 @@ class LocalStack:
     ) -> LocalStack:
         """`port` 0 takes a free one; `parameters` go over the local ones of parameters.py."""
         server = ServerProcess.start(port, REGION, enforce_iam=enforce_iam)
+        stack = cls(server, REGION, {"stripe": stripe_url, "revenuecat": revenuecat_url})
         try:
-            stack = cls(server, REGION, {"stripe": stripe_url, "revenuecat": revenuecat_url})
             stack.outputs = deploy(stack, template, parameters)
         except BaseException:
-            server.stop()
+            stack.stop()
             raise
         return stack
 
@@ -73,12 +75,13 @@ class LocalStack:
 
     def session(self) -> boto3.Session:
         """Credentials and region; the endpoint must be given to each client, or set AWS_ENDPOINT_URL."""
-        return boto3.Session(aws_access_key_id=ACCESS_KEY, aws_secret_access_key=ACCESS_KEY, region_name=self.region)
+        return local_session(self.region)
 
     def client(self, service: str) -> Any:
         """A boto3 client on this stack, one for each service."""
         if service not in self._clients:
-            config = Config(connect_timeout=5, read_timeout=60, retries={"total_max_attempts": 1})
+            # One attempt, or a test would not see its fault; no proxy, for the way is short.
+            config = Config(connect_timeout=5, read_timeout=60, retries={"total_max_attempts": 1}, proxies={})
             self._clients[service] = self.session().client(
                 service,
                 endpoint_url=self.endpoint,

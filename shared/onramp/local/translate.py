@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from onramp.local.errors import DeployError
+from onramp.local.sessions import local_session
 
 Template = dict[str, Any]
 
@@ -33,10 +33,10 @@ def translate(sam: Template, parameters: Mapping[str, str], code: Mapping[str, s
 
     for logical_id, address in code.items():
         sam["Resources"][logical_id]["Properties"]["CodeUri"] = address
-    os.environ.setdefault("AWS_DEFAULT_REGION", region)  # the translator asks for a region's partition
     no_managed_policies: dict[str, str] = {}  # it would list them in IAM
+    translator = Translator(no_managed_policies, Parser(), boto_session=local_session(region))
     try:
-        return dict(Translator(no_managed_policies, Parser()).translate(sam, dict(parameters)))
+        return dict(translator.translate(sam, dict(parameters)))
     except InvalidDocumentException as exc:
         causes = "; ".join(cause.message for cause in exc.causes)
         raise DeployError(f"template.yaml is not valid SAM: {causes}") from exc
