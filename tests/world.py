@@ -142,6 +142,12 @@ class World:
     def __exit__(self, *_: object) -> None:
         self._patch.undo()
 
+    def configure(self, **settings: str) -> None:
+        """Changes settings and starts afresh, as a deployment does."""
+        for name, value in settings.items():
+            self._patch.setenv(name, value)
+        self.cold_start()
+
     def cold_start(self) -> None:
         """New execution environments: whatever the functions had in memory is gone."""
         self._functions: dict[str, ModuleType] = {}
