@@ -9,6 +9,7 @@ import typer
 
 from onramp.local.errors import LocalStackError
 from onramp.ops import local_commands
+from onramp.ops.demo import demo
 
 DEBUG = "ONRAMP_DEBUG"
 
@@ -19,6 +20,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.add_typer(local_commands.app, name="local")
+app.command()(demo)
 
 
 def main() -> None:

@@ -1,0 +1,102 @@
+"""How the demo looks: one line a fact, with its time. Without a terminal it is the same lines, plain."""
+
+from __future__ import annotations
+
+import io
+import re
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from rich import box
+from rich.console import Console
+from rich.padding import Padding
+from rich.panel import Panel
+from rich.rule import Rule
+from rich.table import Table
+from rich.text import Text
+
+WIDEST = 100  # a time further away from its line is hard to read
+INDENT = "  "
+LABEL = 12
+TIME = 10
+MARKS = {
+    "person": ("▸", "bold cyan"),
+    "done": ("✓", "bold green"),
+    "retry": ("↻", "bold yellow"),
+    "refused": ("✗", "bold red"),
+}
+
+
+class Screen:
+    def __init__(self, *, record: bool = False) -> None:
+        if isinstance(sys.stdout, io.TextIOWrapper):
+            sys.stdout.reconfigure(errors="replace")  # a terminal without ✓ gets a ?
+        self._console = Console(highlight=False, record=record)
+        self._console.width = min(self._console.width, WIDEST)
+        self._chapters = 0
+
+    def title(self, name: str, sentence: str) -> None:
+        self._console.print(Text.assemble("\n", (name, "bold cyan"), "  ", sentence))
+
+    def chapter(self, title: str, sentence: str) -> None:
+        self._chapters += 1
+        heading = Text.assemble((f"{self._chapters} ", "bold cyan"), (title, "bold"))
+        self._console.print()
+        self._console.print(Rule(heading, align="left", style="cyan"))
+        self.say(sentence)
+
+    def say(self, sentence: str) -> None:
+        self._wrapped(Text(INDENT), Text(sentence, "italic"), self._console.width)
+
+    def line(self, label: str, detail: str, millis: float | None = None, mark: str = "done") -> None:
+        """One fact. `millis`: how long it took."""
+        head = Text.assemble(INDENT, MARKS[mark], " ", (label.ljust(LABEL), "bold"))
+        time = "" if millis is None else f"{millis:,.0f} ms"
+        self._wrapped(head, Text(detail), self._console.width - (TIME if time else 0), time)
+
+    def gap(self) -> None:
+        self._console.print()
+
+    def table(self, headings: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+        table = Table(
+            box=box.SIMPLE_HEAD, show_edge=False, padding=0, expand=True, header_style="bold cyan", border_style="cyan"
+        )
+        for heading in headings:
+            table.add_column(heading, overflow="fold")
+        for row in rows:
+            table.add_row(*(Text(cell) for cell in row))
+        self._console.print(Padding(table, (1, 0, 1, len(INDENT))))
+
+    def summary(self, sentence: str) -> None:
+        self._console.print(Panel(Text(sentence, "bold"), border_style="green", box=box.ROUNDED))
+
+    def failed(self, sentence: str, log: Sequence[str]) -> None:
+        """`log`: what the functions last had to say."""
+        self.gap()
+        self.line("broken", sentence, mark="refused")
+        for entry in log:
+            self.line("log", entry, mark="refused")
+
+    @contextmanager
+    def waiting(self) -> Iterator[Callable[[str], None]]:
+        """A spinner while something is awaited; the function it yields says what."""
+        with self._console.status("") as status:
+            yield lambda what: status.update(Text(f"waiting for {what}", "cyan"))
+
+    def save(self, file: Path) -> None:
+        """A picture of everything shown."""
+        picture = self._console.export_svg(title="onramp demo")
+        file.write_text(re.sub(r"@font-face \{.*?\}", "", picture, flags=re.DOTALL))  # it would fetch its font
+
+    def _wrapped(self, head: Text, text: Text, width: int, time: str = "") -> None:
+        """By hand, because a table would fill every line with spaces, which a log would keep."""
+        room = width - len(head)
+        first, *rest = text.wrap(self._console, room, overflow="fold")
+        first.rstrip()
+        end = time.rjust(room - len(first) + TIME) if time else ""
+        self._console.print(head + first + Text(end, "cyan"))
+        for line in rest:
+            line.rstrip()
+            self._console.print(Text(" " * len(head)) + line)
