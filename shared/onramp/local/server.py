@@ -63,6 +63,8 @@ def set_environment(port: int, region: str, scratch: str, *, enforce_iam: bool) 
         AWS_ACCESS_KEY_ID=ACCESS_KEY,
         AWS_SECRET_ACCESS_KEY=ACCESS_KEY,
         AWS_DEFAULT_REGION=region,
+        AWS_CONFIG_FILE=os.devnull,
+        AWS_SHARED_CREDENTIALS_FILE=os.devnull,
     )
 
 
