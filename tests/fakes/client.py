@@ -96,7 +96,8 @@ class FakeClient:
         self._lock = threading.RLock()
 
     @property
-    def exceptions(self) -> BaseClientExceptions:
+    def exceptions(self) -> Any:
+        """The client's generated exception classes, by name."""
         return service_exceptions(self.service)
 
     def get_paginator(self, operation: str) -> Paginator[Any]:
