@@ -171,14 +171,16 @@ def test_a_restored_table_looks_before_it_creates(desk: Desk) -> None:
 
 
 def test_nobody_is_adopted_by_email_alone(desk: Desk) -> None:
-    for sub, pool in (("somebody-else", POOL), (SUB, "another-pool"), (None, None)):
-        other = User("nia@example.com", cognito_sub=sub, user_pool_id=pool, linked_at=desk.now())
-        key = f"other-{sub}-{pool}"
-        desk.enricher.customers.create(
-            {"email": other.user_id, "metadata": {"cognitoSub": sub or "", "x": pool or ""}}, key
-        )
-    desk.user = User("nia@example.com", cognito_sub=SUB, user_pool_id=POOL, linked_at=0)
+    strangers: list[dict[str, str]] = [
+        {"cognitoSub": "somebody-else", "userPoolId": POOL},
+        {"cognitoSub": SUB, "userPoolId": "another-pool"},
+        {"cognitoSub": SUB},
+        {},
+    ]
+    for number, metadata in enumerate(strangers):
+        desk.enricher.customers.create({"email": "nia@example.com", "metadata": metadata}, f"stranger-{number}")
     theirs = {customer["id"] for customer in desk.stripe.customers()}
+    desk.user = User("nia@example.com", cognito_sub=SUB, user_pool_id=POOL, linked_at=0)
     assert desk.attempt() not in theirs
 
 
