@@ -2,6 +2,7 @@
 
 import json
 import random
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -154,6 +155,25 @@ def test_reads_that_are_not_consistent_may_be_stale(db: FakeDynamoDB, clock: Vir
     assert (seen(), seen(ConsistentRead=True), by_sub(db)) == ({"S": "s"}, None, 1)
     clock.advance(2)
     assert (seen(), by_sub(db)) == (None, 0)
+
+
+def test_threads_do_not_lose_each_others_writes(db: FakeDynamoDB) -> None:
+    def add(_: int) -> None:
+        db.update_item(
+            TableName="Users",
+            Key={"userId": {"S": "ada"}},
+            UpdateExpression="SET visits = if_not_exists(visits, :zero) + :one",
+            ExpressionAttributeValues={":zero": {"N": "0"}, ":one": {"N": "1"}},
+        )
+
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(add, range(200)))
+    assert db.rows("Users") == [{"userId": "ada", "visits": 200}]
+
+
+def test_text_that_is_no_text(db: FakeDynamoDB) -> None:
+    with pytest.raises(ClientError, match="surrogate"):
+        db.put_item(TableName="Users", Item={"userId": {"S": "\ud800"}})
 
 
 def test_a_reply_is_the_callers_own(db: FakeDynamoDB) -> None:

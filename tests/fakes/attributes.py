@@ -21,6 +21,7 @@ INVALID = "One or more parameter values were invalid"
 
 _PLAIN_INTEGER = re.compile(r"-?[1-9]\d{0,36}|0", re.ASCII)
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
+UNPAIRED = re.compile("[\ud800-\udfff]")
 _EXACT = Context(prec=400, Emax=9999, Emin=-9999)
 
 
@@ -56,8 +57,12 @@ def canonical(value: Mapping[str, Any], depth: int = 1) -> AttributeValue:
         found = "is empty" if not value else "has more than one datatypes set"
         raise Refused(f"Supplied AttributeValue {found}, must contain exactly one of the supported datatypes")
     ((kind, raw),) = value.items()
-    if kind in ("S", "BOOL"):
-        return {kind: raw}
+    if kind == "BOOL":
+        return {"BOOL": raw}
+    if kind == "S":
+        if not raw.isascii() and UNPAIRED.search(raw):
+            raise Refused("A string holds an unpaired surrogate")  # AWS cannot read such a request at all
+        return {"S": raw}
     if kind == "N":
         return {"N": canonical_number(raw)}
     if kind == "B":
@@ -112,7 +117,7 @@ def size_of(value: AttributeValue) -> int:
     if kind == "B":
         return len(raw)
     if kind == "M":
-        return 3 + sum(len(name.encode()) + size_of(child) + 1 for name, child in raw.items())
+        return 3 + sum(len(name.encode(errors="surrogatepass")) + size_of(child) + 1 for name, child in raw.items())
     if kind == "L":
         return 3 + sum(size_of(child) + 1 for child in raw)
     if kind in SETS:
@@ -121,7 +126,7 @@ def size_of(value: AttributeValue) -> int:
 
 
 def item_size(item: Item) -> int:
-    return sum(len(name.encode()) + size_of(value) for name, value in item.items())
+    return sum(len(name.encode(errors="surrogatepass")) + size_of(value) for name, value in item.items())
 
 
 def sortable(value: AttributeValue) -> Any:

@@ -93,7 +93,7 @@ class FakeEventBridge(FakeClient):
 def entry_size(entry: Request) -> int:
     """As documented: 14 bytes for a Time, and the UTF-8 length of everything else."""
     texts = [entry.get("Source", ""), entry.get("DetailType", ""), entry.get("Detail", ""), *entry.get("Resources", [])]
-    return 14 * ("Time" in entry) + sum(len(text.encode()) for text in texts)
+    return 14 * ("Time" in entry) + sum(len(text.encode(errors="surrogatepass")) for text in texts)
 
 
 def entry_problem(entry: Request) -> tuple[str, str] | None:
