@@ -87,10 +87,8 @@ class Pipeline:
 
     def last_words(self, count: int = 5) -> list[str]:
         """The latest entries, when something has gone wrong."""
-        entries = sorted(self.log(), key=lambda entry: str(entry["timestamp"]))
-        return [
-            json.dumps({name: entry[name] for name in entry if name in WORTH_READING}) for entry in entries[-count:]
-        ]
+        latest = sorted(self.log(), key=lambda entry: str(entry["timestamp"]))[-count:]
+        return [" ".join(str(entry[name]) for name in WORTH_READING if entry.get(name)) for entry in latest]
 
     def trigger_calls(self) -> int:
         """How often the trigger has been invoked."""

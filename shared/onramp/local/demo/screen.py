@@ -17,12 +17,12 @@ from rich.rule import Rule
 from rich.table import Table
 from rich.text import Text
 
-WIDEST = 100  # a time further away from its line is hard to read
+WIDEST = 90  # a time further away from its line is hard to read
 INDENT = "  "
 LABEL = 12
 TIME = 10
 MARKS = {
-    "person": ("▸", "bold cyan"),
+    "note": ("▸", "bold cyan"),
     "done": ("✓", "bold green"),
     "retry": ("↻", "bold yellow"),
     "refused": ("✗", "bold red"),
@@ -77,7 +77,7 @@ class Screen:
         self.gap()
         self.line("broken", sentence, mark="refused")
         for entry in log:
-            self.line("log", entry, mark="refused")
+            self.line("log", entry, mark="note")
 
     @contextmanager
     def waiting(self) -> Iterator[Callable[[str], None]]:

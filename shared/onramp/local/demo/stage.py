@@ -35,7 +35,7 @@ class Stage:
         """Signs up and confirms with the code. The journey begins with the confirmation."""
         signup = self.cognito.sign_up(person)
         self.signups.append(signup)
-        self.screen.line(person.given_name, f"{person.email} enters the code from the mail", mark="person")
+        self.screen.line(person.given_name, f"{person.email} enters the code from the mail", mark="note")
         journey = Journey(signup, time.monotonic(), self.pipeline, self.witness)
         self.cognito.confirm(person)
         self.screen.line("Cognito", "confirmed; the trigger ran inside the call", journey.millis())

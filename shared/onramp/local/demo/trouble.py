@@ -62,9 +62,9 @@ def _one_customer(stage: Stage, journey: Journey) -> None:
     expect(customers == [kept], f"Ivo has one Stripe customer (they are {customers})")
     calls = [call for call in stage.stripe.calls() if sub in call["body"]]
     keys = {call["idempotency_key"] for call in calls}
-    stage.screen.line(
-        "customers", f"{len(customers)} at Stripe, after {len(calls)} requests under {len(keys)} idempotency key"
-    )
+    expect(len(keys) == 1, f"every attempt has the same idempotency key (they are {keys})")
+    asked = f"after {len(calls)} requests under {len(keys)} idempotency key"
+    stage.screen.line("customers", f"{len(customers)} at Stripe, {asked}")
 
 
 def poison_is_put_aside(stage: Stage) -> None:
