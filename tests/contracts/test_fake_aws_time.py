@@ -52,6 +52,18 @@ def test_a_message_comes_back_after_its_visibility_timeout(sqs: FakeSqs, clock: 
     assert batch(sqs) == ["one"]
 
 
+def test_the_first_receive_is_remembered(sqs: FakeSqs, clock: VirtualClock) -> None:
+    sqs.put("Work", "one")
+    seen = []
+    for _ in range(2):
+        (record,) = sqs.lambda_batch("Work")["Records"]
+        seen.append(record["attributes"])
+        clock.advance(360)
+    assert [attributes["ApproximateReceiveCount"] for attributes in seen] == ["1", "2"]
+    for name in ("SentTimestamp", "ApproximateFirstReceiveTimestamp"):
+        assert seen[0][name] == seen[1][name]
+
+
 @pytest.mark.parametrize("seconds", [10, 900])
 def test_a_changed_visibility_replaces_the_timeout(sqs: FakeSqs, clock: VirtualClock, seconds: int) -> None:
     sqs.put("Work", "one")
