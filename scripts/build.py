@@ -20,6 +20,7 @@ PLATFORMS = {"arm64": "aarch64-manylinux2014", "x86_64": "x86_64-manylinux2014"}
 SERVICES = {
     "post_confirmation": {"dynamodb", "events"},
     "enrich_profile": {"dynamodb", "events", "sqs", "ssm"},
+    "reconcile": {"cognito-idp", "dynamodb", "events", "sqs"},
 }
 NEVER_SHIPPED = shutil.ignore_patterns("ops", "local", "__pycache__")
 # What installers leave behind. RECORD lists files that are gone and METADATA stays: some packages read their version.

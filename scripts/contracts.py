@@ -14,7 +14,7 @@ import uuid
 from pathlib import Path
 from typing import Any
 
-from onramp.domain.claims import Admission
+from onramp.domain.claims import Admission, user_in
 from onramp.domain.envelope import SOURCE, Event, user_provisioned, user_provisioning_failed, user_signed_up
 from onramp.domain.trust import TrustPolicy
 from onramp.domain.users import Profile, Status
@@ -40,7 +40,7 @@ def main(target: Path) -> None:
 def _samples() -> dict[str, Event]:
     trigger = json.loads((ROOT / "events/post_confirmation_native.json").read_text())
     admission = Admission(frozenset({trigger["userPoolId"]}), TrustPolicy(), emit_due_after=300_000)
-    user = admission.claim_from_event(trigger, AT).as_new_user()
+    user = admission.claim(user_in(trigger), AT).as_new_user()
     sub, pool = str(user.cognito_sub), str(user.user_pool_id)
     profile = Profile(sub, Status.READY, user.names.full, "cus_Onramp0000000001", sub)
     return {

@@ -10,4 +10,5 @@ compile() { # GROUP [uv options]
 compile dev --universal --python-version 3.11
 compile post-confirmation --universal --python-version 3.11 --constraint requirements/dev.txt
 compile enrich-profile --universal --python-version 3.11 --constraint requirements/dev.txt
+compile reconcile --universal --python-version 3.11 --constraint requirements/dev.txt
 compile sam --universal --python-version 3.11

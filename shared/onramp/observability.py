@@ -16,11 +16,18 @@ logger = Logger()
 
 
 def count(metric: str, value: int = 1, **details: str) -> None:
-    """Publishes one number as an embedded metric, a line of its own: never call it from two threads at once.
+    """Publishes how often something happened; no line where it did not.
 
-    The only dimension is `service`: an alarm matches a dimension set exactly, so a detail as a dimension would make
-    an alarm that can never fire. Details stand beside the number, for the log query.
+    A metric is a line of its own, so never call this from two threads at once. The only dimension is `service`: an
+    alarm matches a dimension set exactly, so a detail as a dimension would make an alarm that can never fire. Details
+    stand beside the number, for the log query.
     """
+    if value:
+        gauge(metric, value, **details)
+
+
+def gauge(metric: str, value: int, **details: str) -> None:
+    """Publishes how much of something there is, nothing included."""
     with single_metric(name=metric, unit=MetricUnit.Count, value=value, namespace=NAMESPACE) as entry:
         for name, text in details.items():
             entry.add_metadata(key=name, value=text)

@@ -39,10 +39,15 @@ class SignupSettings:
         return cls(
             users_table=env["USERS_TABLE_NAME"],
             event_bus=env["EVENT_BUS_NAME"],
-            user_pool_ids=frozenset(pool.strip() for pool in env["USER_POOL_IDS"].split(",") if pool.strip()),
+            user_pool_ids=frozenset(_pool_id(entry) for entry in env["USER_POOL_IDS"].split(",") if entry.strip()),
             trust=TrustPolicy.parse(
                 env.get("TRUSTED_IDENTITY_PROVIDERS", ""),
                 allow_unverified=env.get("ALLOW_UNVERIFIED_SIGNUPS", "") == "true",
             ),
             emit_due_after=int(due) * 1000,
         )
+
+
+def _pool_id(entry: str) -> str:
+    """A pool is named by its id or by its ARN, `arn:aws:cognito-idp:eu-west-1:123456789012:userpool/eu-west-1_abc`."""
+    return entry.strip().rpartition("/")[2]

@@ -1,4 +1,4 @@
-"""The worker's settings, validated by pydantic: it has the time."""
+"""The settings of the functions behind the queue, validated by pydantic: they have the time."""
 
 from __future__ import annotations
 
@@ -15,12 +15,23 @@ Positive = Annotated[float, Field(gt=0)]
 Count = Annotated[int, Field(ge=1)]
 
 
-class EnrichSettings(BaseModel):
-    """Times in seconds. An empty secret name means: this provider is not used."""
-
+class _Settings(BaseModel):
     model_config = ConfigDict(
         alias_generator=lambda name: to_snake(name).upper(), frozen=True, str_strip_whitespace=True, extra="ignore"
     )
+
+    @classmethod
+    def read(cls, env: Mapping[str, str]) -> Self:
+        """Raises ConfigurationError naming every missing or unusable setting at once."""
+        try:
+            return cls.model_validate(dict(env))
+        except ValidationError as error:
+            wrong = [f"{found['loc'][0]} ({found['msg']})" for found in error.errors(include_input=False)]
+            raise ConfigurationError(f"missing or unusable settings: {', '.join(wrong)}") from None
+
+
+class EnrichSettings(_Settings):
+    """Times in seconds. An empty secret name means: this provider is not used."""
 
     users_table_name: Required
     user_profiles_table_name: Required
@@ -42,12 +53,21 @@ class EnrichSettings(BaseModel):
 
     @classmethod
     def read(cls, env: Mapping[str, str]) -> Self:
-        """Raises ConfigurationError naming every missing or unusable setting at once."""
-        try:
-            settings = cls.model_validate(dict(env))
-        except ValidationError as error:
-            wrong = [f"{found['loc'][0]} ({found['msg']})" for found in error.errors(include_input=False)]
-            raise ConfigurationError(f"missing or unusable settings: {', '.join(wrong)}") from None
+        settings = super().read(env)
         if settings.revenuecat_secret_name and not settings.revenuecat_project_id:
             raise ConfigurationError("missing settings: REVENUECAT_PROJECT_ID, since REVENUECAT_SECRET_NAME is set")
         return settings
+
+
+class ReconcileSettings(_Settings):
+    """Times in seconds; at most `reconcile_most` users of each kind and `sweep_pages` pages of 60 users a run."""
+
+    users_table_name: Required
+    user_profiles_table_name: Required
+    operations_table_name: Required
+    event_bus_name: Required
+    provisioning_queue_url: Required
+    enrich_due_after_seconds: Count
+    sweep_grace_seconds: Annotated[int, Field(ge=0)]
+    sweep_pages: Count
+    reconcile_most: Count

@@ -39,7 +39,9 @@ def test_a_signup_becomes_a_provisioned_user(town: Town) -> None:
 
 def test_a_pre_created_manager_keeps_what_the_admin_gave_her(town: Town) -> None:
     email = somebody("mara")
-    prepared = town.pre_create(email, "manager", "admin", givenName={"S": "Mara"}, costCentre={"L": [{"M": {"code": {"S": "0042"}}}]})
+    prepared = town.pre_create(
+        email, "manager", "admin", givenName={"S": "Mara"}, costCentre={"L": [{"M": {"code": {"S": "0042"}}}]}
+    )
     sub = town.join(email.replace("mara", "Mara"), given_name="Somebody")
     town.ready(email)
     record = town.raw_user(email)

@@ -6,7 +6,7 @@ import tomllib
 
 import pytest
 
-from tests.infrastructure.translation import FUNCTIONS, ROOT, Translation, attribute, ref
+from tests.infrastructure.translation import FUNCTIONS, NO_VALUE, ROOT, Translation, attribute, if_else, ref
 
 VERSION = "AWS::Lambda::Version"
 
@@ -36,13 +36,33 @@ def test_the_worker_shares_the_rates_out_over_the_concurrency_of_its_mapping(tem
     assert template.environment("EnrichProfileFunction")["MAXIMUM_CONCURRENCY"] == ref("EnrichMaximumConcurrency")
 
 
-def test_the_accepted_pools_are_ours_or_the_existing_one_and_the_additional_ones(template: Translation) -> None:
-    separator, pools = template.environment("PostConfirmationFunction")["USER_POOL_IDS"]["Fn::Join"]
+@pytest.mark.parametrize("function", ["PostConfirmationFunction", "ReconcileFunction"])
+def test_the_accepted_pools_are_ours_or_the_existing_one_and_the_additional_ones(
+    template: Translation, function: str
+) -> None:
+    separator, pools = template.environment(function)["USER_POOL_IDS"]["Fn::Join"]
     assert separator == ","
     assert pools == [
         {"Fn::If": ["CreatesUserPool", ref("UserPool"), ref("ExistingUserPoolId")]},
-        {"Fn::If": ["HasMoreUserPools", ref("AdditionalUserPoolIds"), ref("AWS::NoValue")]},
+        {"Fn::If": ["HasMoreUserPools", {"Fn::Join": [",", ref("AdditionalUserPoolArns")]}, ref("AWS::NoValue")]},
     ]
+
+
+def test_the_reconciler_runs_by_the_clock_and_is_never_repeated(template: Translation) -> None:
+    (rule,) = (rule for rule in template.of_type("AWS::Events::Rule").values() if "ScheduleExpression" in rule)
+    (target,) = rule["Targets"]
+    assert rule["ScheduleExpression"] == ref("ReconcileSchedule")
+    assert target["Arn"] == ref("ReconcileFunctionAliaslive")
+    assert target["RetryPolicy"] == {"MaximumRetryAttempts": 0}
+    (asynchronous,) = template.of_type("AWS::Lambda::EventInvokeConfig").values()
+    assert asynchronous["MaximumRetryAttempts"] == 0
+    assert template["ReconcileFunction"]["Timeout"] < 300
+
+
+def test_a_sign_in_heals_only_where_the_operator_says_so(template: Translation) -> None:
+    triggers = template["UserPool"]["LambdaConfig"]
+    assert triggers["PostAuthentication"] == if_else("HealsOnSignIn", triggers["PostConfirmation"], NO_VALUE)
+    assert template.default("HealOnSignIn") == "false"
 
 
 @pytest.mark.parametrize("function", FUNCTIONS)

@@ -2,20 +2,28 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
-from tests.infrastructure.translation import FUNCTIONS, NO_VALUE, Translation, attribute, ref
+from tests.infrastructure.translation import FUNCTIONS, NO_VALUE, Translation, attribute, if_else, ref
 
 SSM = "arn:${AWS::Partition}:ssm:${AWS::Region}:${AWS::AccountId}:parameter"
+EXISTING_POOL = {
+    "Fn::Sub": "arn:${AWS::Partition}:cognito-idp:${AWS::Region}:${AWS::AccountId}:userpool/${ExistingUserPoolId}"
+}
+OWED, BY_SUB = ({"Fn::Sub": f"${{UsersTable.Arn}}/index/{name}"} for name in ("OwedIndex", "CognitoSubIndex"))
 KEY_VERBS = {"kms:Decrypt", "kms:DescribeKey", "kms:Encrypt", "kms:GenerateDataKey"}
 TRACE_VERBS = {"xray:PutTraceSegments", "xray:PutTelemetryRecords"}
 LOG_VERBS = {"logs:CreateLogStream", "logs:PutLogEvents"}
 
 # Statement -> (actions, resource). The key's and the secrets' statements stand under a condition.
-GRANTS = {
+GRANTS: dict[str, dict[str, tuple[set[str], Any]]] = {
     "PostConfirmation": {
         "WriteTheCoreRecord": ({"dynamodb:UpdateItem"}, attribute("UsersTable")),
         "EmitUserSignedUp": ({"events:PutEvents"}, attribute("EventBus")),
+        "FindTheRecordAtSignIn": ({"dynamodb:GetItem"}, attribute("UsersTable")),
+        "FindTheRecordOfASub": ({"dynamodb:Query"}, BY_SUB),
         "WriteItsOwnLog": (LOG_VERBS, attribute("PostConfirmationLogGroup")),
         "SendTraces": (TRACE_VERBS, "*"),
         "UseTheDataKey": (KEY_VERBS, ref("DataKeyArn")),
@@ -35,14 +43,31 @@ GRANTS = {
         "SendTraces": (TRACE_VERBS, "*"),
         "UseTheDataKey": (KEY_VERBS, ref("DataKeyArn")),
     },
+    "Reconcile": {
+        "FindWhatIsOwedAndWhoIsLinked": ({"dynamodb:Query"}, [OWED, BY_SUB]),
+        "ReadUsersAndMoveWhatIsOwed": ({"dynamodb:BatchGetItem", "dynamodb:UpdateItem"}, attribute("UsersTable")),
+        "SeeWhoIsReady": ({"dynamodb:BatchGetItem"}, attribute("UserProfilesTable")),
+        "KeepTheCheckpoint": ({"dynamodb:GetItem", "dynamodb:PutItem"}, attribute("OperationsTable")),
+        "EmitUserSignedUpAgain": ({"events:PutEvents"}, attribute("EventBus")),
+        "QueueAgain": ({"sqs:GetQueueAttributes", "sqs:SendMessage"}, attribute("ProvisioningQueue")),
+        "WalkThePool": ({"cognito-idp:ListUsers"}, if_else("CreatesUserPool", attribute("UserPool"), EXISTING_POOL)),
+        "WalkTheOtherPools": ({"cognito-idp:ListUsers"}, ref("AdditionalUserPoolArns")),
+        "WriteItsOwnLog": (LOG_VERBS, attribute("ReconcileLogGroup")),
+        "SendTraces": (TRACE_VERBS, "*"),
+        "UseTheDataKey": (KEY_VERBS, ref("DataKeyArn")),
+    },
 }
 ONLY_WITH = {
+    "FindTheRecordAtSignIn": "HealsOnSignIn",
+    "FindTheRecordOfASub": "HealsOnSignIn",
+    "WalkTheOtherPools": "HasMoreUserPools",
     "ReadTheStripeKey": "HasStripeSecret",
     "ReadTheRevenueCatKey": "HasRevenueCatSecret",
     "UseTheDataKey": "HasDataKey",
 }
 EVENTS = {
     "EmitUserSignedUp": "UserSignedUp",
+    "EmitUserSignedUpAgain": "UserSignedUp",
     "EmitTheOutcome": ["UserProvisioned", "UserProvisioningFailed"],
 }
 
@@ -105,4 +130,10 @@ class TestEveryRole:
         condition = statements(template, name)["UseTheDataKey"]["Condition"]
         services = [via["Fn::Sub"].split(".")[0] for via in condition["StringEquals"]["kms:ViaService"]]  # type: ignore[index]
         used = {action.split(":")[0] for granted, _ in GRANTS[name].values() for action in granted}
-        assert set(services) == used - {"logs", "xray", "kms"}
+        assert set(services) == used - {"logs", "xray", "kms", "cognito-idp"}
+
+
+def test_the_reconciler_writes_its_own_rows_of_operations_only(template: Translation) -> None:
+    """The audit trail of the operator's tools lies in the same table."""
+    condition = statements(template, "Reconcile")["KeepTheCheckpoint"]["Condition"]
+    assert condition == {"ForAllValues:StringEquals": {"dynamodb:LeadingKeys": "SWEEP#pool"}}

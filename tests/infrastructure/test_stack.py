@@ -26,14 +26,16 @@ OUTPUTS = {
     "UserPoolClientId",
     "PostConfirmationFunctionName",
     "EnrichProfileFunctionName",
+    "ReconcileFunctionName",
 }
 CONDITIONS = {
     "CreatesUserPool": {"Fn::Equals": [ref("ExistingUserPoolId"), ""]},
+    "HasMoreUserPools": {"Fn::Not": [{"Fn::Equals": [{"Fn::Join": ["", ref("AdditionalUserPoolArns")]}, ""]}]},
+    "HealsOnSignIn": {"Fn::Equals": [ref("HealOnSignIn"), "true"]},
     "IsProtected": {"Fn::Equals": [ref("DeletionProtection"), "true"]},
     **{
         condition: {"Fn::Not": [{"Fn::Equals": [ref(parameter), ""]}]}
         for condition, parameter in {
-            "HasMoreUserPools": "AdditionalUserPoolIds",
             "HasRevision": "Revision",
             "HasDataKey": "DataKeyArn",
             "HasStripeSecret": "StripeSecretName",
@@ -42,8 +44,8 @@ CONDITIONS = {
         }.items()
     },
 }
-# Taggable, but SAM's SQS event has no property for it.
-UNTAGGED = {"AWS::Lambda::EventSourceMapping"}
+# Taggable, but SAM's SQS and Schedule events have no property for it.
+UNTAGGED = {"ReconcileFunctionSchedule", "EnrichProfileFunctionProvisioning"}
 
 
 def test_no_resource_waits_for_itself(template: Translation) -> None:
@@ -84,12 +86,13 @@ def test_every_output_is_an_ssm_parameter_too(template: Translation, name: str) 
 def test_everything_that_can_carries_the_environment_tag(template: Translation) -> None:
     tagged = {name for name, resource in template.resources.items() if environment_tag(resource)}
     taggable = {name for name, resource in template.resources.items() if can_be_tagged(resource["Type"])}
+    taggable -= UNTAGGED
     assert tagged == taggable
 
 
 def can_be_tagged(kind: str) -> bool:
     schema = PROVIDER_SCHEMA_MANAGER.get_resource_schema("us-east-1", kind).schema
-    return kind not in UNTAGGED and bool(schema.get("tagging", {}).get("taggable", "Tags" in schema["properties"]))
+    return bool(schema.get("tagging", {}).get("taggable", "Tags" in schema["properties"]))
 
 
 def environment_tag(resource: dict[str, Any]) -> bool:
@@ -104,8 +107,9 @@ def test_every_parameter_has_a_default(template: Translation) -> None:
 
 class TestAlarms:
     def test_are_quiet_where_nothing_happens_and_tell_whoever_is_named(self, template: Translation) -> None:
-        for alarm in template.of_type("AWS::CloudWatch::Alarm").values():
-            assert alarm["TreatMissingData"] == "notBreaching"
+        for name, alarm in template.of_type("AWS::CloudWatch::Alarm").items():
+            silence_is_trouble = name == "ReconcileMissingAlarm"
+            assert alarm["TreatMissingData"] == ("breaching" if silence_is_trouble else "notBreaching")
             assert alarm["AlarmActions"] == {"Fn::If": ["HasAlarmTopic", [ref("AlarmTopicArn")], ref("AWS::NoValue")]}
 
     @pytest.mark.parametrize("queue", ["ProvisioningDlq", "EventDeliveryDlq"])

@@ -9,7 +9,11 @@ from typing import Any
 from onramp.local.translate import functions_in, load_template, translate
 
 ROOT = Path(__file__).resolve().parents[2]
-FUNCTIONS = {"PostConfirmationFunction": "post_confirmation", "EnrichProfileFunction": "enrich_profile"}
+FUNCTIONS = {
+    "PostConfirmationFunction": "post_confirmation",
+    "EnrichProfileFunction": "enrich_profile",
+    "ReconcileFunction": "reconcile",
+}
 TABLES = ("UsersTable", "UserProfilesTable", "OperationsTable")
 QUEUES = ("ProvisioningQueue", "ProvisioningDlq", "EventDeliveryDlq")
 

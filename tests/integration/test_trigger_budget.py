@@ -97,7 +97,7 @@ def test_no_time_left_for_the_event(stack: LocalStack, trigger: Any, hanging: st
 def test_warm_it_makes_exactly_two_calls(stack: LocalStack, trigger: Any) -> None:
     module = trigger()
     calls: list[str] = []
-    for client in (module.sign_up.store.client, module.sign_up.publisher.client):
+    for client in (module.trigger.sign_up.store.client, module.trigger.sign_up.publisher.client):
         client.meta.events.register("before-send", lambda request, **_: calls.append(request.url))
     module.handler(event_for(stack, somebody()), Context())
     calls.clear()

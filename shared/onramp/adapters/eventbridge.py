@@ -8,20 +8,10 @@ from typing import TYPE_CHECKING
 
 from onramp.adapters.aws import retryable
 from onramp.domain.envelope import SOURCE, Event
-from onramp.domain.errors import RetryableError
+from onramp.domain.errors import EventsRefused
 
 if TYPE_CHECKING:
     from mypy_boto3_events.client import EventBridgeClient
-
-MAX_ENTRIES = 10
-
-
-class EventsRefused(RetryableError):
-    """PutEvents answered 200 and refused entries: `refused` maps the position of each to its error code."""
-
-    def __init__(self, refused: dict[int, str]) -> None:
-        super().__init__("put_events_" + "_".join(sorted(set(refused.values()))))
-        self.refused = refused
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +36,7 @@ class EventBus:
                     for event in events
                 ]
             )
-        if reply.get("FailedEntryCount", 0) or len(reply.get("Entries", ())) != len(events):
-            codes = {i: entry.get("ErrorCode", "") for i, entry in enumerate(reply.get("Entries", ()))}
-            raise EventsRefused({i: code for i, code in codes.items() if code} or {0: "Unknown"})
+        entries = reply.get("Entries", [])
+        if reply.get("FailedEntryCount", 0) or len(entries) != len(events):
+            codes = {place: entry["ErrorCode"] for place, entry in enumerate(entries) if entry.get("ErrorCode")}
+            raise EventsRefused(codes or dict.fromkeys(range(len(events)), "Unreadable"))

@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from decimal import Decimal
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from boto3.dynamodb.types import TypeDeserializer, TypeSerializer
 
+from onramp.adapters.aws import readable, retryable
+from onramp.domain.errors import RetryableError
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb.client import DynamoDBClient
+
+READ_BATCH = 100
+READ_ATTEMPTS = 3
 _serialize = TypeSerializer().serialize
 _deserialize = TypeDeserializer().deserialize
 
@@ -31,3 +39,25 @@ def _plain(value: Any) -> Any:
         case list():
             return [_plain(inner) for inner in value]
     return value
+
+
+def get_many(client: DynamoDBClient, table: str, keys: Sequence[str]) -> Iterator[dict[str, Any]]:
+    """The items with these `userId`s, read consistently; absent ones are left out. Raises RetryableError.
+
+    DynamoDB may leave keys unprocessed, under load or beyond 16 MB: they are asked for again.
+    """
+    distinct = list(dict.fromkeys(keys))
+    for start in range(0, len(distinct), READ_BATCH):
+        wanted: Any = [{"userId": {"S": key}} for key in distinct[start : start + READ_BATCH]]
+        for _ in range(READ_ATTEMPTS):
+            with retryable("batch_get"):
+                request: Any = {table: {"Keys": wanted, "ConsistentRead": True}}
+                reply: Any = readable("batch_get", client.batch_get_item(RequestItems=request))
+            if "Responses" not in reply:
+                raise RetryableError("batch_get_unreadable")
+            yield from reply["Responses"].get(table, [])
+            wanted = reply.get("UnprocessedKeys", {}).get(table, {}).get("Keys", [])
+            if not wanted:
+                break
+        else:
+            raise RetryableError("batch_get_unprocessed")

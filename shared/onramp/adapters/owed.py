@@ -7,18 +7,20 @@ is dropped.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
-from onramp.adapters.aws import error_code, retryable
-from onramp.adapters.items import to_values
+from onramp.adapters.aws import error_code, readable, retryable
+from onramp.adapters.items import from_item, to_values
 from onramp.domain.users import Owed, User, shard_of
+from onramp.reconcile import Debt
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb.client import DynamoDBClient
 
+PAGE, PAGES = 1_000, 10
 _EMIT = "begins_with(owed, :emit)"
 _EMIT_OR_ENRICH = "(begins_with(owed, :emit) OR begins_with(owed, :enrich))"
 
@@ -39,6 +41,18 @@ class OwedLedger:
         """`emit` or `enrich` -> `operator`. From either, whatever was read: somebody may have flipped it meanwhile."""
         values = {":to": _stored(Owed.OPERATOR, user), ":emit": "emit#", ":enrich": "enrich#"}
         return self._update(user, "SET owed = :to", _EMIT_OR_ENRICH, values)
+
+    def claim_due(self, user: User, due_at: int) -> bool:
+        """`enrich` stays and is due again at `due_at`, unless another run was first; `owedSince` never moves."""
+        values = {":read": user.owed, ":was": user.due_at, ":due": due_at}
+        return self._update(user, "SET dueAt = :due", "owed = :read AND dueAt = :was", values)
+
+    def return_to_enrich(self, user: User, due_at: int) -> User | None:
+        """`operator` -> `enrich`, before the user is queued again. The record as it then stands, None if it moved."""
+        returned = replace(user, owed=_stored(Owed.ENRICH, user), due_at=due_at)
+        values = {":to": returned.owed, ":operator": "operator#", ":due": due_at}
+        moved = self._update(user, "SET owed = :to, dueAt = :due", "begins_with(owed, :operator)", values)
+        return returned if moved else None
 
     def settle(self, user: User) -> bool:
         """Whatever is owed is removed, `operator` too: the user is provisioned."""
@@ -66,3 +80,31 @@ class OwedLedger:
 def _stored(kind: Owed, user: User) -> str:
     """The stored form on the user's own shard, which never changes."""
     return kind.on(shard_of(str(user.cognito_sub)))
+
+
+@dataclass(frozen=True, slots=True)
+class OwedIndex:
+    """Reads OwedIndex: eventually consistent, so whoever acts reads the record itself first."""
+
+    client: DynamoDBClient
+    table: str
+
+    def of(self, kind: Owed, shard: int) -> list[Debt]:
+        """Soonest due first, at most `PAGES` pages of `PAGE`: beyond that a gauge says "at least"."""
+        request: dict[str, Any] = {
+            "TableName": self.table,
+            "IndexName": "OwedIndex",
+            "KeyConditionExpression": "owed = :owed",
+            "ExpressionAttributeValues": to_values({":owed": kind.on(shard)}),
+            "Limit": PAGE,
+        }
+        found: list[Debt] = []
+        for _ in range(PAGES):
+            with retryable("owed_query"):
+                reply = readable("owed_query", self.client.query(**request))
+            rows = map(from_item, reply.get("Items", []))
+            found += [Debt(row["userId"], row.get("owedSince", row["dueAt"]), row["dueAt"]) for row in rows]
+            if "LastEvaluatedKey" not in reply:
+                break
+            request["ExclusiveStartKey"] = reply["LastEvaluatedKey"]
+        return found

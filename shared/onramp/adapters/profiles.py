@@ -5,14 +5,14 @@ Status never goes backwards, a provider id is written once, and a user's own edi
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
 from onramp.adapters.aws import error_code, readable, retryable
-from onramp.adapters.items import from_item, to_values
+from onramp.adapters.items import from_item, get_many, to_values
 from onramp.domain.users import Intent, Profile, Status, User, display_name
 
 if TYPE_CHECKING:
@@ -33,6 +33,10 @@ class ProfileTable:
             reply = self.client.get_item(TableName=self.table, Key={"userId": {"S": sub}}, ConsistentRead=True)
         item = readable("profiles_get", reply).get("Item")
         return _profile(item) if item else None
+
+    def get_many(self, subs: Sequence[str]) -> dict[str, Profile]:
+        """By sub, read consistently; absent ones are left out."""
+        return {profile.sub: profile for profile in map(_profile, get_many(self.client, self.table, subs))}
 
     def upsert(self, user: User, now: int) -> Profile:
         """Makes the profile where it is absent; changes nothing that is there but `updatedAt`."""

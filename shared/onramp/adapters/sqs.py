@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from onramp.adapters.aws import retryable
-from onramp.domain.envelope import rfc3339
+from onramp.domain.envelope import Event, delivery, rfc3339
+from onramp.domain.errors import RetryableError
 from onramp.enrich import DeadLetter
 
 if TYPE_CHECKING:
@@ -39,10 +42,33 @@ class ProvisioningQueue:
             "codeVersion": letter.code_version,
         }
         with retryable("dead_letter"):
-            self.client.send_message(
+            reply = self.client.send_message(
                 QueueUrl=self.dead_letter_url,
                 MessageBody=letter.body,
                 MessageAttributes={
                     name: {"DataType": "String", "StringValue": value} for name, value in attributes.items()
                 },
             )
+        if not reply.get("MessageId"):
+            # Only a confirmed letter lets the message be acknowledged.
+            raise RetryableError("dead_letter_Unreadable")
+
+    def backlog(self) -> int:
+        """Visible messages, about."""
+        with retryable("queue_attributes"):
+            reply = self.client.get_queue_attributes(QueueUrl=self.url, AttributeNames=["ApproximateNumberOfMessages"])
+        if "ApproximateNumberOfMessages" not in reply.get("Attributes", {}):
+            raise RetryableError("queue_attributes_Unreadable")
+        return int(reply["Attributes"]["ApproximateNumberOfMessages"])
+
+    def send(self, events: Sequence[Event]) -> None:
+        """At most 10, each in the envelope in which the bus would have delivered it. Raises RetryableError."""
+        entries: Any = [
+            {"Id": str(place), "MessageBody": json.dumps(delivery(event), separators=(",", ":"))}
+            for place, event in enumerate(events)
+        ]
+        with retryable("queue_send"):
+            reply = self.client.send_message_batch(QueueUrl=self.url, Entries=entries)
+        if len(reply.get("Successful", [])) != len(events):
+            codes = sorted({failed["Code"] for failed in reply.get("Failed", [])})
+            raise RetryableError("queue_send_" + "_".join(codes or ["Unreadable"]))

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
 from onramp.adapters.aws import error_code, readable, retryable
-from onramp.adapters.items import from_item, to_values
+from onramp.adapters.items import from_item, get_many, to_values
+from onramp.domain.errors import RetryableError
 from onramp.domain.users import DEFAULT_ROLES, Claim, Names, Onboarding, User
 from onramp.signup import Refused, Written
 
@@ -63,6 +65,25 @@ class UserTable:
             reply = self.client.get_item(TableName=self.table, Key={"userId": {"S": user_id}}, ConsistentRead=True)
         item = readable("users_get", reply).get("Item")
         return user_from(item) if item else None
+
+    def get_many(self, user_ids: Sequence[str]) -> dict[str, User]:
+        """By `userId`, read consistently; absent ones are left out."""
+        return {user.user_id: user for user in map(user_from, get_many(self.client, self.table, user_ids))}
+
+    def holder_of(self, sub: str) -> str | None:
+        """The `userId` of the record linked to `sub`, by an index that may lag behind a write by seconds."""
+        with retryable("users_query"):
+            reply = self.client.query(
+                TableName=self.table,
+                IndexName="CognitoSubIndex",
+                KeyConditionExpression="cognitoSub = :sub",
+                ExpressionAttributeValues={":sub": {"S": sub}},
+                Limit=1,
+            )
+        if "Items" not in readable("users_query", reply):
+            raise RetryableError("users_query_unreadable")
+        items = reply["Items"]
+        return str(from_item(items[0])["userId"]) if items else None
 
 
 def _claim_update(claim: Claim) -> tuple[str, dict[str, str], dict[str, Any]]:

@@ -18,6 +18,32 @@ from onramp.domain.users import Claim, Names
 
 
 @dataclass(frozen=True, slots=True)
+class PoolUser:
+    """A user as the pool describes them: in a trigger event, or in a row of ListUsers. Nothing of it is checked yet."""
+
+    user_pool_id: object
+    attributes: Mapping[str, Any]
+    status: object
+
+    @property
+    def email(self) -> str | None:
+        return canonical_email(self.attributes.get("email"))
+
+    @property
+    def sub(self) -> str | None:
+        return usable_sub(self.attributes.get("sub"))
+
+
+def user_in(event: object) -> PoolUser:
+    """The user of a Cognito trigger event. Raises Rejection, and nothing else, whatever `event` is."""
+    event = _mapping(event)
+    if not isinstance(event.get("triggerSource"), str):
+        raise Rejection(Cause.MALFORMED_EVENT)
+    attributes = _mapping(_mapping(event.get("request")).get("userAttributes"))
+    return PoolUser(event.get("userPoolId"), attributes, attributes.get("cognito:user_status"))
+
+
+@dataclass(frozen=True, slots=True)
 class Admission:
     """The rules by which a confirmed user is let in. `emit_due_after` is in milliseconds."""
 
@@ -25,41 +51,33 @@ class Admission:
     trust: TrustPolicy
     emit_due_after: int
 
-    def claim_from_event(self, event: object, now: int) -> Claim:
-        """The claim in a Cognito trigger event. Raises Rejection, and nothing else, whatever `event` is."""
-        event = _mapping(event)
-        if not isinstance(event.get("triggerSource"), str):
-            raise Rejection(Cause.MALFORMED_EVENT)
-        attributes = _mapping(_mapping(event.get("request")).get("userAttributes"))
-        pool = event.get("userPoolId")
-        return self.claim(pool, attributes, attributes.get("cognito:user_status"), now)
-
-    def claim(self, user_pool_id: object, attributes: Mapping[str, Any], status: object, now: int) -> Claim:
-        """The claim of one user of a pool, at `now` in Unix milliseconds. Raises Rejection."""
-        if not isinstance(user_pool_id, str) or user_pool_id not in self.user_pool_ids:
+    def claim(self, person: PoolUser, now: int) -> Claim:
+        """The claim of one user, at `now` in Unix milliseconds. Raises Rejection."""
+        pool, attributes = person.user_pool_id, person.attributes
+        if not isinstance(pool, str) or pool not in self.user_pool_ids:
             raise Rejection(Cause.UNKNOWN_USER_POOL)
-        if (sub := usable_sub(attributes.get("sub"))) is None:
+        if (sub := person.sub) is None:
             raise Rejection(Cause.UNUSABLE_SUB)
-        if (email := canonical_email(attributes.get("email"))) is None:
+        if (email := person.email) is None:
             raise Rejection(Cause.UNUSABLE_EMAIL, sub)
-        vouching = self.trust.vouching(attributes, status, email)
+        vouching = self.trust.vouching(attributes, person.status, email)
         if not vouching.may_create:
             raise Rejection(Cause.NOBODY_VOUCHES, sub)
         return Claim(
             user_id=email,
             sub=sub,
-            user_pool_id=user_pool_id,
+            user_pool_id=pool,
             identity_provider=vouching.identity_provider,
             email_vouched_by=vouching.vouched_by,
-            names=Names(
-                usable_name(attributes.get("given_name")),
-                usable_name(attributes.get("family_name")),
-                usable_name(attributes.get("name")),
-            ),
+            names=_names(attributes),
             may_link=vouching.may_link,
             at=now,
             due_at=now + self.emit_due_after,
         )
+
+
+def _names(attributes: Mapping[str, Any]) -> Names:
+    return Names(*(usable_name(attributes.get(name)) for name in ("given_name", "family_name", "name")))
 
 
 def _mapping(value: object) -> Mapping[str, Any]:

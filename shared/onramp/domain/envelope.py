@@ -49,6 +49,20 @@ def event_id(user_pool_id: str, sub: str, kind: Kind, *more: object) -> str:
     return str(uuid.uuid5(_NAMESPACE, "/".join((user_pool_id, sub, kind.value, *map(str, more)))))
 
 
+def delivery(event: Event) -> dict[str, Any]:
+    """The envelope in which EventBridge delivers an event, for whoever puts one on a queue in its place."""
+    metadata = event.detail["metadata"]
+    return {
+        "version": "0",
+        "id": metadata["eventId"],
+        "detail-type": event.kind.value,
+        "source": SOURCE,
+        "time": metadata["occurredAt"],
+        "resources": [],
+        "detail": event.detail,
+    }
+
+
 def rfc3339(millis: int) -> str:
     return datetime.fromtimestamp(millis / 1000, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 

@@ -5,7 +5,8 @@ OnrampError
 ├── Rejection            this signup may not be provisioned: tell nobody why, log the cause
 ├── Skipped              an enricher has nothing to do here: not a failure
 ├── RetryableError       the same call may succeed later
-│   └── KeyRejected      the provider refused our key: the operator's fault, never the message's
+│   ├── KeyRejected      the provider refused our key: the operator's fault, never the message's
+│   └── EventsRefused    the bus took some of the events, not all
 └── PermanentError       trying again cannot help: dead-letter it with its reason
 """
 
@@ -67,6 +68,14 @@ class KeyRejected(RetryableError):
 
     def __init__(self, provider: str, status: int) -> None:
         super().__init__(f"{provider}_key_rejected_{status}")
+
+
+class EventsRefused(RetryableError):
+    """PutEvents answered 200 and refused entries: `codes` maps the position of each to its error code."""
+
+    def __init__(self, codes: dict[int, str]) -> None:
+        super().__init__("put_events_" + "_".join(sorted(set(codes.values()))))
+        self.codes = codes
 
 
 class PermanentError(OnrampError):

@@ -15,6 +15,7 @@ import boto3
 from botocore.config import Config
 
 if TYPE_CHECKING:
+    from mypy_boto3_cognito_idp.client import CognitoIdentityProviderClient
     from mypy_boto3_dynamodb.client import DynamoDBClient
     from mypy_boto3_events.client import EventBridgeClient
     from mypy_boto3_sqs.client import SQSClient
@@ -25,6 +26,9 @@ if TYPE_CHECKING:
 TRIGGER_WRITE = Config(connect_timeout=0.5, read_timeout=1.0, retries={"mode": "standard", "total_max_attempts": 2})
 TRIGGER_EMIT = Config(connect_timeout=0.5, read_timeout=0.7, retries={"mode": "standard", "total_max_attempts": 1})
 EMIT_NEEDS_MILLIS = 1300
+# A sign-in waits for the healing of its user: two reads of 1.2 s at most, and the write only where 4 s are left for it.
+SIGN_IN_READ = Config(connect_timeout=0.5, read_timeout=0.7, retries={"mode": "standard", "total_max_attempts": 1})
+HEAL_NEEDS_MILLIS = 4200
 
 # The worker has a minute; its own queue repeats what these attempts do not mend.
 WORKER = Config(
@@ -45,6 +49,10 @@ def dynamodb(session: boto3.Session, config: Config) -> DynamoDBClient:
 
 def events(session: boto3.Session, config: Config) -> EventBridgeClient:
     return session.client("events", config=config)
+
+
+def cognito(session: boto3.Session, config: Config) -> CognitoIdentityProviderClient:
+    return session.client("cognito-idp", config=config)
 
 
 def sqs(session: boto3.Session, config: Config) -> SQSClient:

@@ -1,0 +1,44 @@
+"""The user pool, as far as it is swept: ListUsers, which counts toward no bill."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from botocore.exceptions import ClientError
+
+from onramp.adapters.aws import error_code, retryable
+from onramp.domain.claims import PoolUser
+from onramp.domain.errors import RetryableError
+from onramp.sweep import Listed, Page, TokenExpired
+
+if TYPE_CHECKING:
+    from mypy_boto3_cognito_idp.client import CognitoIdentityProviderClient
+
+PAGE = 60  # Cognito's most
+
+
+@dataclass(frozen=True, slots=True)
+class UserPools:
+    client: CognitoIdentityProviderClient
+
+    def page(self, user_pool_id: str, token: str | None) -> Page:
+        """A page may be empty without being the last. Raises TokenExpired, RetryableError."""
+        after: Any = {"PaginationToken": token} if token else {}
+        with retryable("list_users"):
+            try:
+                reply = self.client.list_users(UserPoolId=user_pool_id, Limit=PAGE, **after)
+            except ClientError as error:
+                if token and error_code(error) == "InvalidParameterException":
+                    raise TokenExpired from error
+                raise
+        if "Users" not in reply:
+            raise RetryableError("list_users_unreadable")
+        return Page([_listed(user_pool_id, row) for row in reply["Users"]], reply.get("PaginationToken"))
+
+
+def _listed(user_pool_id: str, row: Mapping[str, Any]) -> Listed:
+    attributes = {entry["Name"]: entry.get("Value") for entry in row.get("Attributes", [])}
+    modified = row.get("UserLastModifiedDate") or row["UserCreateDate"]
+    return Listed(PoolUser(user_pool_id, attributes, row.get("UserStatus")), round(modified.timestamp() * 1000))

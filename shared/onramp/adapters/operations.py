@@ -1,0 +1,36 @@
+"""The `Operations` table: where a sweep stands."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from onramp.adapters.aws import readable, retryable
+from onramp.adapters.items import from_item, to_values
+from onramp.sweep import Checkpoint
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb.client import DynamoDBClient
+
+
+@dataclass(frozen=True, slots=True)
+class SweepCheckpoints:
+    """One row a pool: `SWEEP#pool` and the pool's id. Lost or overwritten, it only costs a sweep its progress."""
+
+    client: DynamoDBClient
+    table: str
+
+    def load(self, user_pool_id: str) -> Checkpoint:
+        with retryable("operations_get"):
+            reply = self.client.get_item(TableName=self.table, Key=self._key(user_pool_id), ConsistentRead=True)
+        row = from_item(readable("operations_get", reply).get("Item", {}))
+        return Checkpoint(row.get("token"), row.get("found", {}))
+
+    def save(self, user_pool_id: str, checkpoint: Checkpoint) -> None:
+        row = {"found": dict(checkpoint.found)} | ({"token": checkpoint.token} if checkpoint.token else {})
+        with retryable("operations_put"):
+            self.client.put_item(TableName=self.table, Item={**self._key(user_pool_id), **to_values(row)})
+
+    @staticmethod
+    def _key(user_pool_id: str) -> dict[str, Any]:
+        return {"pk": {"S": "SWEEP#pool"}, "sk": {"S": user_pool_id}}

@@ -1,0 +1,61 @@
+"""The reconciler's parts."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from onramp.adapters.cognito import UserPools
+from onramp.adapters.eventbridge import EventBus
+from onramp.adapters.operations import SweepCheckpoints
+from onramp.adapters.owed import OwedIndex, OwedLedger
+from onramp.adapters.profiles import ProfileTable
+from onramp.adapters.sqs import ProvisioningQueue
+from onramp.adapters.users import UserTable
+from onramp.domain.claims import Admission
+from onramp.heal import Heal
+from onramp.reconcile import Reconcile
+from onramp.settings import SignupSettings, environment
+from onramp.signup import SignUp
+from onramp.sweep import Sweep
+from onramp.wiring import clients
+from onramp.worker_settings import ReconcileSettings
+
+
+@dataclass(frozen=True, slots=True)
+class Reconciler:
+    pools: list[str]
+    reconcile: Reconcile
+    sweep: Sweep
+
+
+def build() -> Reconciler:
+    """Raises ConfigurationError."""
+    rules, settings = SignupSettings.read(environment()), ReconcileSettings.read(environment())
+    session = clients.session()
+    dynamodb = clients.dynamodb(session, clients.WORKER)
+    users = UserTable(dynamodb, settings.users_table_name)
+    bus = EventBus(clients.events(session, clients.WORKER), settings.event_bus_name)
+    admission = Admission(rules.user_pool_ids, rules.trust, rules.emit_due_after)
+    return Reconciler(
+        pools=sorted(rules.user_pool_ids),
+        reconcile=Reconcile(
+            debts=OwedIndex(dynamodb, settings.users_table_name),
+            users=users,
+            profiles=ProfileTable(dynamodb, settings.user_profiles_table_name),
+            ledger=OwedLedger(dynamodb, settings.users_table_name),
+            publisher=bus,
+            queue=ProvisioningQueue(clients.sqs(session, clients.WORKER), settings.provisioning_queue_url, ""),
+            clock=clients.now_millis,
+            enrich_due_after=settings.enrich_due_after_seconds * 1000,
+            most=settings.reconcile_most,
+        ),
+        sweep=Sweep(
+            pool=UserPools(clients.cognito(session, clients.WORKER)),
+            checkpoints=SweepCheckpoints(dynamodb, settings.operations_table_name),
+            records=users,
+            heal=Heal(admission, users, SignUp(users, bus), clients.now_millis),
+            clock=clients.now_millis,
+            pages=settings.sweep_pages,
+            grace=settings.sweep_grace_seconds * 1000,
+        ),
+    )
