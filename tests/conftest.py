@@ -20,6 +20,8 @@ QUICK = {
     "TrustedIdentityProviders": "Contoso@example.com",
     "StripeRequestsPerSecond": "1000",
     "RevenueCatRequestsPerMinute": "60000",
+    "SweepGraceSeconds": "0",
+    "SweepPages": "50",
 }
 
 

@@ -37,6 +37,7 @@ def localize(template: Template, parameters: Mapping[str, str]) -> Template:
         name: output for name, output in local.get("Outputs", {}).items() if not _mentions(output, gone)
     }
     _each_statement(local, _without_unseen_conditions)
+    _each_statement(local, _with_batch_sends)
     return local
 
 
@@ -99,6 +100,13 @@ def _without_unseen_conditions(statement: dict[str, Any]) -> dict[str, Any] | No
     }
     rest = {name: value for name, value in statement.items() if name != "Condition"}
     return {**rest, "Condition": conditions} if conditions else rest
+
+
+def _with_batch_sends(statement: dict[str, Any]) -> dict[str, Any]:
+    """AWS asks for `sqs:SendMessage` on SendMessageBatch; the emulator's IAM asks for an action of the call's name."""
+    actions = statement.get("Action", [])
+    every = [actions] if isinstance(actions, str) else actions
+    return {**statement, "Action": [*every, "sqs:SendMessageBatch"]} if "sqs:SendMessage" in every else statement
 
 
 def _mentions_key(statement: dict[str, Any], key: str) -> bool:
