@@ -13,6 +13,7 @@ from botocore.exceptions import ClientError
 
 from onramp.adapters.aws import error_code, readable, retryable
 from onramp.adapters.items import from_item, get_many, to_values
+from onramp.domain.identity import usable_name
 from onramp.domain.users import Intent, Profile, Status, User, display_name
 
 if TYPE_CHECKING:
@@ -149,7 +150,7 @@ def _profile(item: dict[str, Any]) -> Profile:
     return Profile(
         sub=row["userId"],
         status=row.get("provisioningStatus", Status.PENDING),
-        display_name=row.get("displayName"),
+        display_name=usable_name(row.get("displayName")),  # the user may have edited it
         stripe_customer_id=row.get("stripeCustomerId"),
         revenue_cat_id=row.get("revenueCatId"),
         intent=Intent(intent["epoch"], intent["key"], intent["createdAt"], intent["body"]) if intent else None,

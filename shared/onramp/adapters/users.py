@@ -11,6 +11,7 @@ from botocore.exceptions import ClientError
 from onramp.adapters.aws import error_code, readable, retryable
 from onramp.adapters.items import from_item, get_many, to_values
 from onramp.domain.errors import RetryableError
+from onramp.domain.identity import usable_name
 from onramp.domain.users import DEFAULT_ROLES, Claim, Names, Onboarding, User
 from onramp.signup import Refused, Written
 
@@ -113,12 +114,13 @@ def user_from(item: dict[str, Any]) -> User:
     return User(
         user_id=row["userId"],
         roles=_roles(row.get("roles", DEFAULT_ROLES)),
-        onboarding=row.get("onboarding", Onboarding.SELF_SERVICE),
+        onboarding=_onboarding(row.get("onboarding", Onboarding.SELF_SERVICE)),
         cognito_sub=row.get("cognitoSub"),
         user_pool_id=row.get("userPoolId"),
         identity_provider=row.get("identityProvider"),
         email_vouched_by=row.get("emailVouchedBy"),
-        names=Names(*(row.get(attribute) for attribute in _NAME_ATTRIBUTES)),
+        # An unusable name is present, and so is not filled in, but says nothing.
+        names=Names(*((usable_name(row[n]) or "") if n in row else None for n in _NAME_ATTRIBUTES)),
         created_at=row.get("createdAt"),
         updated_at=row.get("updatedAt"),
         linked_at=row.get("linkedAt"),
@@ -128,11 +130,17 @@ def user_from(item: dict[str, Any]) -> User:
     )
 
 
+def _onboarding(value: object) -> Onboarding:
+    """A word of an admin's own is a pre-created record all the same: consumers know two words."""
+    return Onboarding.SELF_SERVICE if value == Onboarding.SELF_SERVICE else Onboarding.PRE_CREATED
+
+
 def _roles(value: object) -> tuple[str, ...]:
     """Ours are lists; an admin may have written a set or a single word. What is none of these is no role."""
     match value:
         case str():
             return (value,)
         case list() | set() | tuple():
-            return tuple(sorted(map(str, value)) if isinstance(value, set) else map(str, value))
+            words = [role for role in value if isinstance(role, str)]
+            return tuple(sorted(words) if isinstance(value, set) else words)
     return ()

@@ -44,10 +44,14 @@ def usable_sub(value: object) -> str | None:
 def usable_name(value: object) -> str | None:
     """A name fit to be stored, at most 256 characters, or None.
 
-    Control characters and lone surrogates are dropped: neither survives UTF-8, logs or a terminal. A name never
-    blocks a signup.
+    Control characters, lone surrogates and U+FFFE/U+FFFF are dropped: they do not survive UTF-8, SQS, logs or a
+    terminal. A name never blocks a signup.
     """
     if not isinstance(value, str):
         return None
-    kept = "".join(c for c in value[: 4 * MAX_NAME] if unicodedata.category(c) not in ("Cc", "Cs"))
+    kept = "".join(filter(_survives, value[: 4 * MAX_NAME]))
     return kept[:MAX_NAME].strip() or None
+
+
+def _survives(character: str) -> bool:
+    return unicodedata.category(character) not in ("Cc", "Cs") and character not in "\ufffe\uffff"

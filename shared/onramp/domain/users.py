@@ -11,6 +11,8 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any
 
+from onramp.domain.identity import MAX_NAME
+
 DEFAULT_ROLES = ("team_member",)
 SHARDS = 4
 
@@ -44,7 +46,9 @@ class Names:
 
     @property
     def full(self) -> str | None:
-        return self.name or " ".join(filter(None, (self.given_name, self.family_name))) or None
+        """No longer than any one name: the providers take no more."""
+        full = self.name or " ".join(filter(None, (self.given_name, self.family_name)))
+        return full[:MAX_NAME].strip() or None
 
     def completed_by(self, other: Names) -> Names:
         """These names, and the other's where one is absent here."""

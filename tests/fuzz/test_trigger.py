@@ -1,0 +1,128 @@
+"""The trigger and whatever Cognito, an attacker or a later version of the event may send."""
+
+from __future__ import annotations
+
+import copy
+import json
+import re
+from typing import Any
+
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from onramp.domain.identity import MAX_NAME, canonical_email
+from onramp.events import UserSignedUp
+from tests.fakes.attributes import item_size
+from tests.fakes.sqs_rules import check_message
+from tests.fuzz.strategies import ANY_TEXT, FUZZ, JSON, ODD_TEXT, nearly
+from tests.world import PROFILES, USERS, World, signup
+
+SUB = "7d1f3a52-90b1-70c4-5e0f-2b8c1a6d4e01"
+EMAIL = "nia@example.com"
+SENTENCE = re.compile(
+    r"SignUpFailed: We could not complete your sign-up\. Please contact support and quote "
+    r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\."
+)
+GOOGLE = json.dumps([{"userId": "1", "providerName": "Google", "providerType": "Google", "primary": "true"}])
+FEDERATED = signup(EMAIL, SUB, cognito__user_status="EXTERNAL_PROVIDER", identities=GOOGLE)
+KILOBYTE = 1024
+
+
+def refusal(world: World, event: Any) -> str | None:
+    """The text Cognito would show to the user, or None where the event came back as it was."""
+    before = copy.deepcopy(event)
+    try:
+        answer = world.confirm(event)
+    except Exception as error:  # noqa: BLE001  # whatever it is, Cognito would show it
+        return f"{type(error).__name__}: {error}"
+    assert answer is event
+    assert event == before
+    return None
+
+
+def refused_or_sound(event: Any) -> None:
+    """What holds of any event at all."""
+    with World() as world:
+        said = refusal(world, event)
+        users, published = world.dynamodb.rows(USERS), world.published("UserSignedUp")
+        if said is not None:
+            assert SENTENCE.fullmatch(said)
+            assert (users, published) == ([], [])
+        elif users or published:
+            (user,), (envelope,) = users, published
+            sound(world, user, envelope, event["request"]["userAttributes"])
+        world.lines()  # one JSON object a line
+
+
+def sound(world: World, user: dict[str, Any], envelope: dict[str, Any], attributes: dict[str, Any]) -> None:
+    assert user["userId"] == canonical_email(attributes["email"])
+    assert user["cognitoSub"] == attributes["sub"]
+    assert user["roles"] == ["team_member"]
+    assert all(0 < len(user.get(name, "x")) <= MAX_NAME for name in ("givenName", "familyName", "name"))
+    item = world.dynamodb.get_item(TableName=USERS, Key={"userId": {"S": user["userId"]}})["Item"]
+    assert item_size(item) < 8 * KILOBYTE
+    UserSignedUp.model_validate_json(json.dumps(envelope["detail"]))
+    body = json.dumps(envelope)
+    assert len(body) < 32 * KILOBYTE
+    check_message({"MessageBody": json.dumps(envelope, ensure_ascii=False)})  # what EventBridge puts into the queue
+    world.work()
+    assert (world.profile(attributes["sub"]) or {})["provisioningStatus"] == "ready"
+
+
+@FUZZ
+@given(JSON)
+def test_any_json_is_refused_with_the_sentence_or_is_no_signup(event: Any) -> None:
+    with World() as world:
+        said = refusal(world, event)
+        is_another_trigger = isinstance(event, dict) and isinstance(event.get("triggerSource"), str)
+        assert (said is None) == is_another_trigger
+        assert said is None or SENTENCE.fullmatch(said)
+        assert (world.dynamodb.rows(USERS), world.events.events) == ([], [])
+        world.lines()
+
+
+@FUZZ
+@given(nearly(signup(EMAIL, SUB, given_name="Nia", name="Nia New")))
+def test_a_nearly_right_event_is_refused_or_stored_sound(event: Any) -> None:
+    refused_or_sound(event)
+
+
+@FUZZ
+@given(nearly(FEDERATED))
+def test_so_is_a_nearly_right_federated_one(event: Any) -> None:
+    refused_or_sound(event)
+
+
+@FUZZ
+@given(nearly(json.loads(GOOGLE)).map(json.dumps) | ANY_TEXT | JSON)
+@example("[" * 100_000)
+@example(f"[{'9' * 5000}]")
+def test_so_are_any_identities(identities: Any) -> None:
+    refused_or_sound(signup(EMAIL, SUB, cognito__user_status="EXTERNAL_PROVIDER", identities=identities))
+
+
+@FUZZ
+@given(*(st.none() | ODD_TEXT | ANY_TEXT for _ in range(3)))
+@example("G" * 10_000, "F" * 10_000, None)
+@example("👩‍🚀" * 3_333, "\u202e" * 10_000, None)
+@example(None, None, "\ufffe\uffff")
+def test_no_name_blocks_a_signup_or_breaks_what_it_reaches(given: Any, family: Any, full: Any) -> None:
+    with World() as world:
+        assert refusal(world, signup(EMAIL, SUB, given_name=given, family_name=family, name=full)) is None
+        (user,), (envelope,) = world.dynamodb.rows(USERS), world.published("UserSignedUp")
+        sound(world, user, envelope, {"email": EMAIL, "sub": SUB})
+        told = [(world.profile(SUB) or {})["displayName"]]
+        told += [customer["name"] for customer in world.stripe.customers() if customer.get("name")]
+        assert all(0 < len(name) <= MAX_NAME for name in told), "what the providers take"
+        item = world.dynamodb.get_item(TableName=PROFILES, Key={"userId": {"S": SUB}})["Item"]
+        assert item_size(item) < 32 * KILOBYTE
+
+
+@FUZZ
+@given(nearly(signup(EMAIL, SUB, given_name="Nia")) | JSON.filter(lambda event: isinstance(event, dict)))
+def test_no_sign_in_is_ever_blocked(event: Any) -> None:
+    with World() as world:
+        assert refusal(world, event | {"triggerSource": "PostAuthentication_Authentication"}) is None
+        for user, envelope in zip(world.dynamodb.rows(USERS), world.published("UserSignedUp"), strict=True):
+            sound(world, user, envelope, event["request"]["userAttributes"])
+        world.lines()

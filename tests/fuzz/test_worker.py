@@ -1,0 +1,92 @@
+"""The worker and whatever lies in its queue: a forged message, a later version of the event, plain garbage."""
+
+from __future__ import annotations
+
+import json
+from contextlib import suppress
+from typing import Any
+
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from tests.fakes.sqs_rules import FORBIDDEN
+from tests.fuzz.strategies import ANY_TEXT, FUZZ, JSON, ODD_TEXT, nearly
+from tests.fuzz.test_trigger import EMAIL, SUB
+from tests.world import PROFILES, QUEUE, USERS, World
+
+BYSTANDER, THEIR_SUB = "bo@example.com", "a4e8c0d6-1071-70f3-8b2a-6c5d9e3f1b02"
+DEAD_LETTER = {"step", "reason", "errorCode", "attempts", "firstFailedAt", "codeVersion", "body"}
+
+
+def two_signups(world: World) -> tuple[str, str]:
+    """The bodies of two messages that are taken from the queue again: the bystander's, and the one to be changed."""
+    world.join(BYSTANDER, THEIR_SUB)
+    world.join(EMAIL, SUB, given_name="Nia", family_name="New")
+    batch = world.sqs.lambda_batch(QUEUE)
+    world.sqs.settle(batch, {})
+    theirs, ours = (record["body"] for record in batch["Records"])
+    return theirs, ours
+
+
+def _samples() -> tuple[Any, Any]:
+    with World() as world:
+        theirs, ours = two_signups(world)
+        world.sqs.put(QUEUE, theirs)
+        world.sqs.put(QUEUE, ours)
+        return json.loads(ours), world.sqs.lambda_batch(QUEUE)
+
+
+ENVELOPE, BATCH = _samples()
+bodies = st.one_of(
+    nearly(ENVELOPE).map(json.dumps),
+    nearly(ENVELOPE).map(lambda body: json.dumps(body, ensure_ascii=False)),
+    JSON.map(json.dumps),
+    ANY_TEXT | ODD_TEXT,
+).filter(lambda body: body and not FORBIDDEN.search(body))  # SQS holds no other
+
+
+def nobody_else_was_touched(world: World) -> None:
+    assert {row["userId"] for row in world.dynamodb.rows(USERS)} == {BYSTANDER, EMAIL}
+    assert all(row["roles"] == ["team_member"] for row in world.dynamodb.rows(USERS))
+    assert {row["userId"] for row in world.dynamodb.rows(PROFILES)} <= {SUB, THEIR_SUB}
+    owners = [customer["metadata"]["cognitoSub"] for customer in world.stripe.customers()]
+    assert len(owners) == len(set(owners))
+    assert set(owners) <= {SUB, THEIR_SUB}
+
+
+@FUZZ
+@given(bodies)
+@example("[" * 100_000)
+@example('{"detail": {"metadata": {"schemaVersion": "' + "9" * 5000 + '.0"}}}')
+@example(f'{{"n": {"9" * 5000}}}')
+def test_any_message_is_understood_or_put_away_with_a_reason_and_fails_alone(body: str) -> None:
+    with World() as world:
+        theirs, _ = two_signups(world)
+        world.sqs.put(QUEUE, theirs)
+        world.sqs.put(QUEUE, body)
+        assert world.work_batch(world.sqs.lambda_batch(QUEUE)) == {"batchItemFailures": []}
+        assert (world.profile(THEIR_SUB) or {})["provisioningStatus"] == "ready"
+        nobody_else_was_touched(world)
+        if letters := world.dead_letters():
+            (letter,) = letters
+            assert letter.keys() == DEAD_LETTER
+            assert letter["body"] == body
+            assert max(len(value) for name, value in letter.items() if name != "body") < 256
+            assert (world.user(EMAIL) or {})["owed"].startswith("emit#"), "a message is not the user's fault"
+            assert world.profile(SUB) is None
+        else:
+            assert (world.profile(SUB) or {})["provisioningStatus"] == "ready"
+        world.lines()
+
+
+@FUZZ
+@given(
+    JSON | nearly(BATCH) | nearly(BATCH["Records"][0]).map(lambda record: {"Records": [BATCH["Records"][1], record]})
+)
+def test_any_batch_at_all_harms_nobody(event: Any) -> None:
+    with World() as world:
+        two_signups(world)
+        with suppress(Exception):  # not what SQS sends: the mapping would try it again
+            world.work_batch(event)
+        nobody_else_was_touched(world)
+        world.lines()
