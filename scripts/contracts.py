@@ -1,8 +1,8 @@
 """Writes what is generated from the event contracts: `python scripts/contracts.py [TARGET]`, default this repository.
 
-docs/events/*.schema.json are the JSON Schemas; events/eventbridge_*.json one delivery of each event, and
-events/sqs_batch.json a batch of the worker with good, duplicate and poison records. A test fails where the
-repository differs from what this writes.
+docs/events/*.schema.json are the JSON Schemas, and template.yaml's schema registry has them in the older draft that
+EventBridge takes; events/eventbridge_*.json is one delivery of each event, and events/sqs_batch.json a batch of the
+worker with good, duplicate and poison records. A test fails where the repository differs from what this writes.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from onramp.domain.claims import Admission, user_in
-from onramp.domain.envelope import SOURCE, Event, user_provisioned, user_provisioning_failed, user_signed_up
+from onramp.domain.envelope import SOURCE, Event, Kind, user_provisioned, user_provisioning_failed, user_signed_up
 from onramp.domain.trust import TrustPolicy
 from onramp.domain.users import Profile, Status
 from onramp.events import CONTRACTS
@@ -23,6 +23,8 @@ from onramp.events import CONTRACTS
 ROOT = Path(__file__).resolve().parent.parent
 AT = 1_790_000_000_000
 CORRELATION = "2f6d0a3e-7c15-4a8e-9b60-5d1e8c7f4a21"
+BEGIN = "  # <events> written by scripts/contracts.py\n"
+END = "  # </events>\n"
 ACCOUNT, REGION = "123456789012", "eu-west-1"
 QUEUE_ARN = f"arn:aws:sqs:{REGION}:{ACCOUNT}:onramp-ProvisioningQueue"
 
@@ -31,10 +33,45 @@ def main(target: Path) -> None:
     for kind, contract in CONTRACTS.items():
         schema = {"$schema": "https://json-schema.org/draft/2020-12/schema", **contract.model_json_schema()}
         _write(target / "docs/events" / f"{kind}.schema.json", schema)
+    _write_registry(target / "template.yaml")
     samples = _samples()
     for name, event in samples.items():
         _write(target / "events" / f"eventbridge_{name}.json", _delivered(event))
     _write(target / "events/sqs_batch.json", _batch(samples["user_signed_up"]))
+
+
+def _write_registry(path: Path) -> None:
+    """Replaces what stands between the two marks of template.yaml."""
+    template = (ROOT / "template.yaml").read_text()
+    before, begin, rest = template.partition(BEGIN)
+    _, end, after = rest.partition(END)
+    path.write_text(before + begin + "".join(map(_registry_entry, CONTRACTS)) + end + after)
+
+
+def _registry_entry(kind: Kind) -> str:
+    content = json.dumps(_draft4(CONTRACTS[kind].model_json_schema()), separators=(",", ":"))
+    assert "'" not in content, "the template quotes it with apostrophes"  # noqa: S101
+    return f"""\
+  {kind}Schema:
+    Type: AWS::EventSchemas::Schema
+    Properties:
+      RegistryName: !GetAtt EventSchemas.RegistryName
+      SchemaName: {SOURCE}@{kind}
+      Type: JSONSchemaDraft4
+      Content: '{content}'
+      Tags: [{{Key: Environment, Value: !Ref Environment}}]
+"""
+
+
+def _draft4(node: Any) -> Any:
+    """JSON Schema 2020-12 as pydantic writes it, in draft 4: definitions have another name, there is no `const`."""
+    if isinstance(node, list):
+        return [_draft4(item) for item in node]
+    if not isinstance(node, dict):
+        return node.replace("#/$defs/", "#/definitions/") if isinstance(node, str) else node
+    renamed = {"$defs": "definitions"}
+    plain = {renamed.get(key, key): _draft4(value) for key, value in node.items() if key != "const"}
+    return plain | ({"enum": [node["const"]]} if "const" in node else {})
 
 
 def _samples() -> dict[str, Event]:
