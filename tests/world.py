@@ -32,13 +32,13 @@ from onramp.local.fakes.stripe import LOCAL_KEY as STRIPE_KEY
 from onramp.local.fakes.stripe import FakeStripe
 from onramp.observability import logger
 from onramp.wiring import clients, http
-from tests.fakes import FakeDynamoDB, FakeEventBridge, FakeSqs, FakeSsm, QueueSpec, TableSpec, VirtualClock
+from tests.fakes import FakeCognito, FakeDynamoDB, FakeEventBridge, FakeSqs, FakeSsm, QueueSpec, TableSpec, VirtualClock
 from tests.fakes.providers import HttpInMemory, StripeInMemory
 from tests.template import tables
 
 POOL = "eu-west-1_Onramp001"
 BUS = "onramp"
-USERS, PROFILES = "UsersTable", "UserProfilesTable"
+USERS, PROFILES, OPERATIONS = "UsersTable", "UserProfilesTable", "OperationsTable"
 QUEUE, DLQ = "Provisioning", "ProvisioningDlq"
 RULE = {"source": ["onramp.signup"], "detail-type": ["UserSignedUp"]}
 SETTINGS = {
@@ -46,6 +46,7 @@ SETTINGS = {
     "POWERTOOLS_SERVICE_NAME": "onramp-test",
     "USERS_TABLE_NAME": USERS,
     "USER_PROFILES_TABLE_NAME": PROFILES,
+    "OPERATIONS_TABLE_NAME": OPERATIONS,
     "EVENT_BUS_NAME": BUS,
     "USER_POOL_IDS": POOL,
     "TRUSTED_IDENTITY_PROVIDERS": "Contoso@example.com",
@@ -61,6 +62,9 @@ SETTINGS = {
     "REVENUECAT_PROJECT_ID": LOCAL_PROJECT,
     "REVENUECAT_BASE_URL": "https://revenuecat.test",
     "REVENUECAT_REQUESTS_PER_MINUTE": "400",
+    "RECONCILE_MOST": "500",
+    "SWEEP_PAGES": "20",
+    "SWEEP_GRACE_SECONDS": "300",
     "CODE_VERSION": "test-1",
 }
 
@@ -111,9 +115,16 @@ class World:
         self.events = FakeEventBridge(self.clock, buses=(BUS,))
         self.events.add_rule(BUS, RULE, self.sqs.sink(QUEUE))
         self.ssm = FakeSsm({"/stripe": STRIPE_KEY, "/revenuecat": REVENUECAT_KEY}, self.clock)
+        self.cognito = FakeCognito(POOL, self.clock)
         self.stripe = FakeStripe(clock=self.clock)
         self.revenuecat = FakeRevenueCat(clock=self.clock)
-        self.aws: dict[str, Any] = {"dynamodb": self.dynamodb, "sqs": self.sqs, "events": self.events, "ssm": self.ssm}
+        self.aws: dict[str, Any] = {
+            "dynamodb": self.dynamodb,
+            "sqs": self.sqs,
+            "events": self.events,
+            "ssm": self.ssm,
+            "cognito-idp": self.cognito,
+        }
         self.log = io.StringIO()
 
     # -- the process -----------------------------------------------------------------------------------
@@ -200,6 +211,12 @@ class World:
         while self.clock() < until:
             self.clock.advance(step)
             self.work()
+
+    def reconcile(self, timeout: float = 240.0) -> None:
+        """One tick of the schedule."""
+        handler = self.function("reconcile").handler
+        with self._logging():
+            handler({}, Context(self, timeout))
 
     # -- what can be seen ------------------------------------------------------------------------------
 

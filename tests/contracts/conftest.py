@@ -8,10 +8,6 @@ from tests.contracts import backends
 from tests.contracts.backends import Backend, BotoBackend, FakeBackend
 
 
-def pytest_configure(config: pytest.Config) -> None:
-    config.addinivalue_line("markers", "deviates(backend=reason): where a backend differs from what AWS documents")
-
-
 @pytest.hookimpl(wrapper=True)
 def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> Generator[None, object, object]:
     """A known deviation must still be one: the test has to fail on that backend, and says so when it does not."""
