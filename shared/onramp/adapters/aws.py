@@ -37,8 +37,14 @@ def readable(operation: str, reply: Reply) -> Reply:
     """The reply, unless botocore gave up on reading it.
 
     A DynamoDB answer whose checksum is wrong in every attempt comes back as an empty success, and an empty answer means
-    "there was no such item" to whoever asked.
+    "there was no such item" to whoever asked. An honest one is `{}`, two bytes. `MaxAttemptsReached` alone says little:
+    botocore sets it on whatever the last attempt brought, a success too.
     """
-    if reply.get("ResponseMetadata", {}).get("MaxAttemptsReached"):
+    metadata = reply.get("ResponseMetadata", {})
+    if metadata.get("MaxAttemptsReached") and len(reply) == 1 and _length(metadata) != len("{}"):
         raise RetryableError(f"{operation}_unreadable")
     return reply
+
+
+def _length(metadata: Mapping[str, Any]) -> int:
+    return int(metadata.get("HTTPHeaders", {}).get("content-length", 0))
