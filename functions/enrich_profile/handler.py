@@ -11,7 +11,7 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from onramp.adapters.secrets import SecretUnreadable
 from onramp.domain.errors import KeyRejected, RetryableError
-from onramp.enrich import RETRIES_EXHAUSTED, Message, Outcome, Result, RetryLater
+from onramp.messages import RETRIES_EXHAUSTED, Message, Outcome, Result, RetryLater
 from onramp.observability import count, logger, place_of
 from onramp.wiring import clients, enrich_profile
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from onramp.adapters.aws import retryable
 from onramp.domain.envelope import Event, delivery, rfc3339
 from onramp.domain.errors import RetryableError
-from onramp.enrich import DeadLetter
+from onramp.messages import DeadLetter
 
 if TYPE_CHECKING:
     from mypy_boto3_sqs.client import SQSClient
