@@ -1,0 +1,93 @@
+"""What each function is there for, told as facts. A role that lacks something makes at least one of them differ.
+
+The facts come one by one, so that a comparison can stop at the first difference.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import uuid
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from onramp.domain.users import Owed
+from tests.people import eventually, somebody
+from tests.security.stage import Stage, message
+from tests.world import signup
+
+Facts = Iterator[tuple[str, Any]]
+WITHIN = 5.0
+
+
+def post_confirmation(stage: Stage) -> Facts:
+    email, sub = somebody("signup"), str(uuid.uuid4())
+    event = signup(email, sub) | {"userPoolId": stage.pool}
+    sign_in = event | {"triggerSource": "PostAuthentication_Authentication"}
+
+    stage.invoke("PostConfirmation", event)
+    yield "a record", stage.town.user(email) is not None
+    yield "its event", ("UserSignedUp", sub) in stage.heard()
+    yield "a sign-in without a failure", "HealFailed" not in stage.invoke("PostConfirmation", sign_in)[1]
+    stage.lose_record(email)
+    stage.invoke("PostConfirmation", sign_in)
+    yield "a lost record healed", stage.town.user(email) is not None
+
+
+def enrich_profile(stage: Stage) -> Facts:
+    later, done, refused = stage.newcomer(), stage.newcomer(), stage.newcomer()
+    stripe = stage.town.stripe
+    stripe.fault("server_error", operation="create", match=later.user_id)
+    stripe.fault("refused", operation="create", match=refused.user_id)
+    stage.drain(stage.queue)
+    stage.town.sqs.send_message(QueueUrl=stage.queue, MessageBody=message(later))
+    (received,) = stage.town.sqs.receive_message(QueueUrl=stage.queue)["Messages"]
+    yield "a message that must come back", stage.work(later, received["ReceiptHandle"])
+
+    stage.rotate_keys()
+    yield "a user done", (stage.work(done), owed(stage, done.user_id), told(stage, str(done.cognito_sub)))
+    stage.rotate_keys()
+    yield "a duplicate", stage.work(done)
+    yield "a refused user", (stage.work(refused), owed(stage, refused.user_id), told(stage, str(refused.cognito_sub)))
+    yield "a dead letter", refused.user_id in json.dumps(stage.drain(stage.town.outputs["ProvisioningDlqUrl"]))
+    yield "it comes back after the backoff, not after the visibility timeout", comes_back(stage)
+
+
+def reconcile(stage: Stage) -> Facts:
+    unheard, waiting, finished = (stage.newcomer(owed) for owed in Owed)
+    stage.is_ready(finished)
+    lost = somebody("lost")
+    stage.town.join(lost)
+    stage.lose_record(lost)
+    stage.drain(stage.queue), stage.heard()
+
+    _, log = stage.invoke("Reconcile", {})
+    # The second pool does not exist: whoever may ask for it is told so.
+    yield "failures", sorted(set(re.findall(r'"code":"(\w+)"', log)))
+    heard, queued = stage.heard(), stage.queued()
+    yield "an event emitted again", (("UserSignedUp", unheard.cognito_sub) in heard, owed(stage, unheard.user_id))
+    yield "a user queued again", waiting.cognito_sub in queued
+    yield "a finished user queued for the last step", finished.cognito_sub in queued
+    yield "a lost user healed", stage.town.user(lost) is not None
+
+
+SCENARIOS: dict[str, Callable[[Stage], Facts]] = {
+    "PostConfirmation": post_confirmation,
+    "EnrichProfile": enrich_profile,
+    "Reconcile": reconcile,
+}
+
+
+def owed(stage: Stage, email: str) -> str:
+    return str((stage.town.user(email) or {}).get("owed", "nothing")).partition("#")[0]
+
+
+def told(stage: Stage, sub: str) -> list[str]:
+    return sorted(kind for kind, about in stage.heard() if about == sub)
+
+
+def comes_back(stage: Stage) -> bool:
+    try:
+        return bool(eventually(lambda: stage.drain(stage.queue), within=WITHIN))
+    except AssertionError:
+        return False

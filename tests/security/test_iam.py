@@ -1,0 +1,77 @@
+"""Nothing is granted that nothing needs: each grant of each role is taken away once, and something must break."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+from typing import Any
+
+import pytest
+
+from onramp.local.stack import LocalStack
+from tests.infrastructure.translation import FUNCTIONS, Translation, walk
+from tests.security.grants import Grant, Role, grants, without
+from tests.security.scenarios import SCENARIOS
+from tests.security.stage import Stage
+
+# What the emulator never asks for, and who needs it all the same. tests/infrastructure/test_roles.py holds each.
+BY_THE_PLATFORM = {
+    "logs:CreateLogStream": "Lambda writes the log with the function's role",
+    "logs:PutLogEvents": "the same",
+    "xray:PutTraceSegments": "Lambda's active tracing sends with the function's role",
+    "xray:PutTelemetryRecords": "the same",
+}
+BY_THE_POLLER = {
+    "sqs:ReceiveMessage": "Lambda's poller reads the queue with the worker's role",
+    "sqs:DeleteMessage": "it takes out what was acknowledged",
+    "sqs:GetQueueAttributes": "it asks for the visibility timeout",
+}
+KEPT = {
+    "PostConfirmation": BY_THE_PLATFORM,
+    "EnrichProfile": BY_THE_PLATFORM | BY_THE_POLLER,
+    "Reconcile": BY_THE_PLATFORM,
+}
+NOT_DEPLOYED = {"UseTheDataKey"}  # the emulator encrypts nothing: its verbs are held by test_roles.py
+PARAMETERS = {
+    "HealOnSignIn": "true",
+    "AdditionalUserPoolArns": "arn:aws:cognito-idp:eu-west-1:000000000000:userpool/eu-west-1_Absent",
+    "SweepGraceSeconds": "0",
+    "SweepPages": "50",
+    "VisibilityTimeoutSeconds": "600",
+}
+
+
+@pytest.fixture(scope="module")
+def stage() -> Iterator[Stage]:
+    with LocalStack.start(enforce_iam=True, parameters=PARAMETERS) as stack:
+        yield Stage(stack)
+
+
+def needs(stage: Stage, role: Role, expected: dict[str, Any], gone: Collection[Grant]) -> bool:
+    """Whether the function does not do its work without these."""
+    role.put(without(role.policy, gone))
+    try:
+        return any(expected[fact] != found for fact, found in SCENARIOS[role.function](stage))
+    finally:
+        role.put(role.policy)
+
+
+@pytest.mark.parametrize("function", SCENARIOS)
+def test_every_grant_is_needed_or_explained(stage: Stage, function: str) -> None:
+    role = Role(stage.town, function)
+    expected = dict(SCENARIOS[function](stage))
+    kept = [grant for grant in grants(role.policy) if grant.action in KEPT[function]]
+    others = [grant for grant in grants(role.policy) if grant not in kept]
+    needless = [str(grant) for grant in others if not needs(stage, role, expected, [grant])]
+    assert needless == [], "nothing needs these: take them out of template.yaml, or say above why they stay"
+    assert not needs(stage, role, expected, kept), "one of these is needed: it wants no explanation"
+    assert {grant.action for grant in kept} == set(KEPT[function]), "an explanation of nothing"
+
+
+@pytest.mark.parametrize("function", SCENARIOS)
+def test_every_statement_of_the_template_is_put_to_that_test(stage: Stage, function: str) -> None:
+    statements = {node["Sid"] for node in walk(Translation()[f"{function}Role"]["Policies"]) if "Sid" in node}
+    assert statements - NOT_DEPLOYED == {grant.statement for grant in grants(Role(stage.town, function).policy)}
+
+
+def test_every_function_has_a_scenario() -> None:
+    assert {f"{function}Function" for function in SCENARIOS} == set(FUNCTIONS)
