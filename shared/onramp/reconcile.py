@@ -73,7 +73,7 @@ class Survey:
 
 @dataclass(frozen=True, slots=True)
 class Reconcile:
-    """`enrich_due_after` in milliseconds; at most `most` users of each kind a run. Every call may raise RetryableError."""
+    """`enrich_due_after` in milliseconds; at most `most` users of each kind a run. Calls raise RetryableError."""
 
     debts: Debts
     users: Users
