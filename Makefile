@@ -4,7 +4,7 @@
 
 VENV := .venv
 BIN := $(VENV)/bin
-PYTHON ?= python3
+PYTHON ?=
 STAMP := $(VENV)/.installed
 
 help: ## show this list
@@ -13,7 +13,7 @@ help: ## show this list
 setup: $(STAMP) ## create .venv from the hash-locked requirements
 
 $(STAMP): requirements/dev.txt pyproject.toml scripts/setup.sh
-	@sh scripts/setup.sh "$(PYTHON)" "$(VENV)"
+	@sh scripts/setup.sh "$(VENV)" "$(PYTHON)"
 	@touch $@
 
 demo: setup ## watch a signup go through every station

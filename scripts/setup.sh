@@ -1,14 +1,20 @@
 #!/bin/sh
-# Creates the virtual environment from the hash-locked requirements: setup.sh PYTHON VENV
-# Whatever goes wrong ends in one sentence that says what to do.
+# Creates the virtual environment from the hash-locked requirements: setup.sh VENV [PYTHON]
+# Without PYTHON it takes the first one that is new enough. Whatever goes wrong ends in one sentence that says what to do.
 set -eu
-python=$1 venv=$2
+venv=$1 python=${2:-}
 
 fail() { printf 'onramp: %s\n' "$1" >&2; exit 1; }
+new_enough() { "$1" -c 'import sys; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1; }
 
-command -v "$python" >/dev/null 2>&1 || fail "'$python' was not found: install Python 3.11 or newer, or name one with 'make PYTHON=/path/to/python3'."
-"$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null \
-    || fail "Python 3.11 or newer is needed and '$python' is $("$python" -c 'import platform; print(platform.python_version())' 2>/dev/null || echo 'not usable'): name a newer one with 'make PYTHON=/path/to/python3'."
+if [ -z "$python" ]; then
+    for python in python3 python python3.14 python3.13 python3.12 python3.11 ''; do
+        [ -n "$python" ] && new_enough "$python" && break
+    done
+    [ -n "$python" ] || fail "no Python 3.11 or newer was found: install one, or name it with 'make PYTHON=/path/to/python3'."
+fi
+new_enough "$python" \
+    || fail "'$python' is not a working Python 3.11 or newer: name one with 'make PYTHON=/path/to/python3'."
 log=$(mktemp); trap 'rm -f "$log"' EXIT
 
 printf 'onramp: setting up %s (once) ... ' "$venv"
