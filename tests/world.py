@@ -100,22 +100,24 @@ class Context:
 
 
 class World:
-    def __init__(self, *, seed: int = 0, **settings: str) -> None:
+    def __init__(self, *, seed: int = 0, validate: bool = True, **settings: str) -> None:
+        """`validate=False` skips botocore's checks of the requests, for a simulator with no time to lose."""
         self.rng = random.Random(seed)
         self.clock = VirtualClock()
         self.settings = SETTINGS | settings
-        self.dynamodb = FakeDynamoDB({name: TableSpec.of(table) for name, table in tables().items()}, self.clock)
+        specs = {name: TableSpec.of(table) for name, table in tables().items()}
+        self.dynamodb = FakeDynamoDB(specs, self.clock, validate=validate)
         most = int(self.settings["MAX_RECEIVE_COUNT"])
         queues = {
             QUEUE: QueueSpec(360, dead_letter_queue=DLQ, max_receive_count=most),
             DLQ: QueueSpec(retention=14 * 86_400),
         }
-        self.sqs = FakeSqs(queues, self.clock)
+        self.sqs = FakeSqs(queues, self.clock, validate=validate)
         self.settings |= {"PROVISIONING_QUEUE_URL": self.sqs.url(QUEUE), "PROVISIONING_DLQ_URL": self.sqs.url(DLQ)}
-        self.events = FakeEventBridge(self.clock, buses=(BUS,))
+        self.events = FakeEventBridge(self.clock, buses=(BUS,), validate=validate)
         self.events.add_rule(BUS, RULE, self.sqs.sink(QUEUE))
-        self.ssm = FakeSsm({"/stripe": STRIPE_KEY, "/revenuecat": REVENUECAT_KEY}, self.clock)
-        self.cognito = FakeCognito(POOL, self.clock)
+        self.ssm = FakeSsm({"/stripe": STRIPE_KEY, "/revenuecat": REVENUECAT_KEY}, self.clock, validate=validate)
+        self.cognito = FakeCognito(POOL, self.clock, validate=validate)
         self.stripe = FakeStripe(clock=self.clock)
         self.revenuecat = FakeRevenueCat(clock=self.clock)
         self.aws: dict[str, Any] = {
@@ -133,22 +135,25 @@ class World:
         self._patch = pytest.MonkeyPatch()
         for name, value in self.settings.items():
             self._patch.setenv(name, value)
-        outside: dict[str, Any] = {
-            "session": lambda: SimpleNamespace(client=lambda service, **_: self.aws[service]),
-            "now_millis": lambda: round(self.clock() * 1000),
-            "monotonic": self.clock,
-            "sleep": self.clock.advance,
-            "chance": self.rng.random,
-            "threads": lambda count, name: Inline(),
-        }
-        for name, replacement in outside.items():
-            self._patch.setattr(clients, name, replacement)
-        self._patch.setattr(http, "for_stripe", lambda: StripeInMemory(self.stripe, self.clock))
-        self._patch.setattr(http, "for_revenuecat", lambda connections: HttpInMemory(self.revenuecat, self.clock))
+        for (module, name), replacement in self.outside().items():
+            self._patch.setattr(module, name, replacement)
         handler: Any = logger.registered_handler
         self._patch.setattr(handler, "stream", self.log)
         self.cold_start()
         return self
+
+    def outside(self) -> dict[tuple[ModuleType, str], Any]:
+        """What stands in for whatever reaches outside the process."""
+        return {
+            (clients, "session"): lambda: SimpleNamespace(client=lambda service, **_: self.aws[service]),
+            (clients, "now_millis"): lambda: round(self.clock() * 1000),
+            (clients, "monotonic"): self.clock,
+            (clients, "sleep"): self.clock.advance,
+            (clients, "chance"): self.rng.random,
+            (clients, "threads"): lambda count, name: Inline(),
+            (http, "for_stripe"): lambda: StripeInMemory(self.stripe, self.clock),
+            (http, "for_revenuecat"): lambda connections: HttpInMemory(self.revenuecat, self.clock),
+        }
 
     def __exit__(self, *_: object) -> None:
         self._patch.undo()
