@@ -11,7 +11,7 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 from onramp.domain.errors import RetryableError
 from onramp.domain.users import Owed
 from onramp.heal import Health
-from onramp.observability import count, gauge, logger
+from onramp.observability import count, gauge, logger, place_of
 from onramp.reconcile import Survey
 from onramp.wiring import clients, reconcile
 
@@ -39,7 +39,10 @@ def _attempt(part: Callable[[], bool | None]) -> bool:
     except RetryableError as error:
         logger.error("part of the run failed", code=error.code)
         count("ReconcileFailed", code=error.code)
-        return False
+    except Exception as error:  # noqa: BLE001  # the edge: Lambda would write the text of it, and what it quotes
+        logger.error("bug", place=place_of(error))
+        count("ReconcileFailed", code=type(error).__name__)
+    return False
 
 
 def _reconcile(how: dict[str, Any]) -> bool:

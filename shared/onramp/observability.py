@@ -6,6 +6,7 @@ be traced. An exception's text may quote its input, so only its type and place a
 
 from __future__ import annotations
 
+import logging
 import traceback
 
 from aws_lambda_powertools import Logger
@@ -13,6 +14,10 @@ from aws_lambda_powertools.metrics import MetricUnit, single_metric
 
 NAMESPACE = "Onramp"
 logger = Logger()
+
+# Below WARNING they write requests, replies and keys. They stay quiet whatever level the root logger is given.
+for library in ("aws_lambda_powertools", "boto3", "botocore", "stripe", "urllib3"):
+    logging.getLogger(library).setLevel(logging.WARNING)
 
 
 def count(metric: str, value: int = 1, **details: str) -> None:

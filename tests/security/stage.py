@@ -43,17 +43,14 @@ class Stage:
 
     def newcomer(self, owed: Owed = Owed.EMIT) -> User:
         """Signed up long ago; what is owed is due."""
-        email, sub = somebody("newcomer"), str(uuid.uuid4())
-        claim = Claim(email, sub, self.pool, "Cognito", "cognito", Names("Nia"), True, at=LONG_AGO, due_at=LONG_AGO)
-        table = self.town.outputs["UsersTableName"]
-        UserTable(self.town.dynamodb, table).claim(claim)
+        user = newcomer(self.town)
         self.town.dynamodb.update_item(
-            TableName=table,
-            Key={"userId": {"S": email}},
+            TableName=self.town.outputs["UsersTableName"],
+            Key={"userId": {"S": user.user_id}},
             UpdateExpression="SET owed = :owed",
-            ExpressionAttributeValues={":owed": {"S": owed.on(shard_of(sub))}},
+            ExpressionAttributeValues={":owed": {"S": owed.on(shard_of(str(user.cognito_sub)))}},
         )
-        return claim.as_new_user()
+        return user
 
     def lose_record(self, email: str) -> None:
         self.town.dynamodb.delete_item(TableName=self.town.outputs["UsersTableName"], Key={"userId": {"S": email}})
@@ -93,6 +90,14 @@ class Stage:
         events.put_rule(Name=LISTENER, EventBusName=bus, EventPattern=json.dumps({"source": ["onramp.signup"]}))
         events.put_targets(Rule=LISTENER, EventBusName=bus, Targets=[{"Id": LISTENER, "Arn": arn}])
         return url
+
+
+def newcomer(town: Town, names: Names | None = None) -> User:
+    """A record as the trigger leaves it, and nobody told of it."""
+    email, sub, pool = somebody("newcomer"), str(uuid.uuid4()), town.outputs["UserPoolId"]
+    claim = Claim(email, sub, pool, "Cognito", "cognito", names or Names(), may_link=True, at=LONG_AGO, due_at=LONG_AGO)
+    UserTable(town.dynamodb, town.outputs["UsersTableName"]).claim(claim)
+    return claim.as_new_user()
 
 
 def message(user: User) -> str:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
+
+_WORD = re.compile(r"[\w.-]{1,64}", re.ASCII)
 
 
 def header(headers: Mapping[str, str], name: str) -> str:
@@ -17,3 +20,8 @@ def retry_after(headers: Mapping[str, str]) -> float | None:
     except ValueError:
         return None
     return seconds if 0 <= seconds < float("inf") else None
+
+
+def word(value: object) -> str | None:
+    """A provider's own word for an error, or None: a sentence might quote what was sent, into logs and dead letters."""
+    return value if isinstance(value, str) and _WORD.fullmatch(value) else None

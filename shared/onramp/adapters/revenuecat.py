@@ -9,7 +9,7 @@ from urllib.parse import quote
 
 import urllib3
 
-from onramp.adapters.http import retry_after
+from onramp.adapters.http import retry_after, word
 from onramp.adapters.secrets import Secret, with_key
 from onramp.domain.errors import KeyRejected, PermanentError, RetryableError
 
@@ -61,14 +61,14 @@ class RevenueCatSubscribers:
 def _raise_for(reply: urllib3.BaseHTTPResponse) -> None:
     """Returns where the customer exists already, which is a success; else raises what the answer means."""
     status, error = reply.status, _error(reply)
-    kind = str(error.get("type", ""))
+    kind = word(error.get("type"))
     if status == 409 and kind == "resource_already_exists":
         return
     if status in (401, 403):
         raise KeyRejected("revenuecat", status)
     if status in (409, 423, 429) or status >= 500 or error.get("retryable") is True:
         raise RetryableError(f"revenuecat_{status}", delay=_delay(error, reply.headers))
-    raise PermanentError(f"revenuecat_refused_{status}", code=kind or None)
+    raise PermanentError(f"revenuecat_refused_{status}", code=kind)
 
 
 def _error(reply: urllib3.BaseHTTPResponse) -> dict[str, Any]:

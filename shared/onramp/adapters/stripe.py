@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import stripe
 
-from onramp.adapters.http import header, retry_after
+from onramp.adapters.http import header, retry_after, word
 from onramp.adapters.secrets import Secret, with_key
 from onramp.domain.errors import KeyRejected, PermanentError, RetryableError
 from onramp.enrichers.stripe import Customer, ReplayedFailure
@@ -93,7 +93,7 @@ def _translated(error: stripe.StripeError) -> Exception:
         case _ if status >= 500:
             replayed = header(headers, "Idempotent-Replayed") == "true"
             return ReplayedFailure() if replayed else RetryableError(f"stripe_{status}", delay=retry_after(headers))
-    return PermanentError(f"stripe_refused_{status}", code=error.code)
+    return PermanentError(f"stripe_refused_{status}", code=word(error.code))
 
 
 def _customer(entry: stripe.Customer) -> Customer:

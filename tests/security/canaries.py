@@ -1,0 +1,95 @@
+"""A word nobody else uses in every field of what comes in, and clients that quote what they were sent."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Collection, Mapping
+from typing import Any
+
+from onramp.local.fakes.messages import Request, Response
+from tests.fakes.client import client_error
+from tests.world import signup
+
+CANARY = "canary"
+EMAIL = "canary.mail@canary.example"
+KEYS = {"/stripe": "sk_live_canary_stripe", "/revenuecat": "sk_canary_revenuecat"}
+FIELDS = (
+    "given_name", "family_name", "name", "middle_name", "nickname", "preferred_username", "profile", "picture",
+    "website", "gender", "birthdate", "zoneinfo", "locale", "address", "phone_number", "phone_number_verified",
+    "updated_at", "custom:roles", "custom:tenant", "cognito:groups", "roles", "unheard_of",
+)  # fmt: skip
+# What must stay for the event to be taken for what it is.
+EVENT_KEEPS = ("userPoolId", "triggerSource", "sub", "email_verified", "cognito:user_status", "providerName", "primary")
+MESSAGE_KEEPS = (
+    "source", "detail-type", "schemaVersion", "eventId", "occurredAt", "signedUpAt", "origin", "userId", "cognitoSub",
+    "onboarding",
+)  # fmt: skip
+
+
+def marked(node: Any, keeps: Collection[str], place: str = "") -> Any:
+    """Every text of it, but for what is kept, replaced by a canary that names its place."""
+    if isinstance(node, dict):
+        kept = {key: value if key in keeps else marked(value, keeps, f"{place}-{key}") for key, value in node.items()}
+        return kept | {"novelty": f"{CANARY}{place}-novelty"}
+    if isinstance(node, list):
+        return [marked(value, keeps, f"{place}-{index}") for index, value in enumerate(node)]
+    return f"{CANARY}{place}"
+
+
+def event(sub: Any, **changes: Any) -> dict[str, Any]:
+    """A signup with a canary in every field."""
+    identities = [{"userId": "u", "providerName": "Contoso", "providerType": "OIDC", "issuer": "i", "primary": False}]
+    body = marked(signup(EMAIL, sub, **dict.fromkeys(FIELDS, "any")), EVENT_KEEPS)
+    attributes = body["request"]["userAttributes"]
+    attributes |= {"email": EMAIL, "identities": json.dumps(marked(identities, EVENT_KEEPS))} | changes
+    body["request"] |= {"clientMetadata": {"roles": f"{CANARY}-metadata"}, "validationData": f"{CANARY}-validation"}
+    return body  # type: ignore[no-any-return]
+
+
+def message(envelope: Mapping[str, Any]) -> str:
+    """A message of the queue with a canary in every field that may hold one."""
+    return json.dumps(marked(envelope, MESSAGE_KEEPS))
+
+
+class Quoting:
+    """A client that fails every call, and says what it was sent while doing so."""
+
+    def __init__(self, client: Any, error: Callable[[str, str, str], Exception], only: Collection[str] = ()) -> None:
+        self._client, self._error, self._only = client, error, only
+        self.said: list[str] = []
+
+    def __getattr__(self, name: str) -> Any:
+        attribute = getattr(self._client, name)
+        if name not in self._client.meta.method_to_api_mapping or (self._only and name not in self._only):
+            return attribute
+
+        def fail(**request: Any) -> Any:
+            self.said.append(f"could not take {request}")
+            raise self._error(self._client.meta.service_model.service_name, name, self.said[-1])
+
+        return fail
+
+
+def refusal(service: str, name: str, text: str) -> Exception:
+    return client_error(service, name, "AccessDeniedException", text)
+
+
+def throttling(service: str, name: str, text: str) -> Exception:
+    return client_error(service, name, "ThrottlingException", text)
+
+
+def bug(service: str, name: str, text: str) -> Exception:
+    return ValueError(text)
+
+
+class QuotingProvider:
+    """Stripe or RevenueCat, refusing whatever it is asked with a sentence in the place of a code."""
+
+    def __init__(self, status: int) -> None:
+        self._status = status
+        self.said: list[str] = []
+
+    def handle(self, request: Request) -> Response:
+        self.said.append(text := f"cannot take {request.query} {request.body.decode()} of {dict(request.headers)}")
+        error = {"type": text, "message": text, "code": text, "param": text, "retryable": False}
+        return Response(self._status, {"error": error, **error}, {"Request-Id": text, "Idempotent-Replayed": "no"})

@@ -1,0 +1,328 @@
+"""Every way through the functions, walked by somebody whose every field is a canary. Each says in the log that it was.
+
+A way that an AWS client or a provider blocks is blocked by one that quotes what it was sent.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from onramp.local.fakes.faults import Fault
+from tests.security import canaries
+from tests.security.canaries import EMAIL, Quoting, QuotingProvider
+from tests.security.sinks import Sinks
+from tests.world import QUEUE, World
+
+Path = Callable[[Sinks], None]
+PATHS: dict[str, tuple[str, Path]] = {}
+SUB = "7d1f3a52-90b1-70c4-5e0f-2b8c1a6d4e01"
+OTHER = "a4e8c0d6-1071-70f3-8b2a-6c5d9e3f1b02"
+SIGN_IN = {"triggerSource": "PostAuthentication_Authentication"}
+
+
+def path(says: str) -> Callable[[Path], Path]:
+    def add(way: Path) -> Path:
+        PATHS[way.__name__] = says, way
+        return way
+
+    return add
+
+
+def fail(world: World, service: str, error: Callable[..., Exception], *only: str) -> None:
+    world.aws[service] = Quoting(world.aws[service], error, only)
+    world.cold_start()
+
+
+def signed_up(sinks: Sinks) -> None:
+    sinks.try_to(sinks.world.confirm, canaries.event(SUB))
+
+
+def in_pool(world: World, email: str = EMAIL) -> None:
+    attributes = canaries.event(SUB)["request"]["userAttributes"]
+    world.cognito.add_user(SUB, {name: str(value) for name, value in attributes.items()} | {"email": email})
+    world.clock.advance(3600)
+
+
+# -- the trigger ---------------------------------------------------------------------------------------
+
+
+@path("created")
+def a_signup(sinks: Sinks) -> None:
+    signed_up(sinks)
+
+
+@path("linked")
+def a_pre_created_user(sinks: Sinks) -> None:
+    sinks.world.pre_create(EMAIL, "canary-role", costCentre={"S": "canary-cost"}, name={"S": "canary-name"})
+    signed_up(sinks)
+
+
+@path("retried")
+def a_repeated_call(sinks: Sinks) -> None:
+    for _ in range(2):
+        signed_up(sinks)
+
+
+def _rejected(cause: str, event: Any) -> None:
+    def way(sinks: Sinks) -> None:
+        sinks.world.join(EMAIL, OTHER)
+        sinks.try_to(sinks.world.confirm, event)
+
+    PATHS[f"rejected {len(PATHS)} {cause}"] = f'"cause":"{cause}"', way
+
+
+_rejected("malformed_event", ["canary"])
+_rejected("malformed_event", canaries.event(SUB) | {"triggerSource": ["canary"]})
+_rejected("malformed_event", canaries.event(SUB) | {"request": "canary"})
+_rejected("unknown_user_pool", canaries.event(SUB) | {"userPoolId": "canary-pool"})
+_rejected("unusable_sub", canaries.event("canary-sub"))
+_rejected("unusable_email", canaries.event(SUB, email="canary at canary.example"))
+_rejected("nobody_vouches", canaries.event(SUB, email_verified="canary"))
+_rejected("linked_to_another_sub", canaries.event(SUB))
+
+
+@path('"cause":"link_needs_verified_email"')
+def rejected_link(sinks: Sinks) -> None:
+    sinks.world.pre_create(EMAIL, "canary-role")
+    google = json.dumps([{"providerName": "Google", "providerType": "Google", "primary": "canary"}])
+    event = canaries.event(SUB, email_verified="canary", identities=google)
+    sinks.try_to(sinks.world.confirm, event)
+
+
+@path("users_update_AccessDeniedException")
+def a_write_that_fails(sinks: Sinks) -> None:
+    fail(sinks.world, "dynamodb", canaries.refusal)
+    signed_up(sinks)
+
+
+@path("put_events_ThrottlingException")
+def an_event_that_fails(sinks: Sinks) -> None:
+    fail(sinks.world, "events", canaries.throttling)
+    signed_up(sinks)
+
+
+@path("ValueError at canaries.py")
+def a_bug_in_the_trigger(sinks: Sinks) -> None:
+    fail(sinks.world, "dynamodb", canaries.bug)
+    signed_up(sinks)
+
+
+@path("sign-in of a user without a record")
+def healed_at_sign_in(sinks: Sinks) -> None:
+    sinks.try_to(sinks.world.confirm, canaries.event(SUB) | SIGN_IN)
+
+
+@path("HealFailed")
+def a_sign_in_that_cannot_heal(sinks: Sinks) -> None:
+    fail(sinks.world, "dynamodb", canaries.refusal)
+    sinks.try_to(sinks.world.confirm, canaries.event(SUB) | SIGN_IN)
+
+
+@path("HealFailed")
+def a_bug_at_sign_in(sinks: Sinks) -> None:
+    fail(sinks.world, "dynamodb", canaries.bug)
+    sinks.try_to(sinks.world.confirm, canaries.event(SUB) | SIGN_IN)
+
+
+# -- the worker ----------------------------------------------------------------------------------------
+
+
+def worked(sinks: Sinks) -> None:
+    sinks.try_to(sinks.world.work)
+
+
+@path("provisioned")
+def an_enrichment(sinks: Sinks) -> None:
+    signed_up(sinks)
+    worked(sinks)
+
+
+@path("provisioned")
+def an_enrichment_of_a_message_full_of_canaries(sinks: Sinks) -> None:
+    signed_up(sinks)
+    (queued,) = sinks.world.sqs.messages(QUEUE)
+    queued.body = canaries.message(json.loads(queued.body))
+    worked(sinks)
+
+
+def _retried(kind: Any, says: str) -> None:
+    def way(sinks: Sinks) -> None:
+        sinks.world.stripe.faults.add(Fault(kind, times=None))
+        sinks.world.revenuecat.faults.add(Fault(kind, times=None))
+        signed_up(sinks)
+        worked(sinks)
+
+    PATHS[f"retried {kind}"] = says, way
+
+
+for _kind, _says in {
+    "server_error": "stripe_500",
+    "timeout": "stripe_unreachable",
+    "rate_limited": "stripe_429",
+    "unauthorized": "ProviderKeyRejected",
+}.items():
+    _retried(_kind, _says)
+
+
+@path("retries_exhausted")
+def retries_run_out(sinks: Sinks) -> None:
+    sinks.world.configure(MAX_RECEIVE_COUNT="1")
+    sinks.world.stripe.faults.add(Fault("server_error", times=None))
+    signed_up(sinks)
+    worked(sinks)
+
+
+@path("ProviderKeyRejected")
+def a_key_that_was_rotated_too_early(sinks: Sinks) -> None:
+    sinks.world.stripe.accepted_key = "sk_live_another_canary"
+    signed_up(sinks)
+    worked(sinks)
+
+
+@path("SecretUnreadable")
+def an_unreadable_secret(sinks: Sinks) -> None:
+    fail(sinks.world, "ssm", canaries.refusal)
+    signed_up(sinks)
+    worked(sinks)
+
+
+@path("PermanentFailure")
+def a_permanent_failure(sinks: Sinks) -> None:
+    _providers(sinks.world, 400)
+    signed_up(sinks)
+    worked(sinks)
+
+
+@path("Retried")
+def a_provider_in_trouble(sinks: Sinks) -> None:
+    _providers(sinks.world, 503)
+    signed_up(sinks)
+    worked(sinks)
+
+
+def _providers(world: World, status: int) -> None:
+    quoting: Any = QuotingProvider(status)
+    world.stripe = world.revenuecat = quoting
+    world.cold_start()
+
+
+def poison(world: World) -> Iterator[str]:
+    """Bodies that end as dead letters, each for another reason."""
+    good = json.loads(canaries.message(world.published("UserSignedUp")[0]))
+    yield "canary is not JSON"
+    yield json.dumps({"canary": "canary"})
+    yield json.dumps([f"canary-{number}" for number in range(3)])
+    for changes in (
+        {"metadata": {"schemaVersion": "canary.0"}},
+        {"metadata": {"schemaVersion": "2.canary"}},
+        {"metadata": {"eventId": "canary"}},
+        {"metadata": {"occurredAt": "canary"}},
+        {"data": {"userId": "canary.unknown@canary.example"}},
+        {"data": {"cognitoSub": OTHER}},
+        {"data": {"cognitoSub": "canary"}},
+        {"data": {"roles": {"canary": ["canary"]}}},
+        {"data": {"onboarding": "canary"}},
+    ):
+        body = json.loads(json.dumps(good))
+        for part, values in changes.items():
+            body["detail"][part] |= values
+        yield json.dumps(body)
+
+
+@path("PermanentFailure")
+def poison_messages(sinks: Sinks) -> None:
+    signed_up(sinks)
+    for body in poison(sinks.world):
+        sinks.world.sqs.put(QUEUE, body)
+    worked(sinks)
+    assert len(sinks.world.dead_letters()) == len(list(poison(sinks.world)))
+
+
+@path("will retry")
+def tables_that_fail_the_worker(sinks: Sinks) -> None:
+    signed_up(sinks)
+    fail(sinks.world, "dynamodb", canaries.refusal, "update_item")
+    worked(sinks)
+
+
+@path("will retry")
+def a_bus_that_fails_the_worker(sinks: Sinks) -> None:
+    signed_up(sinks)
+    fail(sinks.world, "events", canaries.throttling)
+    worked(sinks)
+
+
+@path("will retry")
+def a_dead_letter_queue_that_fails(sinks: Sinks) -> None:
+    signed_up(sinks)
+    sinks.world.sqs.put(QUEUE, "canary")
+    fail(sinks.world, "sqs", canaries.refusal, "send_message")
+    worked(sinks)
+
+
+@path("WorkerBug")
+def a_bug_in_the_worker(sinks: Sinks) -> None:
+    signed_up(sinks)
+    fail(sinks.world, "dynamodb", canaries.bug, "get_item")
+    worked(sinks)
+
+
+@path("WorkerBug")
+def a_record_of_the_batch_that_is_none(sinks: Sinks) -> None:
+    record = {"messageId": "canary", "body": "canary", "receiptHandle": "canary", "attributes": {}}
+    record["attributes"] = {"ApproximateReceiveCount": "canary", "ApproximateFirstReceiveTimestamp": "canary"}
+    sinks.try_to(sinks.world.work_batch, {"Records": [record]})
+
+
+# -- the reconciler ------------------------------------------------------------------------------------
+
+
+def reconciled(sinks: Sinks) -> None:
+    sinks.world.clock.advance(24 * 3600)
+    sinks.try_to(sinks.world.reconcile)
+
+
+@path("EmittedAgain")
+def what_is_owed(sinks: Sinks) -> None:
+    signed_up(sinks)
+    reconciled(sinks)
+    reconciled(sinks)
+
+
+@path('"healed"')
+def a_sweep_that_heals(sinks: Sinks) -> None:
+    in_pool(sinks.world)
+    reconciled(sinks)
+
+
+@path("refused_unusable_email")
+def a_sweep_that_refuses(sinks: Sinks) -> None:
+    in_pool(sinks.world, "canary at canary.example")
+    reconciled(sinks)
+
+
+@path("ReconcileFailed")
+def a_reconciler_that_is_refused_everything(sinks: Sinks) -> None:
+    signed_up(sinks)
+    in_pool(sinks.world)
+    for service in ("dynamodb", "events", "sqs", "cognito-idp"):
+        fail(sinks.world, service, canaries.refusal)
+    reconciled(sinks)
+
+
+@path("ReconcileFailed")
+def a_bus_that_fails_the_reconciler(sinks: Sinks) -> None:
+    signed_up(sinks)
+    in_pool(sinks.world)
+    fail(sinks.world, "events", canaries.throttling)
+    reconciled(sinks)
+
+
+@path("ReconcileFailed")
+def a_bug_in_the_reconciler(sinks: Sinks) -> None:
+    signed_up(sinks)
+    in_pool(sinks.world)
+    fail(sinks.world, "dynamodb", canaries.bug)
+    reconciled(sinks)

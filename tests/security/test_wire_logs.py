@@ -1,0 +1,110 @@
+"""At DEBUG the SDKs write requests, replies and keys. Here they may not, whatever level the root logger has.
+
+The real handlers with the real SDKs over real HTTP, in this process, where the root logger can be watched.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import io
+import json
+import logging
+import sys
+import uuid
+from collections.abc import Iterator
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from onramp.domain.users import Names, User
+from onramp.local.fakes import revenuecat, stripe
+from onramp.local.stack import LocalStack
+from onramp.observability import logger
+from tests.people import Town, somebody
+from tests.security.stage import message, newcomer
+from tests.world import signup
+
+LIBRARIES = ("aws_lambda_powertools", "boto3", "botocore", "stripe", "urllib3")
+NAME = "Canarygiven"
+CONTEXT = SimpleNamespace(
+    function_name="onramp",
+    memory_limit_in_mb=512,
+    invoked_function_arn="arn:aws:lambda:eu-west-1:123456789012:function:onramp:live",
+    aws_request_id="8a6e0804-2bd0-4672-b79d-d97027f9071a",
+    get_remaining_time_in_millis=lambda: 5_000,
+)
+
+
+class Process:
+    """An execution environment of Lambda: the deployed function's settings, and everything it says at DEBUG."""
+
+    def __init__(self, stack: LocalStack, patch: pytest.MonkeyPatch) -> None:
+        self.town = Town(stack)
+        self.output, self.root = io.StringIO(), io.StringIO()
+        self._stack, self._patch = stack, patch
+        patch.setattr(logger.registered_handler, "stream", self.output)
+
+    def call(self, function: str, folder: str, event: Any) -> Any:
+        name = self.town.outputs[f"{function}FunctionName"]
+        deployed = self._stack.client("lambda").get_function_configuration(FunctionName=name)
+        for setting, value in (deployed["Environment"]["Variables"] | self._stack.environment()).items():
+            self._patch.setenv(setting, value)
+        sys.modules.pop(module := f"functions.{folder}.handler", None)
+        with contextlib.redirect_stdout(self.output), contextlib.redirect_stderr(self.output):
+            return importlib.import_module(module).handler(event, CONTEXT)
+
+    def sign_up(self) -> str:
+        email = somebody("canary")
+        event = signup(email, str(uuid.uuid4()), given_name=NAME) | {"userPoolId": self.town.outputs["UserPoolId"]}
+        assert self.call("PostConfirmation", "post_confirmation", event) == event
+        return email
+
+    def enrich(self) -> User:
+        """Of somebody whom the deployed worker has not heard of."""
+        user = newcomer(self.town, Names(NAME))
+        attributes = {"ApproximateReceiveCount": "1", "ApproximateFirstReceiveTimestamp": "1790000000000"}
+        record = {"messageId": "m", "receiptHandle": "none", "body": message(user), "attributes": attributes}
+        answer = self.call("EnrichProfile", "enrich_profile", {"Records": [record]})
+        assert answer == {"batchItemFailures": []}
+        return user
+
+
+@contextlib.contextmanager
+def at_debug(*names: str) -> Iterator[None]:
+    before = {name: logging.getLogger(name).level for name in names}
+    for name in names:
+        logging.getLogger(name).setLevel(logging.DEBUG)
+    try:
+        yield
+    finally:
+        for name, level in before.items():
+            logging.getLogger(name).setLevel(level)
+
+
+@pytest.fixture
+def process(stack: LocalStack, monkeypatch: pytest.MonkeyPatch) -> Iterator[Process]:
+    """With the root logger at DEBUG."""
+    process = Process(stack, monkeypatch)
+    handler = logging.StreamHandler(process.root)
+    logging.getLogger().addHandler(handler)
+    with at_debug(""):
+        yield process
+    logging.getLogger().removeHandler(handler)
+
+
+def test_nothing_of_the_wire_reaches_the_root_logger(process: Process) -> None:
+    email, user = process.sign_up(), process.enrich()
+    output, root = process.output.getvalue(), process.root.getvalue()
+    for secret in (email, user.user_id, NAME, stripe.LOCAL_KEY, revenuecat.LOCAL_KEY):
+        assert secret not in output + root
+    assert all(isinstance(json.loads(line), dict) for line in output.splitlines()), "one JSON object a line"
+    assert str(user.cognito_sub) in output
+
+
+def test_it_would_if_the_libraries_were_let(process: Process) -> None:
+    with at_debug(*LIBRARIES):
+        user = process.enrich()
+    assert user.user_id in process.root.getvalue()
+    assert stripe.LOCAL_KEY in process.root.getvalue()
