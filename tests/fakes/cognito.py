@@ -26,6 +26,7 @@ class User:
     enabled: bool = True
     created: float = 0
     number: int = 0
+    modified: float = 0
 
     def read(self, name: str) -> str:
         own = {"username": self.username, "cognito:user_status": self.status}
@@ -43,6 +44,8 @@ class FakeCognito(FakeClient):
         """ListUsers is eventually consistent: a user is listed only so many seconds after being created."""
         self.empty_page: Callable[[int], bool] = lambda _number: False
         """Which pages, by the number of the call, come back empty though the list goes on."""
+        self.most_listed = PAGE
+        """A page may hold fewer users than were asked for."""
         self._token_lifetime = token_lifetime
         self._added = 0
 
@@ -51,8 +54,15 @@ class FakeCognito(FakeClient):
             raise ValueError(f"Cognito knows no status {status}")
         with self._lock:
             self._added += 1
-            self.users[username] = User(username, dict(attributes), status, True, self.clock(), self._added)
+            now = self.clock()
+            self.users[username] = User(username, dict(attributes), status, True, now, self._added, now)
             return self.users[username]
+
+    def change_user(self, username: str, **attributes: str) -> None:
+        with self._lock:
+            user = self.users[username]
+            user.attributes |= attributes
+            user.modified = self.clock()
 
     @operation("UserPoolId AttributesToGet Limit PaginationToken Filter")
     def list_users(self, request: Request) -> Reply:
@@ -64,7 +74,7 @@ class FakeCognito(FakeClient):
             raise self._invalid(f"Value '{limit}' at 'limit' failed to satisfy constraint: at most {PAGE}")
         start = self._start(request["PaginationToken"]) if "PaginationToken" in request else 0
         listed = [user for user in self.users.values() if user.number > start and self._listed(user)]
-        page = [] if self.empty_page(self.calls["list_users"]) else listed[: limit or PAGE]
+        page = [] if self.empty_page(self.calls["list_users"]) else listed[: min(limit or PAGE, self.most_listed)]
         wanted = [user for user in page if self._matches(user, request.get("Filter", ""))]
         reply: Reply = {"Users": [_shown(user, request.get("AttributesToGet")) for user in wanted]}
         last = page[-1].number if page else start
@@ -102,12 +112,11 @@ class FakeCognito(FakeClient):
 
 def _shown(user: User, names: list[str] | None) -> dict[str, Any]:
     chosen = {name: value for name, value in user.attributes.items() if names is None or name in names}
-    created = datetime.fromtimestamp(user.created, UTC)
     return {
         "Username": user.username,
         "Attributes": [{"Name": name, "Value": value} for name, value in chosen.items()],
-        "UserCreateDate": created,
-        "UserLastModifiedDate": created,
+        "UserCreateDate": datetime.fromtimestamp(user.created, UTC),
+        "UserLastModifiedDate": datetime.fromtimestamp(user.modified, UTC),
         "Enabled": user.enabled,
         "UserStatus": user.status,
     }

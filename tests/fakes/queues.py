@@ -104,6 +104,12 @@ class Queue:
                 return message
         return None
 
+    def next_visible(self) -> float:
+        """When `take` may next find something; infinity: never, as things stand."""
+        if self._ready:
+            return self._clock()
+        return self._waiting[0][0] if self._waiting else float("inf")
+
     def handle(self, message: Message) -> str:
         """The receipt of the latest receive."""
         return base64.b64encode(f"{self.name}/{message.number}/{message.receive_count}".encode()).decode()
