@@ -1,37 +1,95 @@
-"""The `onramp` command: its sub-commands, and the one place where an error becomes a sentence."""
+"""The `onramp` command: its sub-commands, and the one place where an error becomes a sentence.
+
+Exit codes: 0 done, 1 found trouble, 2 usage or environment, 130 interrupted.
+"""
 
 from __future__ import annotations
 
 import os
 import sys
+from typing import Annotated
 
 import typer
+from botocore.exceptions import BotoCoreError, ClientError
+from typer.exceptions import TyperException
 
+from onramp.domain.errors import RetryableError
 from onramp.local.errors import LocalStackError
-from onramp.ops import local_commands
+from onramp.ops import audit_commands, local_commands
 from onramp.ops.demo import demo
+from onramp.ops.desk import Desk
+from onramp.ops.errors import DeskError, explained
+from onramp.ops.output import Output
 
 DEBUG = "ONRAMP_DEBUG"
+ANYWHERE_WITH_VALUE = ("--stack", "--profile", "--region")
+ANYWHERE = ("--json",)
+EVERYWHERE = "Everywhere: --stack NAME, --profile NAME, --region NAME, --json. See `onramp --help`."
 
 app = typer.Typer(
     help="Turns every confirmed Amazon Cognito signup into a provisioned user.",
+    epilog="Exit codes: 0 done, 1 found trouble, 2 usage or environment.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
 )
 app.add_typer(local_commands.app, name="local")
 app.command()(demo)
+app.command(epilog=EVERYWHERE)(audit_commands.audit)
 
 
-def main() -> None:
+@app.callback()
+def _desk(
+    context: typer.Context,
+    stack: Annotated[
+        str | None, typer.Option(envvar="ONRAMP_STACK", help="The CloudFormation stack; else the local one.")
+    ] = None,
+    profile: Annotated[str | None, typer.Option(help="The AWS profile.")] = None,
+    region: Annotated[str | None, typer.Option(help="The AWS region.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the result as one JSON document.")] = False,
+) -> None:
+    context.obj = Desk(Output(as_json=as_json), stack or None, profile, region)
+
+
+def main(arguments: list[str] | None = None) -> None:
     try:
-        app()
-    except LocalStackError as error:
-        _fail(str(error), exit_code=2)
+        command = typer.main.get_command(app)
+        given = hoisted(sys.argv[1:] if arguments is None else arguments)
+        sys.exit(command.main(given, prog_name="onramp", standalone_mode=False) or 0)
+    except TyperException as error:
+        error.show()  # type: ignore[attr-defined]  # every one that typer raises has it
+        sys.exit(error.exit_code)
+    except (DeskError, LocalStackError) as error:
+        _fail(str(error), getattr(error, "exit_code", 2))
+    except (ClientError, BotoCoreError) as error:
+        _fail(str(explained(error)), 2)
+    except RetryableError as error:
+        cause = error.__cause__
+        _fail(str(explained(cause)) if isinstance(cause, ClientError | BotoCoreError) else error.code, 2)
+    except (KeyboardInterrupt, typer.Abort):
+        _fail("stopped; what was done is done, and running it again goes on from there.", 130)
     except Exception as error:  # the outermost edge: a user never sees a traceback unasked
         if os.environ.get(DEBUG):
             raise
-        _fail(f"{type(error).__name__}: {error} (set {DEBUG}=1 to see where)", exit_code=1)
+        _fail(f"{type(error).__name__}: {error} (set {DEBUG}=1 to see where)", 1)
+
+
+def hoisted(arguments: list[str]) -> list[str]:
+    """Moves what is said of the stack to the front, so that it may stand anywhere: `onramp dlq list --stack prod`."""
+    front: list[str] = []
+    rest: list[str] = []
+    waiting = iter(arguments)
+    for argument in waiting:
+        name = argument.partition("=")[0]
+        if argument == "--":
+            return [*front, *rest, argument, *waiting]
+        if argument in ANYWHERE or (name in ANYWHERE_WITH_VALUE and "=" in argument):
+            front.append(argument)
+        elif argument in ANYWHERE_WITH_VALUE:
+            front += [argument, *([value] if (value := next(waiting, None)) is not None else [])]
+        else:
+            rest.append(argument)
+    return front + rest
 
 
 def _fail(sentence: str, exit_code: int) -> None:

@@ -1,0 +1,59 @@
+"""`onramp audit`: who did what."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Annotated
+
+import typer
+
+from onramp.ops.audit import AuditLog
+from onramp.ops.desk import Desk
+from onramp.ops.errors import DeskError
+
+
+def audit(
+    context: typer.Context,
+    month: Annotated[str, typer.Option(help="Year and month, as 2026-11.", show_default="this month")] = "",
+    most: Annotated[int, typer.Option(min=1, help="Rows at the most.")] = 50,
+) -> None:
+    """Who changed or revealed what, when, how many, and how it ended."""
+    desk: Desk = context.obj
+    wanted = month or f"{datetime.now(UTC):%Y-%m}"
+    try:
+        datetime.strptime(wanted, "%Y-%m").replace(tzinfo=UTC)
+    except ValueError:
+        raise DeskError(f"'{month}' is no month: write it as 2026-11.") from None
+    log = AuditLog(desk.client("dynamodb"), desk.output("OperationsTableName"), who="")
+    rows = [row for row, _ in zip(log.of_month(wanted), range(most), strict=False)]
+    data = [
+        {
+            "when": row["sk"].partition("#")[0],
+            "who": row["who"],
+            "what": row["what"],
+            "details": row.get("details", {}),
+            "count": row.get("count", 0),
+            "outcome": row.get("outcome", {}),
+            "result": row["result"],
+        }
+        for row in rows
+    ]
+
+    def show() -> None:
+        if not data:
+            desk.out.line(f"Nothing was changed or revealed in {wanted}.")
+            return
+        desk.out.table(
+            ["when", "who", "what", "details", "count", "outcome", "result"],
+            (
+                [row["when"][:19], row["who"].rpartition(":")[2], row["what"], _words(row["details"]), row["count"],
+                 _words(row["outcome"]), row["result"]]
+                for row in data
+            ),
+        )  # fmt: skip
+
+    desk.out.result(data, show)
+
+
+def _words(mapping: dict[str, object]) -> str:
+    return " ".join(f"{name}={value}" for name, value in mapping.items())

@@ -1,0 +1,55 @@
+"""The operator's commands, run in this process as from a shell, against the deployed local stack."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+
+from onramp.local.parameters import STACK_NAME
+from onramp.local.stack import LocalStack
+from onramp.ops.cli import main
+from tests.people import Town
+
+
+@dataclass(frozen=True)
+class Ran:
+    code: int
+    out: str
+    err: str
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.out)
+
+
+Onramp = Callable[..., Ran]
+
+
+@pytest.fixture
+def onramp(stack: LocalStack, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Onramp:
+    """`onramp("dlq", "list", "--json")`: exit code, stdout and stderr."""
+    for name, value in {**stack.environment(), "ONRAMP_STACK": STACK_NAME, "COLUMNS": "160"}.items():
+        monkeypatch.setenv(name, value)
+
+    def run(*arguments: str) -> Ran:
+        capsys.readouterr()
+        with pytest.raises(SystemExit) as ended:
+            main(list(arguments))
+        out, err = capsys.readouterr()
+        return Ran(int(ended.value.code or 0), out, err)
+
+    return run
+
+
+@pytest.fixture
+def town(stack: LocalStack) -> Iterator[Town]:
+    """Nobody's faults outlive a test."""
+    town = Town(stack)
+    yield town
+    town.stripe.clear()
+    town.revenuecat.clear()
+    stack.control.clear()
