@@ -38,6 +38,7 @@ lock: setup ## compile pyproject's dependency groups to requirements/*.txt
 	BIN=$(BIN) sh scripts/lock.sh
 
 include scripts/build.mk
+include scripts/security.mk
 
 clean: ## remove everything that setup and build made
 	rm -rf $(VENV) .tools .build .aws-sam .onramp .pytest_cache .mypy_cache .ruff_cache

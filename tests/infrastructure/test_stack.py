@@ -33,6 +33,8 @@ CONDITIONS = {
     "HasMoreUserPools": {"Fn::Not": [{"Fn::Equals": [{"Fn::Join": ["", ref("AdditionalUserPoolArns")]}, ""]}]},
     "HealsOnSignIn": {"Fn::Equals": [ref("HealOnSignIn"), "true"]},
     "IsProtected": {"Fn::Equals": [ref("DeletionProtection"), "true"]},
+    "ReservesPostConfirmation": {"Fn::Not": [{"Fn::Equals": [ref("PostConfirmationReservedConcurrency"), 0]}]},
+    "ReservesEnrich": {"Fn::Not": [{"Fn::Equals": [ref("EnrichReservedConcurrency"), 0]}]},
     **{
         condition: {"Fn::Not": [{"Fn::Equals": [ref(parameter), ""]}]}
         for condition, parameter in {
