@@ -12,6 +12,7 @@ import pytest
 
 from onramp.local.stack import LocalStack
 from tests.contracts.toy import TEMPLATE
+from tests.people import Town
 
 QUICK = {
     "RetryBackoffBaseSeconds": "1",
@@ -31,6 +32,16 @@ def stack() -> Iterator[LocalStack]:
     enforce = os.environ.get("ONRAMP_ENFORCE_IAM", "1") != "0"
     with LocalStack.start(enforce_iam=enforce, parameters=QUICK) as running:
         yield running
+
+
+@pytest.fixture
+def town(stack: LocalStack) -> Iterator[Town]:
+    """Nobody's faults outlive a test."""
+    town = Town(stack)
+    yield town
+    town.stripe.clear()
+    town.revenuecat.clear()
+    stack.control.clear()
 
 
 @pytest.fixture(scope="session")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,7 +12,6 @@ import pytest
 from onramp.local.parameters import STACK_NAME
 from onramp.local.stack import LocalStack
 from onramp.ops.cli import main
-from tests.people import Town
 
 
 @dataclass(frozen=True)
@@ -43,13 +42,3 @@ def onramp(stack: LocalStack, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Ca
         return Ran(int(ended.value.code or 0), out, err)
 
     return run
-
-
-@pytest.fixture
-def town(stack: LocalStack) -> Iterator[Town]:
-    """Nobody's faults outlive a test."""
-    town = Town(stack)
-    yield town
-    town.stripe.clear()
-    town.revenuecat.clear()
-    stack.control.clear()

@@ -9,16 +9,10 @@ from typing import Any
 
 import pytest
 
-from onramp.local.stack import LocalStack
 from tests.people import Town, eventually, somebody
 
 EVENTS = Path(__file__).resolve().parents[2] / "events"
 SENTENCE = "We could not complete your sign-up. Please contact support and quote "
-
-
-@pytest.fixture
-def town(stack: LocalStack) -> Town:
-    return Town(stack)
 
 
 def invoke(town: Town, payload: Any) -> tuple[bool, Any]:

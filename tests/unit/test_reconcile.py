@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -16,12 +15,6 @@ from tests.world import POOL, PROFILES, QUEUE, USERS, World, signup
 SUB = "7d1f3a52-90b1-70c4-5e0f-2b8c1a6d4e01"
 EMAIL = "nia@example.com"
 MINUTE, HOUR = 60.0, 3600.0
-
-
-@pytest.fixture
-def world() -> Iterator[World]:
-    with World() as world:
-        yield world
 
 
 def owed(world: World) -> str:

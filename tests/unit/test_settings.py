@@ -8,7 +8,12 @@ from onramp.domain.errors import ConfigurationError
 from onramp.settings import SignupSettings
 from onramp.worker_settings import EnrichSettings
 
-SIGNUP = {"USERS_TABLE_NAME": "u", "EVENT_BUS_NAME": "b", "USER_POOL_IDS": "p1, arn:aws:cognito-idp:eu-west-1:123456789012:userpool/p2", "EMIT_DUE_AFTER_SECONDS": "300"}
+SIGNUP = {
+    "USERS_TABLE_NAME": "u",
+    "EVENT_BUS_NAME": "b",
+    "USER_POOL_IDS": "p1, arn:aws:cognito-idp:eu-west-1:123456789012:userpool/p2",
+    "EMIT_DUE_AFTER_SECONDS": "300",
+}
 ENRICH = {
     "USERS_TABLE_NAME": "u",
     "USER_PROFILES_TABLE_NAME": "p",

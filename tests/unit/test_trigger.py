@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 import json
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -17,12 +16,6 @@ SUB = "7d1f3a52-90b1-70c4-5e0f-2b8c1a6d4e01"
 OTHER = "a4e8c0d6-1071-70f3-8b2a-6c5d9e3f1b02"
 EMAIL = "nia@example.com"
 SENTENCE = "We could not complete your sign-up. Please contact support and quote "
-
-
-@pytest.fixture
-def world() -> Iterator[World]:
-    with World() as world:
-        yield world
 
 
 def refused(world: World, event: Any) -> str:
