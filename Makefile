@@ -23,7 +23,7 @@ local: setup ## keep a local stack up until Ctrl-C
 	@$(BIN)/onramp local up
 
 test: setup ## run every test
-	$(BIN)/pytest
+	$(BIN)/pytest --numprocesses auto --maxprocesses 4 --dist loadfile
 
 check: setup ## lint, types and template checks
 	$(BIN)/ruff check .
