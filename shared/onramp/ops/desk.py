@@ -74,16 +74,21 @@ class Desk:
         return self._stack["parameters"]
 
     @cached_property
-    def _stack(self) -> dict[str, dict[str, str]]:
+    def name(self) -> str:
+        """The stack's name. Raises DeskError where there is none."""
         name = self.stack_name or ("onramp-local" if self.local else None)
         if not name:
             raise DeskError("which stack? Name it with --stack or ONRAMP_STACK, or start one with `onramp local up`.")
+        return name
+
+    @cached_property
+    def _stack(self) -> dict[str, dict[str, str]]:
         try:
-            (stack,) = self.client("cloudformation").describe_stacks(StackName=name)["Stacks"]
+            (stack,) = self.client("cloudformation").describe_stacks(StackName=self.name)["Stacks"]
         except ClientError as error:
             if error.response["Error"].get("Code") == "ValidationError":
                 raise DeskError(
-                    f"there is no stack '{name}' in {self.session.region_name}: check --stack and --region."
+                    f"there is no stack '{self.name}' in {self.session.region_name}: check --stack and --region."
                 ) from error
             raise
         return {
