@@ -39,6 +39,10 @@ def signed_up(sinks: Sinks) -> None:
     sinks.try_to(sinks.world.confirm, canaries.event(SUB))
 
 
+def signs_in(sinks: Sinks) -> None:
+    sinks.try_to(sinks.world.confirm, canaries.event(SUB) | SIGN_IN)
+
+
 def in_pool(world: World, email: str = EMAIL) -> None:
     attributes = canaries.event(SUB)["request"]["userAttributes"]
     world.cognito.add_user(SUB, {name: str(value) for name, value in attributes.items()} | {"email": email})
@@ -91,39 +95,9 @@ def rejected_link(sinks: Sinks) -> None:
     sinks.try_to(sinks.world.confirm, event)
 
 
-@path("users_update_AccessDeniedException")
-def a_write_that_fails(sinks: Sinks) -> None:
-    fail(sinks.world, "dynamodb", canaries.refusal)
-    signed_up(sinks)
-
-
-@path("put_events_ThrottlingException")
-def an_event_that_fails(sinks: Sinks) -> None:
-    fail(sinks.world, "events", canaries.throttling)
-    signed_up(sinks)
-
-
-@path("ValueError at canaries.py")
-def a_bug_in_the_trigger(sinks: Sinks) -> None:
-    fail(sinks.world, "dynamodb", canaries.bug)
-    signed_up(sinks)
-
-
 @path("sign-in of a user without a record")
 def healed_at_sign_in(sinks: Sinks) -> None:
-    sinks.try_to(sinks.world.confirm, canaries.event(SUB) | SIGN_IN)
-
-
-@path("HealFailed")
-def a_sign_in_that_cannot_heal(sinks: Sinks) -> None:
-    fail(sinks.world, "dynamodb", canaries.refusal)
-    sinks.try_to(sinks.world.confirm, canaries.event(SUB) | SIGN_IN)
-
-
-@path("HealFailed")
-def a_bug_at_sign_in(sinks: Sinks) -> None:
-    fail(sinks.world, "dynamodb", canaries.bug)
-    sinks.try_to(sinks.world.confirm, canaries.event(SUB) | SIGN_IN)
+    signs_in(sinks)
 
 
 # -- the worker ----------------------------------------------------------------------------------------
@@ -181,13 +155,6 @@ def a_key_that_was_rotated_too_early(sinks: Sinks) -> None:
     worked(sinks)
 
 
-@path("SecretUnreadable")
-def an_unreadable_secret(sinks: Sinks) -> None:
-    fail(sinks.world, "ssm", canaries.refusal)
-    signed_up(sinks)
-    worked(sinks)
-
-
 @path("PermanentFailure")
 def a_permanent_failure(sinks: Sinks) -> None:
     _providers(sinks.world, 400)
@@ -241,31 +208,10 @@ def poison_messages(sinks: Sinks) -> None:
 
 
 @path("will retry")
-def tables_that_fail_the_worker(sinks: Sinks) -> None:
-    signed_up(sinks)
-    fail(sinks.world, "dynamodb", canaries.refusal, "update_item")
-    worked(sinks)
-
-
-@path("will retry")
-def a_bus_that_fails_the_worker(sinks: Sinks) -> None:
-    signed_up(sinks)
-    fail(sinks.world, "events", canaries.throttling)
-    worked(sinks)
-
-
-@path("will retry")
 def a_dead_letter_queue_that_fails(sinks: Sinks) -> None:
     signed_up(sinks)
     sinks.world.sqs.put(QUEUE, "canary")
     fail(sinks.world, "sqs", canaries.refusal, "send_message")
-    worked(sinks)
-
-
-@path("WorkerBug")
-def a_bug_in_the_worker(sinks: Sinks) -> None:
-    signed_up(sinks)
-    fail(sinks.world, "dynamodb", canaries.bug, "get_item")
     worked(sinks)
 
 
@@ -277,6 +223,11 @@ def a_record_of_the_batch_that_is_none(sinks: Sinks) -> None:
 
 
 # -- the reconciler ------------------------------------------------------------------------------------
+
+
+def owed_and_lost(sinks: Sinks) -> None:
+    signed_up(sinks)
+    in_pool(sinks.world)
 
 
 def reconciled(sinks: Sinks) -> None:
@@ -305,24 +256,42 @@ def a_sweep_that_refuses(sinks: Sinks) -> None:
 
 @path("ReconcileFailed")
 def a_reconciler_that_is_refused_everything(sinks: Sinks) -> None:
-    signed_up(sinks)
-    in_pool(sinks.world)
+    owed_and_lost(sinks)
     for service in ("dynamodb", "events", "sqs", "cognito-idp"):
         fail(sinks.world, service, canaries.refusal)
     reconciled(sinks)
 
 
-@path("ReconcileFailed")
-def a_bus_that_fails_the_reconciler(sinks: Sinks) -> None:
-    signed_up(sinks)
-    in_pool(sinks.world)
-    fail(sinks.world, "events", canaries.throttling)
-    reconciled(sinks)
+# -- each function with one client that quotes what it was sent ---------------------------------------------
 
 
-@path("ReconcileFailed")
-def a_bug_in_the_reconciler(sinks: Sinks) -> None:
-    signed_up(sinks)
-    in_pool(sinks.world)
-    fail(sinks.world, "dynamodb", canaries.bug)
-    reconciled(sinks)
+# What was there before, what is then done, which client fails how, and what the log says of it.
+BLOCKED: tuple[tuple[Path | None, Path, str, Callable[..., Exception], str], ...] = (
+    (None, signed_up, "dynamodb", canaries.refusal, "users_update_AccessDeniedException"),
+    (None, signed_up, "dynamodb", canaries.bug, "ValueError at canaries.py"),
+    (None, signed_up, "events", canaries.throttling, "put_events_ThrottlingException"),
+    (None, signs_in, "dynamodb", canaries.refusal, "HealFailed"),
+    (None, signs_in, "dynamodb", canaries.bug, "HealFailed"),
+    (signed_up, worked, "dynamodb", canaries.refusal, "will retry"),
+    (signed_up, worked, "dynamodb", canaries.bug, "WorkerBug"),
+    (signed_up, worked, "events", canaries.throttling, "will retry"),
+    (signed_up, worked, "ssm", canaries.refusal, "SecretUnreadable"),
+    (owed_and_lost, reconciled, "dynamodb", canaries.refusal, "ReconcileFailed"),
+    (owed_and_lost, reconciled, "dynamodb", canaries.bug, "ReconcileFailed"),
+    (owed_and_lost, reconciled, "events", canaries.throttling, "ReconcileFailed"),
+    (owed_and_lost, reconciled, "cognito-idp", canaries.bug, "ReconcileFailed"),
+)
+
+
+def _blocked(before: Path | None, then: Path, service: str, error: Callable[..., Exception]) -> Path:
+    def way(sinks: Sinks) -> None:
+        if before:
+            before(sinks)
+        fail(sinks.world, service, error)
+        then(sinks)
+
+    return way
+
+
+for _before, _then, _service, _error, _says in BLOCKED:
+    PATHS[f"{_then.__name__}, {_service}, {_error.__name__}"] = _says, _blocked(_before, _then, _service, _error)
