@@ -14,6 +14,7 @@ from onramp.domain.claims import user_in
 from onramp.domain.errors import Rejection, RetryableError
 from onramp.heal import Health
 from onramp.observability import count, logger, place_of
+from onramp.signup import Outcome
 from onramp.wiring import clients, post_confirmation
 
 trigger = post_confirmation.build()
@@ -69,6 +70,7 @@ def _sign_up(event: Any, context: LambdaContext) -> None:
         may_emit=lambda: context.get_remaining_time_in_millis() >= clients.EMIT_NEEDS_MILLIS,
     )
     logger.info("signed up", outcome=done.outcome, sub=claim.sub, emit_error=done.emit_error)
+    count("SignedUp", int(done.outcome is not Outcome.RETRIED), outcome=done.outcome)
     if done.emit_error:
         count("EmitFailed", code=done.emit_error)
 

@@ -71,10 +71,13 @@ def set_environment(port: int, region: str, scratch: str, *, enforce_iam: bool) 
 def make_app(region: str) -> App:
     from ministack.app import app as emulator
 
+    from onramp.local import embedded_metrics, replay_filters
     from onramp.local.fakes.revenuecat import FakeRevenueCat
     from onramp.local.fakes.stripe import FakeStripe
     from onramp.local.gateway import Gateway
 
+    embedded_metrics.install()
+    replay_filters.install()
     return Gateway(emulator, {"stripe": FakeStripe(), "revenuecat": FakeRevenueCat()}, region)
 
 

@@ -1,0 +1,88 @@
+"""What the functions log becomes metrics and alarms locally too, and a replay reaches the rules it names."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime, timedelta
+
+from onramp.local.embedded_metrics import metrics_in
+from onramp.local.stack import LocalStack
+from tests.people import Town, eventually, somebody
+
+LINE = json.dumps(
+    {
+        "_aws": {
+            "Timestamp": 1,
+            "CloudWatchMetrics": [
+                {"Namespace": "Onramp", "Dimensions": [["service"]], "Metrics": [{"Name": "Retried", "Unit": "Count"}]}
+            ],
+        },
+        "service": "worker",
+        "code": "stripe_500",
+        "Retried": [2.0],
+    }
+)
+
+
+def test_a_line_of_the_embedded_metric_format_is_read_and_every_other_line_ignored() -> None:
+    assert list(metrics_in(LINE)) == [("Onramp", "Retried", {"service": "worker"}, [2.0])]
+    for line in ("", "START RequestId: 1", '{"message": "signed up"}', '{"_aws"', '{"_aws": {}}', '["_aws"]'):
+        assert list(metrics_in(line)) == []
+
+
+def test_what_the_functions_count_is_a_metric_of_their_service(stack: LocalStack) -> None:
+    town = Town(stack)
+    town.join(somebody("counted"))
+    metric = {
+        "Namespace": "Onramp",
+        "MetricName": "SignedUp",
+        "Dimensions": [{"Name": "service", "Value": "onramp-local-PostConfirmation"}],
+    }
+    now = datetime.now(UTC)
+
+    def counted() -> list[float]:
+        query = {"Id": "signups", "MetricStat": {"Metric": metric, "Period": 3600, "Stat": "Sum"}}
+        (result,) = stack.client("cloudwatch").get_metric_data(
+            MetricDataQueries=[query],
+            StartTime=now - timedelta(hours=1),
+            EndTime=now + timedelta(hours=1),
+        )["MetricDataResults"]
+        return list(result["Values"])
+
+    assert sum(eventually(counted, what="SignedUp")) >= 1
+
+
+def test_a_replay_reaches_the_rules_it_names_and_no_other(stack: LocalStack) -> None:
+    town = Town(stack)
+    rules_before = _rules(stack)
+    listeners = [town.subscribe("UserSignedUp"), town.subscribe("UserSignedUp")]
+    first, second = sorted(_rules(stack) - rules_before)
+    sub = town.join(somebody("replayed"))
+    for heard in listeners:
+        eventually(lambda heard=heard: heard(sub))  # type: ignore[misc]
+    _replay(stack, f"to-one-{sub}", first)
+    _replay(stack, f"to-both-{sub}", first, second)
+
+    def all_heard() -> bool:
+        return sorted(len(heard(sub)) for heard in listeners) == [2, 3]
+
+    eventually(all_heard, what="one replay at one of them, two at the other")
+    names = [event.get("replay-name") for heard in listeners for event in heard(sub)]
+    assert sorted(filter(None, names)) == [f"to-both-{sub}", f"to-both-{sub}", f"to-one-{sub}"]
+
+
+def _rules(stack: LocalStack) -> set[str]:
+    rules = stack.client("events").list_rules(EventBusName=stack.outputs["EventBusName"])["Rules"]
+    return {rule["Arn"] for rule in rules}
+
+
+def _replay(stack: LocalStack, name: str, *rules: str) -> None:
+    events, now = stack.client("events"), datetime.now(UTC)
+    (archive,) = events.list_archives()["Archives"]
+    events.start_replay(
+        ReplayName=name,
+        EventSourceArn=events.describe_archive(ArchiveName=archive["ArchiveName"])["ArchiveArn"],
+        EventStartTime=now - timedelta(hours=1),
+        EventEndTime=now + timedelta(minutes=1),
+        Destination={"Arn": archive["EventSourceArn"], "FilterArns": list(rules)},
+    )
