@@ -88,6 +88,8 @@ def _translated(error: stripe.StripeError) -> Exception:
             return RetryableError("stripe_unreachable")
         case 401 | 403:
             return KeyRejected("stripe", status)
+        case _ if status < 400:  # the SDK could not read a success: whether Stripe did it, the same key will tell
+            return RetryableError("stripe_malformed_reply")
         case 409 | 429:
             return RetryableError(f"stripe_{status}", delay=retry_after(headers))
         case _ if status >= 500:
