@@ -15,7 +15,15 @@ from pathlib import Path
 from typing import Any
 
 from onramp.domain.claims import Admission, user_in
-from onramp.domain.envelope import SOURCE, Event, Kind, user_provisioned, user_provisioning_failed, user_signed_up
+from onramp.domain.envelope import (
+    SOURCE,
+    Event,
+    Kind,
+    user_forgotten,
+    user_provisioned,
+    user_provisioning_failed,
+    user_signed_up,
+)
 from onramp.domain.trust import TrustPolicy
 from onramp.domain.users import Profile, Status
 from onramp.events import CONTRACTS
@@ -86,6 +94,7 @@ def _samples() -> dict[str, Event]:
         "user_provisioning_failed": user_provisioning_failed(
             sub, pool, step="stripe", reason="stripe_refused_400", at=AT + 840, correlation_id=CORRELATION
         ),
+        "user_forgotten": user_forgotten(sub, pool, at=AT + 86_400_000, correlation_id=CORRELATION),
     }
 
 

@@ -60,9 +60,10 @@ class _Work:
 
 @dataclass(frozen=True, slots=True)
 class Enrich:
-    """`enrich_due_after` in milliseconds."""
+    """`enrich_due_after` in milliseconds. `forgotten` tells whether an operator has erased a sub."""
 
     users: Users
+    forgotten: Callable[[str], bool]
     ledger: Ledger
     profiles: Profiles
     steps: Steps
@@ -87,8 +88,10 @@ class Enrich:
 
     def _provision(self, work: _Work) -> Result:
         event = read_user_signed_up(work.message.body)
-        user = work.user = self._user(event)
         sub, correlation = event.data.cognito_sub, event.metadata.correlation_id
+        user = work.user = self._user(event)
+        if user is None:
+            return Result(Outcome.FORGOTTEN, sub)
         work.correlation_id = correlation
         # The only short cut. Never on ready alone: whoever stored ready may have died before UserProvisioned.
         if user.owed is None and (profile := self.profiles.get(sub)) and profile.ready:
@@ -100,14 +103,17 @@ class Enrich:
         self.ledger.settle(user)
         return Result(Outcome.PROVISIONED, sub)
 
-    def _user(self, event: UserSignedUp) -> User:
-        """The record the event is about: the table is the truth, the event may be old or forged."""
+    def _user(self, event: UserSignedUp) -> User | None:
+        """The record the event is about: the table is the truth, the event may be old or forged.
+
+        None where the user was erased meanwhile: a dead letter would only keep what is to be forgotten.
+        """
         user = self.users.get(event.data.user_id)
-        if user is None:
-            raise PermanentError("unknown_user")
-        if user.cognito_sub != event.data.cognito_sub:
-            raise PermanentError("linked_to_another_sub")
-        return user
+        if user and user.cognito_sub == event.data.cognito_sub:
+            return user
+        if self.forgotten(event.data.cognito_sub):
+            return None
+        raise PermanentError("linked_to_another_sub" if user else "unknown_user")
 
     def _give_up(self, work: _Work, error: PermanentError) -> Result:
         """Status and dead letter before the flip: a crash between them must not leave `operator` without a reason.

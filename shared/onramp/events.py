@@ -64,6 +64,10 @@ class UserProvisioningFailedData(_Contract):
     reason: str
 
 
+class UserForgottenData(_Contract):
+    cognito_sub: Sub
+
+
 class UserSignedUp(_Contract):
     """A confirmed user has a record. Published after the record was written, never without it."""
 
@@ -85,10 +89,18 @@ class UserProvisioningFailed(_Contract):
     data: UserProvisioningFailedData
 
 
+class UserForgotten(_Contract):
+    """An operator erased this user. Whoever keeps something about the sub erases it, too."""
+
+    metadata: Metadata
+    data: UserForgottenData
+
+
 CONTRACTS: dict[Kind, type[_Contract]] = {
     Kind.USER_SIGNED_UP: UserSignedUp,
     Kind.USER_PROVISIONED: UserProvisioned,
     Kind.USER_PROVISIONING_FAILED: UserProvisioningFailed,
+    Kind.USER_FORGOTTEN: UserForgotten,
 }
 
 

@@ -19,6 +19,7 @@ from onramp.signup import SignUp
 class Health(StrEnum):
     HAS_RECORD = "has_record"
     EMAIL_CHANGED = "email_changed"
+    FORGOTTEN = "forgotten"
     HEALED = "healed"
     NO_TIME = "no_time"
 
@@ -32,8 +33,11 @@ class Records(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Heal:
+    """`forgotten` tells whether an operator has erased a sub: the pool may know it for longer than we may."""
+
     admission: Admission
     records: Records
+    forgotten: Callable[[str], bool]
     sign_up: SignUp
     clock: Callable[[], int]
 
@@ -53,6 +57,8 @@ class Heal:
         if person.sub and (health := self._has_record(person.sub, person.email, read or self.records.get)):
             return health
         claim = self.admission.claim(person, self.clock())
+        if self.forgotten(claim.sub):
+            return Health.FORGOTTEN
         if not may_write():
             return Health.NO_TIME
         self.sign_up(claim, correlation_id=correlation_id, may_emit=may_emit, origin=Origin.RECONCILE)

@@ -15,6 +15,7 @@ class Outcome(StrEnum):
     ALREADY_PROVISIONED = "already_provisioned"
     DEAD_LETTERED = "dead_lettered"
     FINISHED_BY_ANOTHER = "finished_by_another"
+    FORGOTTEN = "forgotten"
 
 
 @dataclass(frozen=True, slots=True)

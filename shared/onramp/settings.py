@@ -25,6 +25,7 @@ class SignupSettings:
     """What the trigger needs. `emit_due_after` in milliseconds."""
 
     users_table: str
+    operations_table: str
     event_bus: str
     user_pool_ids: frozenset[str]
     trust: TrustPolicy
@@ -32,12 +33,20 @@ class SignupSettings:
 
     @classmethod
     def read(cls, env: Mapping[str, str]) -> SignupSettings:
-        require(env, "USERS_TABLE_NAME", "EVENT_BUS_NAME", "USER_POOL_IDS", "EMIT_DUE_AFTER_SECONDS")
+        require(
+            env,
+            "USERS_TABLE_NAME",
+            "OPERATIONS_TABLE_NAME",
+            "EVENT_BUS_NAME",
+            "USER_POOL_IDS",
+            "EMIT_DUE_AFTER_SECONDS",
+        )
         due = env["EMIT_DUE_AFTER_SECONDS"]
         if not due.isdecimal():
             raise ConfigurationError(f"EMIT_DUE_AFTER_SECONDS: '{due}' is not a whole number of seconds")
         return cls(
             users_table=env["USERS_TABLE_NAME"],
+            operations_table=env["OPERATIONS_TABLE_NAME"],
             event_bus=env["EVENT_BUS_NAME"],
             user_pool_ids=frozenset(_pool_id(entry) for entry in env["USER_POOL_IDS"].split(",") if entry.strip()),
             trust=TrustPolicy.parse(

@@ -35,6 +35,7 @@ class EnrichSettings(_Settings):
 
     users_table_name: Required
     user_profiles_table_name: Required
+    operations_table_name: Required
     event_bus_name: Required
     provisioning_queue_url: Required
     provisioning_dlq_url: Required

@@ -24,6 +24,7 @@ GRANTS: dict[str, dict[str, tuple[set[str], Any]]] = {
         "EmitUserSignedUp": ({"events:PutEvents"}, attribute("EventBus")),
         "FindTheRecordAtSignIn": ({"dynamodb:GetItem"}, attribute("UsersTable")),
         "FindTheRecordOfASub": ({"dynamodb:Query"}, BY_SUB),
+        "SeeAtSignInWhoIsForgotten": ({"dynamodb:GetItem"}, attribute("OperationsTable")),
         "WriteItsOwnLog": (LOG_VERBS, attribute("PostConfirmationLogGroup")),
         "SendTraces": (TRACE_VERBS, "*"),
         "UseTheDataKey": (KEY_VERBS, ref("DataKeyArn")),
@@ -36,6 +37,7 @@ GRANTS: dict[str, dict[str, tuple[set[str], Any]]] = {
         "DeadLetterWithAReason": ({"sqs:SendMessage"}, attribute("ProvisioningDlq")),
         "ReadUsersAndMoveWhatIsOwed": ({"dynamodb:GetItem", "dynamodb:UpdateItem"}, attribute("UsersTable")),
         "KeepTheProfile": ({"dynamodb:GetItem", "dynamodb:UpdateItem"}, attribute("UserProfilesTable")),
+        "SeeWhoIsForgotten": ({"dynamodb:GetItem"}, attribute("OperationsTable")),
         "EmitTheOutcome": ({"events:PutEvents"}, attribute("EventBus")),
         "ReadTheStripeKey": ({"ssm:GetParameter"}, {"Fn::Sub": SSM + "${StripeSecretName}"}),
         "ReadTheRevenueCatKey": ({"ssm:GetParameter"}, {"Fn::Sub": SSM + "${RevenueCatSecretName}"}),
@@ -47,7 +49,8 @@ GRANTS: dict[str, dict[str, tuple[set[str], Any]]] = {
         "FindWhatIsOwedAndWhoIsLinked": ({"dynamodb:Query"}, [OWED, BY_SUB]),
         "ReadUsersAndMoveWhatIsOwed": ({"dynamodb:BatchGetItem", "dynamodb:UpdateItem"}, attribute("UsersTable")),
         "SeeWhoIsReady": ({"dynamodb:BatchGetItem"}, attribute("UserProfilesTable")),
-        "KeepTheCheckpoint": ({"dynamodb:GetItem", "dynamodb:PutItem"}, attribute("OperationsTable")),
+        "SeeTheCheckpointAndWhoIsForgotten": ({"dynamodb:GetItem"}, attribute("OperationsTable")),
+        "KeepTheCheckpoint": ({"dynamodb:PutItem"}, attribute("OperationsTable")),
         "EmitUserSignedUpAgain": ({"events:PutEvents"}, attribute("EventBus")),
         "QueueAgain": ({"sqs:GetQueueAttributes", "sqs:SendMessage"}, attribute("ProvisioningQueue")),
         "WalkThePool": ({"cognito-idp:ListUsers"}, if_else("CreatesUserPool", attribute("UserPool"), EXISTING_POOL)),
@@ -60,6 +63,7 @@ GRANTS: dict[str, dict[str, tuple[set[str], Any]]] = {
 ONLY_WITH = {
     "FindTheRecordAtSignIn": "HealsOnSignIn",
     "FindTheRecordOfASub": "HealsOnSignIn",
+    "SeeAtSignInWhoIsForgotten": "HealsOnSignIn",
     "WalkTheOtherPools": "HasMoreUserPools",
     "ReadTheStripeKey": "HasStripeSecret",
     "ReadTheRevenueCatKey": "HasRevenueCatSecret",
@@ -133,7 +137,18 @@ class TestEveryRole:
         assert set(services) == used - {"logs", "xray", "kms", "cognito-idp"}
 
 
-def test_the_reconciler_writes_its_own_rows_of_operations_only(template: Translation) -> None:
+ROWS = {
+    "SeeAtSignInWhoIsForgotten": {"StringLike": "FORGOTTEN#*"},
+    "SeeWhoIsForgotten": {"StringLike": "FORGOTTEN#*"},
+    "SeeTheCheckpointAndWhoIsForgotten": {"StringLike": ["SWEEP#pool", "FORGOTTEN#*"]},
+    "KeepTheCheckpoint": {"StringEquals": "SWEEP#pool"},
+}
+
+
+@pytest.mark.parametrize("name", GRANTS)
+def test_a_function_sees_its_own_rows_of_operations_only(template: Translation, name: str) -> None:
     """The audit trail of the operator's tools lies in the same table."""
-    condition = statements(template, "Reconcile")["KeepTheCheckpoint"]["Condition"]
-    assert condition == {"ForAllValues:StringEquals": {"dynamodb:LeadingKeys": "SWEEP#pool"}}
+    for sid, granted in statements(template, name).items():
+        if granted["Resource"] == attribute("OperationsTable"):
+            ((operator, rows),) = ROWS[sid].items()
+            assert granted["Condition"] == {f"ForAllValues:{operator}": {"dynamodb:LeadingKeys": rows}}

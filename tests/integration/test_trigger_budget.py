@@ -35,6 +35,7 @@ def trigger(stack: LocalStack, monkeypatch: pytest.MonkeyPatch) -> Any:
     settings = {
         **stack.environment(),
         "USERS_TABLE_NAME": stack.outputs["UsersTableName"],
+        "OPERATIONS_TABLE_NAME": stack.outputs["OperationsTableName"],
         "EVENT_BUS_NAME": stack.outputs["EventBusName"],
         "USER_POOL_IDS": stack.outputs["UserPoolId"],
         "EMIT_DUE_AFTER_SECONDS": "300",

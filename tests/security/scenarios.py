@@ -32,6 +32,9 @@ def post_confirmation(stage: Stage) -> Facts:
     stage.lose_record(email)
     stage.invoke("PostConfirmation", sign_in)
     yield "a lost record healed", stage.town.user(email) is not None
+    stage.forget(sub, email)
+    stage.invoke("PostConfirmation", sign_in)
+    yield "a forgotten user left alone", stage.town.user(email) is None
 
 
 def enrich_profile(stage: Stage) -> Facts:
@@ -48,6 +51,8 @@ def enrich_profile(stage: Stage) -> Facts:
     yield "a user done", (stage.work(done), owed(stage, done.user_id), told(stage, str(done.cognito_sub)))
     stage.rotate_keys()
     yield "a duplicate", stage.work(done)
+    stage.forget(str(done.cognito_sub), done.user_id)
+    yield "a forgotten user's message", (stage.work(done), stage.drain(stage.town.outputs["ProvisioningDlqUrl"]))
     yield "a refused user", (stage.work(refused), owed(stage, refused.user_id), told(stage, str(refused.cognito_sub)))
     yield "a dead letter", refused.user_id in json.dumps(stage.drain(stage.town.outputs["ProvisioningDlqUrl"]))
     yield "it comes back after the backoff, not after the visibility timeout", comes_back(stage)
@@ -56,9 +61,10 @@ def enrich_profile(stage: Stage) -> Facts:
 def reconcile(stage: Stage) -> Facts:
     unheard, waiting, finished = (stage.newcomer(owed) for owed in Owed)
     stage.is_ready(finished)
-    lost = somebody("lost")
+    lost, erased = somebody("lost"), somebody("erased")
     stage.town.join(lost)
     stage.lose_record(lost)
+    stage.forget(stage.town.join(erased), erased)
     stage.drain(stage.queue), stage.heard()
 
     _, log = stage.invoke("Reconcile", {})
@@ -69,6 +75,7 @@ def reconcile(stage: Stage) -> Facts:
     yield "a user queued again", waiting.cognito_sub in queued
     yield "a finished user queued for the last step", finished.cognito_sub in queued
     yield "a lost user healed", stage.town.user(lost) is not None
+    yield "a forgotten user left alone", stage.town.user(erased) is None
 
 
 SCENARIOS: dict[str, Callable[[Stage], Facts]] = {

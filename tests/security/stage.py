@@ -7,6 +7,7 @@ import json
 import uuid
 from typing import Any
 
+from onramp.adapters.tombstones import tombstone_key
 from onramp.adapters.users import UserTable
 from onramp.domain.envelope import delivery, user_signed_up
 from onramp.domain.users import Claim, Names, Owed, User, shard_of
@@ -54,6 +55,11 @@ class Stage:
 
     def lose_record(self, email: str) -> None:
         self.town.dynamodb.delete_item(TableName=self.town.outputs["UsersTableName"], Key={"userId": {"S": email}})
+
+    def forget(self, sub: str, email: str) -> None:
+        """As `onramp user forget` leaves it, as far as the functions can see."""
+        self.town.dynamodb.put_item(TableName=self.town.outputs["OperationsTableName"], Item=tombstone_key(sub))
+        self.lose_record(email)
 
     def is_ready(self, user: User) -> None:
         """Somebody has finished this user's profile."""

@@ -13,7 +13,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from onramp.domain.envelope import Kind, Origin, event_id, user_provisioned, user_provisioning_failed, user_signed_up
+from onramp.domain.envelope import (
+    Kind,
+    Origin,
+    event_id,
+    user_forgotten,
+    user_provisioned,
+    user_provisioning_failed,
+    user_signed_up,
+)
 from onramp.domain.errors import PermanentError
 from onramp.domain.users import Claim, Names, Profile, User
 from onramp.events import CONTRACTS, UserSignedUp, read_user_signed_up
@@ -51,11 +59,12 @@ def test_user_signed_up_keeps_its_contract(
 
 
 @given(texts, st.none() | texts, st.integers(0, 4_000_000_000_000))
-def test_the_workers_events_keep_their_contracts(text: str, maybe: str | None, at: int) -> None:
+def test_the_other_events_keep_their_contracts(text: str, maybe: str | None, at: int) -> None:
     profile = Profile(SUB, "ready", maybe, maybe, maybe)
     for event in (
         user_provisioned(profile, "pool", at=at, correlation_id="c"),
         user_provisioning_failed(SUB, "pool", step=text, reason=text, at=at, correlation_id="c"),
+        user_forgotten(SUB, "pool", at=at, correlation_id="c"),
     ):
         CONTRACTS[event.kind].model_validate_json(json.dumps(event.detail))
 
@@ -135,7 +144,7 @@ def test_a_wrong_field_is_named_and_its_value_is_not(path: tuple[str, ...], valu
 def test_what_is_committed_is_what_is_generated(tmp_path: Path) -> None:
     subprocess.run([sys.executable, ROOT / "scripts/contracts.py", tmp_path], check=True)
     generated = [path.relative_to(tmp_path) for path in tmp_path.rglob("*.*")]
-    assert len(generated) == 8
+    assert len(generated) == 10
     for path in generated:
         assert filecmp.cmp(tmp_path / path, ROOT / path, shallow=False), f"{path}: run scripts/contracts.py"
 

@@ -10,6 +10,7 @@ from onramp.worker_settings import EnrichSettings
 
 SIGNUP = {
     "USERS_TABLE_NAME": "u",
+    "OPERATIONS_TABLE_NAME": "o",
     "EVENT_BUS_NAME": "b",
     "USER_POOL_IDS": "p1, arn:aws:cognito-idp:eu-west-1:123456789012:userpool/p2",
     "EMIT_DUE_AFTER_SECONDS": "300",
@@ -17,6 +18,7 @@ SIGNUP = {
 ENRICH = {
     "USERS_TABLE_NAME": "u",
     "USER_PROFILES_TABLE_NAME": "p",
+    "OPERATIONS_TABLE_NAME": "o",
     "EVENT_BUS_NAME": "b",
     "PROVISIONING_QUEUE_URL": "q",
     "PROVISIONING_DLQ_URL": "d",

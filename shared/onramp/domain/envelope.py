@@ -24,6 +24,7 @@ class Kind(StrEnum):
     USER_SIGNED_UP = "UserSignedUp"
     USER_PROVISIONED = "UserProvisioned"
     USER_PROVISIONING_FAILED = "UserProvisioningFailed"
+    USER_FORGOTTEN = "UserForgotten"
 
 
 class Origin(StrEnum):
@@ -107,6 +108,12 @@ def user_provisioning_failed(
     data = {"cognitoSub": sub, "step": step, "reason": reason}
     identity = event_id(user_pool_id, sub, Kind.USER_PROVISIONING_FAILED, step, at)
     return _event(Kind.USER_PROVISIONING_FAILED, identity, rfc3339(at), correlation_id, Origin.SIGNUP, data)
+
+
+def user_forgotten(sub: str, user_pool_id: str, *, at: int, correlation_id: str) -> Event:
+    """`at` is when the erasure was asked for, so that every publication of it says the same."""
+    identity = event_id(user_pool_id, sub, Kind.USER_FORGOTTEN)
+    return _event(Kind.USER_FORGOTTEN, identity, rfc3339(at), correlation_id, Origin.SIGNUP, {"cognitoSub": sub})
 
 
 def _event(

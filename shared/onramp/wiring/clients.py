@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 TRIGGER_WRITE = Config(connect_timeout=0.5, read_timeout=1.0, retries={"mode": "standard", "total_max_attempts": 2})
 TRIGGER_EMIT = Config(connect_timeout=0.5, read_timeout=0.7, retries={"mode": "standard", "total_max_attempts": 1})
 EMIT_NEEDS_MILLIS = 1300
-# A sign-in waits for the healing of its user: two reads of 1.2 s at most, and the write only where 4 s are left for it.
+# A sign-in waits for the healing of its user: up to three reads of 1.2 s, and the write only where 4 s are left for it.
 SIGN_IN_READ = Config(connect_timeout=0.5, read_timeout=0.7, retries={"mode": "standard", "total_max_attempts": 1})
 HEAL_NEEDS_MILLIS = 4200
 

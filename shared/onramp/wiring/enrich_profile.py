@@ -15,6 +15,7 @@ from onramp.adapters.revenuecat import RevenueCatSubscribers
 from onramp.adapters.secrets import SsmSecret
 from onramp.adapters.sqs import ProvisioningQueue
 from onramp.adapters.stripe import StripeCustomers
+from onramp.adapters.tombstones import Tombstones
 from onramp.adapters.users import UserTable
 from onramp.enrich import Enrich
 from onramp.enrichers import Enricher, NotConfigured
@@ -39,6 +40,7 @@ def build() -> Enrich:
     enrichers = _enrichers(settings, profiles, SSMProvider(boto3_client=clients.ssm(session, clients.WORKER)))
     return Enrich(
         users=UserTable(dynamodb, settings.users_table_name),
+        forgotten=Tombstones(dynamodb, settings.operations_table_name).stands_for,
         ledger=OwedLedger(dynamodb, settings.users_table_name),
         profiles=profiles,
         steps=Steps(enrichers, profiles, _threads(enrichers), clients.now_millis, settings.code_version),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from onramp.adapters.eventbridge import EventBus
+from onramp.adapters.tombstones import Tombstones
 from onramp.adapters.users import UserTable
 from onramp.domain.claims import Admission
 from onramp.heal import Heal
@@ -27,6 +28,13 @@ def build() -> Trigger:
     users = UserTable(clients.dynamodb(session, clients.TRIGGER_WRITE), settings.users_table)
     bus = EventBus(clients.events(session, clients.TRIGGER_EMIT), settings.event_bus)
     admission = Admission(settings.user_pool_ids, settings.trust, settings.emit_due_after)
-    reads = UserTable(clients.dynamodb(session, clients.SIGN_IN_READ), settings.users_table)
     sign_up = SignUp(users, bus)
-    return Trigger(admission, sign_up, Heal(admission, reads, sign_up, clients.now_millis))
+    reads = clients.dynamodb(session, clients.SIGN_IN_READ)
+    heal = Heal(
+        admission=admission,
+        records=UserTable(reads, settings.users_table),
+        forgotten=Tombstones(reads, settings.operations_table).stands_for,
+        sign_up=sign_up,
+        clock=clients.now_millis,
+    )
+    return Trigger(admission, sign_up, heal)

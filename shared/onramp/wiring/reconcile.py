@@ -10,6 +10,7 @@ from onramp.adapters.operations import SweepCheckpoints
 from onramp.adapters.owed import OwedIndex, OwedLedger
 from onramp.adapters.profiles import ProfileTable
 from onramp.adapters.sqs import ProvisioningQueue
+from onramp.adapters.tombstones import Tombstones
 from onramp.adapters.users import UserTable
 from onramp.domain.claims import Admission
 from onramp.heal import Heal
@@ -53,7 +54,13 @@ def build() -> Reconciler:
             pool=UserPools(clients.cognito(session, clients.WORKER)),
             checkpoints=SweepCheckpoints(dynamodb, settings.operations_table_name),
             records=users,
-            heal=Heal(admission, users, SignUp(users, bus), clients.now_millis),
+            heal=Heal(
+                admission=admission,
+                records=users,
+                forgotten=Tombstones(dynamodb, settings.operations_table_name).stands_for,
+                sign_up=SignUp(users, bus),
+                clock=clients.now_millis,
+            ),
             clock=clients.now_millis,
             pages=settings.sweep_pages,
             grace=settings.sweep_grace_seconds * 1000,

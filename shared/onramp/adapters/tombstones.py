@@ -1,0 +1,31 @@
+"""Tombstones of erased users in `Operations`: what would bring one back asks here first."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from onramp.adapters.aws import readable, retryable
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb.client import DynamoDBClient
+
+SORT_KEY = {"S": "tombstone"}
+
+
+@dataclass(frozen=True, slots=True)
+class Tombstones:
+    """One row a sub, `FORGOTTEN#sub`; it stands for ever and says nothing but when."""
+
+    client: DynamoDBClient
+    table: str
+
+    def stands_for(self, sub: str) -> bool:
+        """Whether this sub was erased. A consistent read."""
+        with retryable("operations_get"):
+            reply = self.client.get_item(TableName=self.table, Key=tombstone_key(sub), ConsistentRead=True)
+        return "Item" in readable("operations_get", reply)
+
+
+def tombstone_key(sub: str) -> dict[str, Any]:
+    return {"pk": {"S": f"FORGOTTEN#{sub}"}, "sk": SORT_KEY}
