@@ -18,7 +18,7 @@ from onramp.domain.identity import usable_name
 NATIVE = "Cognito"
 UNKNOWN = "unknown"
 NOBODY = "nobody"
-_BUILT_IN = ("Google", "SignInWithApple")
+BUILT_IN = ("Google", "SignInWithApple")
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +72,7 @@ class TrustPolicy:
         provider = usable_name(name) or UNKNOWN
         if isinstance(name, str) and self._is_trusted(name, email):
             return Vouching(provider, provider, may_create=True, may_link=True)
-        if name in _BUILT_IN and name == kind:
+        if name in BUILT_IN and name == kind:
             # Without an attribute mapping Cognito marks a Google or Apple address "false": the provider did
             # authenticate its user, so a default record is fine, but an admin's record needs the mark.
             return Vouching(provider, provider if verified else NOBODY, may_create=True, may_link=verified)

@@ -15,7 +15,7 @@ from typer.exceptions import TyperException
 
 from onramp.domain.errors import RetryableError
 from onramp.local.errors import LocalStackError
-from onramp.ops import audit_commands, local_commands
+from onramp.ops import audit_commands, doctor_commands, local_commands
 from onramp.ops.demo import demo
 from onramp.ops.desk import Desk
 from onramp.ops.errors import DeskError, explained
@@ -35,6 +35,7 @@ app = typer.Typer(
 )
 app.add_typer(local_commands.app, name="local")
 app.command()(demo)
+app.command(epilog=EVERYWHERE)(doctor_commands.doctor)
 app.command(epilog=EVERYWHERE)(audit_commands.audit)
 
 

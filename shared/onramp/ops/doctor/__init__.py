@@ -1,0 +1,1 @@
+"""What `onramp doctor` looks at: one small function a check, listed in `checks.py`."""

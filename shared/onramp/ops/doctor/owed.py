@@ -1,0 +1,37 @@
+"""What the pipeline still owes: to how many, for how long, and who has to act."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from onramp.adapters.owed import OwedIndex
+from onramp.domain.users import Owed
+from onramp.ops.debts import survey
+from onramp.ops.doctor.deployment import Deployed
+from onramp.ops.doctor.findings import Finding, ok, trouble
+from onramp.ops.metrics import MINUTE
+from onramp.ops.when import lasting
+
+DAY = 24 * 60 * MINUTE
+OVERDUE = 30 * MINUTE  # six runs of the reconciler
+WHO = {
+    Owed.EMIT: "the other teams have not heard of them.",
+    Owed.ENRICH: "they have no complete profile.",
+    Owed.OPERATOR: "they failed for good, and nothing more happens until you act.",
+}
+CURES = {Owed.EMIT: "onramp doctor --only bus --only reconciler", Owed.ENRICH: "onramp status"}
+
+
+def owed(stack: Deployed) -> Iterator[Finding]:
+    now = stack.now()
+    for kind, debts in survey(OwedIndex(stack.client("dynamodb"), stack.outputs["UsersTableName"])).items():
+        if debts.oldest is None or debts.due is None:
+            continue
+        many = f"{'at least ' if debts.at_least else ''}{debts.count:,}"
+        users = f"{many} user{'s' * (debts.count != 1)}"
+        what = f"`{kind}` is owed to {users}, for {lasting(now - debts.oldest)} at the longest."
+        late = now - debts.oldest > DAY or (kind is Owed.EMIT and now - debts.due > OVERDUE)
+        if kind is Owed.OPERATOR or late:
+            yield trouble(what, WHO[kind], CURES.get(kind, "onramp dlq list"))
+        else:
+            yield ok(f"{what} That mends itself.")

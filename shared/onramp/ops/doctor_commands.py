@@ -1,0 +1,82 @@
+"""`onramp doctor`: what is wrong with the deployment, why it matters, and the command that cures it."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from typing import Annotated, Any
+
+import typer
+
+from onramp.ops.desk import Desk
+from onramp.ops.doctor.checks import CHECKS, Examined, examine
+from onramp.ops.doctor.deployment import Deployed
+from onramp.ops.doctor.findings import Level
+from onramp.ops.errors import DeskError
+
+STYLES = {Level.TROUBLE: "bold red", Level.WARNING: "yellow", Level.OK: "green"}
+ORDER = tuple(STYLES)
+
+
+def doctor(
+    context: typer.Context,
+    only: Annotated[
+        list[str] | None, typer.Option(help=f"Only these checks: {', '.join(CHECKS)}. May be repeated.")
+    ] = None,
+) -> None:
+    """Examine the deployment: what is wrong, why it matters, and the command that cures it.
+
+    Nothing is changed. A check that these credentials may not make is a warning. Exits with 1 where trouble was found.
+    """
+    desk: Desk = context.obj
+    groups = only or []
+    if unknown := [name for name in groups if name not in CHECKS]:
+        raise DeskError(f"there is no check '{unknown[0]}': choose from {', '.join(CHECKS)}.")
+    stack = Deployed.of(desk)
+    with desk.out.progress() as bar:
+        task = bar.add_task("examining", total=len(groups or CHECKS))
+        found: list[Examined] = []
+        for group in groups or CHECKS:
+            found += examine(stack, (group,))
+            bar.advance(task)
+    show(desk, found)
+
+
+def show(desk: Desk, found: Sequence[Examined]) -> None:
+    """Prints the findings, the worst first. Exits with 1 where there is trouble."""
+    worst_first = sorted(found, key=lambda examined: ORDER.index(examined.finding.level))
+    levels = Counter(examined.finding.level for examined in found)
+    data = {
+        "trouble": levels[Level.TROUBLE],
+        "warnings": levels[Level.WARNING],
+        "findings": [_row(examined) for examined in worst_first],
+    }
+
+    def render() -> None:
+        for examined in worst_first:
+            _render(desk, examined)
+        desk.out.line(f"{levels[Level.TROUBLE]} trouble, {levels[Level.WARNING]} warnings, {levels[Level.OK]} well.")
+
+    desk.out.result(data, render)
+    if levels[Level.TROUBLE]:
+        raise typer.Exit(1)
+
+
+def _row(examined: Examined) -> dict[str, Any]:
+    finding = examined.finding
+    return {
+        "check": examined.group,
+        "level": finding.level.value,
+        "what": finding.what,
+        "why": finding.why or None,
+        "cure": finding.cure or None,
+    }
+
+
+def _render(desk: Desk, examined: Examined) -> None:
+    finding = examined.finding
+    desk.out.line(f"{finding.level:<8} {examined.group:<11} {finding.what}", STYLES[finding.level])
+    if finding.level is Level.OK:
+        return
+    desk.out.line(f"{'':<20} why   {finding.why}")
+    desk.out.line(f"{'':<20} cure  {finding.cure}")
