@@ -5,7 +5,7 @@ The real enricher, adapter, SDK and table over in-memory Stripe and DynamoDB; on
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import pytest
@@ -80,6 +80,19 @@ class Desk:
 @pytest.fixture
 def desk() -> Desk:
     return Desk()
+
+
+def garbled(desk: Desk) -> StripeCustomer:
+    """What a proxy in between makes of a success."""
+
+    class Garbled(StripeInMemory):
+        def request(self, *args: Any, **more: Any) -> Any:
+            _, status, headers = super().request(*args, **more)
+            return "<html>", status, headers
+
+    http = Garbled(desk.stripe, desk.clock)
+    customers = StripeCustomers(OneKey(), "https://stripe.test", lambda: None, http)
+    return StripeCustomer(customers, desk.profiles, desk.now)
 
 
 def test_the_customer_is_created_once_with_our_metadata(desk: Desk) -> None:
@@ -218,10 +231,26 @@ class TestAnswers:
         with pytest.raises(PermanentError) as caught:
             desk.attempt()
         assert (caught.value.reason, caught.value.code) == ("stripe_refused_400", "email_invalid")
+        desk.user = replace(desk.user, names=Names("Mended"))
+        desk.attempt()
         assert desk.profile().intent.epoch == 2  # type: ignore[union-attr]
+        assert len(set(desk.keys())) == 2
+        assert [customer["name"] for customer in desk.stripe.customers()] == ["Mended"]
+
+    def test_a_refusal_that_refuses_the_look_too_burns_all_the_same(self, desk: Desk) -> None:
+        desk.fault("refused", times=2)
+        with pytest.raises(PermanentError):
+            desk.attempt()
         desk.attempt()
         assert len(set(desk.keys())) == 2
         assert len(desk.stripe.customers()) == 1
+
+    def test_a_success_that_cannot_be_read_is_retried_under_the_same_key(self, desk: Desk) -> None:
+        profile = desk.profile()
+        desk.enricher = garbled(desk)
+        with pytest.raises(RetryableError, match="malformed"):
+            desk.attempt(profile)
+        assert [call.operation for call in desk.stripe.calls] == ["create"]
 
     def test_a_key_used_with_other_parameters_leads_to_our_customer(self, desk: Desk) -> None:
         key = f"onramp/{POOL}/{SUB}/1"

@@ -15,7 +15,7 @@ Never adopted by e-mail alone: an address may have been somebody else's customer
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 from onramp.domain.errors import OnrampError, PermanentError, RetryableError
@@ -24,6 +24,7 @@ from onramp.domain.users import Intent, Profile, User
 HOUR = 3_600_000  # milliseconds
 KEY_IS_SAFE = 20 * HOUR
 KEY_IS_GONE = 21 * HOUR
+BURNT = 0  # the time of an intent whose key is of no more use, however young
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,11 +84,9 @@ class StripeCustomer:
         return self._follow(user, stored)
 
     def _next(self, user: User, burnt: Intent) -> str:
-        return self._follow(user, self._burn(user, burnt), last=True)
-
-    def _burn(self, user: User, burnt: Intent) -> Profile:
         """A new key, time and body, if this worker is the first to burn this epoch; else what the first one stored."""
-        return self.intents.store_next_intent(str(user.cognito_sub), burnt, self._intent(user, epoch=burnt.epoch + 1))
+        fresh = self._intent(user, epoch=burnt.epoch + 1)
+        return self._follow(user, self.intents.store_next_intent(str(user.cognito_sub), burnt, fresh), last=True)
 
     def _follow(self, user: User, stored: Profile, *, last: bool = False) -> str:
         """Goes on from what stands in the table now, whoever put it there."""
@@ -105,10 +104,11 @@ class StripeCustomer:
                 raise RetryableError("stripe_replayed_500") from error
             return self._adopt(user, intent) or self._next(user, intent)
         except PermanentError:
-            # The next epoch is stored, not posted: a redrive would else send the refused request again.
+            # Burnt first, whatever the look brings: a redrive would else send the refused request again. The next
+            # epoch is the redrive's to make, of the record as it stands then: somebody may have mended it.
+            self.intents.store_next_intent(str(user.cognito_sub), intent, replace(intent, created_at=BURNT))
             if found := self._adopt(user, intent):
                 return found
-            self._burn(user, intent)
             raise
 
     def _adopt(self, user: User, intent: Intent) -> str | None:
