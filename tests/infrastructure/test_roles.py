@@ -137,7 +137,7 @@ class TestEveryRole:
         assert set(services) == used - {"logs", "xray", "kms", "cognito-idp"}
 
 
-ROWS = {
+ROWS: dict[str, dict[str, str | list[str]]] = {
     "SeeAtSignInWhoIsForgotten": {"StringLike": "FORGOTTEN#*"},
     "SeeWhoIsForgotten": {"StringLike": "FORGOTTEN#*"},
     "SeeTheCheckpointAndWhoIsForgotten": {"StringLike": ["SWEEP#pool", "FORGOTTEN#*"]},

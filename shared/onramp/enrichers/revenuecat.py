@@ -20,9 +20,13 @@ class RevenueCatCustomer:
     name: str = "revenuecat"
 
     def enrich(self, user: User, profile: Profile) -> Mapping[str, str]:
-        """The id is the sub, never the e-mail: ids may hold letters, digits, `_` and `-` only."""
+        """The id is the sub, never the e-mail: ids may hold letters, digits, `_` and `-` only.
+
+        After a relink it stays the first sub's, so that nobody becomes a second customer.
+        """
+        customer_id = profile.revenue_cat_id or profile.sub
         attributes = {"$email": user.user_id}
         if profile.display_name:
             attributes["$displayName"] = profile.display_name
-        self.subscribers.ensure(profile.sub, attributes)
-        return {"revenueCatId": profile.sub}
+        self.subscribers.ensure(customer_id, attributes)
+        return {"revenueCatId": customer_id}

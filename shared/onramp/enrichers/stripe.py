@@ -73,11 +73,11 @@ class StripeCustomer:
             return self._post(user, intent, last=last)
         if age <= KEY_IS_GONE:
             raise RetryableError("stripe_quiet_hour", delay=(KEY_IS_GONE - age) / 1000 + 1)
-        return self._adopt(user, intent) or self._next(user, intent)
+        return self._adopt(intent) or self._next(user, intent)
 
     def _first(self, user: User, profile: Profile) -> str:
         intent = self._intent(user, epoch=1)
-        if self.clock() - (user.linked_at or 0) > KEY_IS_SAFE and (found := self._adopt(user, intent)):
+        if self.clock() - (user.linked_at or 0) > KEY_IS_SAFE and (found := self._adopt(intent)):
             # No intent on a user that old may mean a restored table: the customer may exist all the same.
             return found
         stored = self.intents.store_first_intent(profile.sub, intent)
@@ -102,22 +102,25 @@ class StripeCustomer:
         except ReplayedFailure as error:
             if last:
                 raise RetryableError("stripe_replayed_500") from error
-            return self._adopt(user, intent) or self._next(user, intent)
+            return self._adopt(intent) or self._next(user, intent)
         except PermanentError:
             # Burnt first, whatever the look brings: a redrive would else send the refused request again. The next
             # epoch is the redrive's to make, of the record as it stands then: somebody may have mended it.
             self.intents.store_next_intent(str(user.cognito_sub), intent, replace(intent, created_at=BURNT))
-            if found := self._adopt(user, intent):
+            if found := self._adopt(intent):
                 return found
             raise
 
-    def _adopt(self, user: User, intent: Intent) -> str | None:
-        """The oldest customer whose metadata names this very user, among those of the intent's address."""
+    def _adopt(self, intent: Intent) -> str | None:
+        """The oldest customer that this intent may have made: of its address, with its metadata.
+
+        It names the user; after a relink the user as they were when the intent was stored, which moved with them.
+        """
+        named = intent.body["metadata"].items()
         ours = [
             customer
             for customer in self.customers.with_email(intent.body["email"])
-            if customer.metadata.get("cognitoSub") == user.cognito_sub
-            and customer.metadata.get("userPoolId") == user.user_pool_id
+            if all(customer.metadata.get(name) == value for name, value in named)
         ]
         return min(ours, key=lambda customer: customer.created).id if ours else None
 
