@@ -1,0 +1,259 @@
+"""What people do: Cognito and its users, admins, users of their profile, and whatever else gets into the queue.
+
+Each function is one kind of step; it runs as an actor of its own.
+"""
+
+from __future__ import annotations
+
+import json
+import uuid
+from collections.abc import Callable
+from contextlib import suppress
+from functools import partial
+from typing import Any
+from urllib.parse import quote_plus
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from onramp.local.fakes.faults import Fault
+from onramp.local.fakes.messages import Request
+from tests.simulation import operators
+from tests.simulation.schedules import Person, Step
+from tests.simulation.simulation import Simulation
+from tests.world import BUS, DLQ, POOL, PROFILES, QUEUE, USERS, signup
+
+CONFIRM, SIGN_IN = "PostConfirmation_ConfirmSignUp", "PostAuthentication_Authentication"
+Play = Callable[[Simulation, Step], None]
+
+
+# -- Cognito ---------------------------------------------------------------------------------------
+
+
+def attributes_of(person: Person, email: str) -> dict[str, str]:
+    """As in the pool, with what a client may write into it."""
+    federated = person.trust not in ("verified", "unverified")
+    provider = "Google" if person.trust.startswith("google") else "Initech"
+    entry = {"providerName": provider, "providerType": "Google" if provider == "Google" else "OIDC", "primary": True}
+    return {
+        "sub": person.sub,
+        "email": email,
+        "email_verified": "false" if person.trust in ("unverified", "google_unverified") else "true",
+        "given_name": person.name.title(),
+        "custom:roles": '["admin", "canary-custom"]',
+        **({"identities": json.dumps([entry])} if federated else {}),
+    }
+
+
+def status_of(person: Person) -> str:
+    return "CONFIRMED" if person.trust in ("verified", "unverified") else "EXTERNAL_PROVIDER"
+
+
+def sign_up(sim: Simulation, step: Step) -> None:
+    """The user is confirmed; Cognito calls the trigger `calls` seconds later: once, never, or again and again."""
+    person = whom(step)
+    sim.cognito.add_user(person.sub, attributes_of(person, person.email), status_of(person))
+    sim.history.confirmed[person.sub] = person
+    for number, offset in enumerate(step.args.get("calls", (0.0,)), 1):
+        process = sim.person(f"{step.label}/call-{number}", "trigger")
+        sim.history.triggers[person.sub] += 1
+        sim.scheduler.start(process, partial(call_trigger, sim, process, person, CONFIRM), offset)
+
+
+def sign_in(sim: Simulation, step: Step) -> None:
+    person, process = whom(step), sim.person(f"{step.label}/call", "trigger")
+    if person.sub in sim.cognito.users:
+        sim.history.triggers[person.sub] += 1
+        sim.scheduler.start(process, partial(call_trigger, sim, process, person, SIGN_IN))
+
+
+def call_trigger(sim: Simulation, process: Any, person: Person, source: str) -> None:
+    known = sim.cognito.users[person.sub].attributes
+    event = signup(known["email"], person.sub) | {"triggerSource": source, "canary": "canary-event"}
+    event["request"]["userAttributes"] = known | {"cognito:user_status": status_of(person)}
+    event["request"]["clientMetadata"] = {"roles": "canary-metadata"}
+    try:
+        sim.invoke(process, "post_confirmation", event)
+    except Exception as error:  # noqa: BLE001  # what Cognito shows to the user
+        sim.history.told(error)
+
+
+def change_email(sim: Simulation, step: Step) -> None:
+    if (person := whom(step)).sub in sim.cognito.users:
+        sim.cognito.change_user(person.sub, email=step.args["to"])
+
+
+# -- admins and users ------------------------------------------------------------------------------
+
+
+def pre_create(sim: Simulation, step: Step) -> None:
+    prepared = {"roles": {"L": [{"S": step.args["role"]}]}, "team": {"S": "north"}, "givenName": {"S": "Prepared"}}
+    item = {"userId": {"S": step.args["email"]}, **prepared, "onboarding": {"S": "pre_created"}}
+    with heard():
+        sim.clients["dynamodb"].put_item(TableName=USERS, Item=item, ConditionExpression="attribute_not_exists(userId)")
+
+
+def edit(sim: Simulation, step: Step) -> None:
+    """Named attributes of a record that is there: never get and put."""
+    with heard():
+        sim.clients["dynamodb"].update_item(
+            TableName=USERS,
+            Key={"userId": {"S": step.args["email"]}},
+            UpdateExpression="SET #roles = :roles, givenName = :name",
+            ConditionExpression="attribute_exists(userId)",
+            ExpressionAttributeNames={"#roles": "roles"},
+            ExpressionAttributeValues={
+                ":roles": {"L": [{"S": step.args["role"]}]},
+                ":name": {"S": step.args.get("name", "Edited")},
+            },
+        )
+
+
+def delete(sim: Simulation, step: Step) -> None:
+    with heard():
+        sim.clients["dynamodb"].delete_item(TableName=USERS, Key={"userId": {"S": step.args["email"]}})
+
+
+def edit_profile(sim: Simulation, step: Step) -> None:
+    _set_on_profile(sim, step, "displayName", "attribute_exists(userId)")
+
+
+def import_customer(sim: Simulation, step: Step) -> None:
+    """Somebody moves a customer of long ago over: the id is theirs to set where there is none."""
+    _set_on_profile(
+        sim, step, "stripeCustomerId", "attribute_exists(userId) AND attribute_not_exists(stripeCustomerId)"
+    )
+
+
+def _set_on_profile(sim: Simulation, step: Step, name: str, condition: str) -> None:
+    with heard():
+        sim.clients["dynamodb"].update_item(
+            TableName=PROFILES,
+            Key={"userId": {"S": whom(step).sub}},
+            UpdateExpression="SET #name = :value",
+            ConditionExpression=condition,
+            ExpressionAttributeNames={"#name": name},
+            ExpressionAttributeValues={":value": {"S": step.args["value"]}},
+        )
+
+
+def heard() -> suppress:
+    """People see that something failed and leave it at that; the next one tries again, or does not."""
+    return suppress(ClientError, BotoCoreError)
+
+
+# -- queue, bus and providers ----------------------------------------------------------------------
+
+
+def poison(sim: Simulation, step: Step) -> None:
+    """What no worker can do anything with."""
+    nobody = str(uuid.uuid5(uuid.NAMESPACE_OID, step.label))
+    envelope: dict[str, Any] = {
+        "source": "onramp.signup",
+        "detail-type": "UserSignedUp",
+        "detail": {
+            "metadata": {
+                "eventId": nobody,
+                "schemaVersion": "2.0" if step.args["kind"] == "future" else "1.0",
+                "occurredAt": "2026-01-01T00:00:00Z",
+                "correlationId": "poison",
+                "origin": "signup",
+            },
+            "data": {
+                "userId": "nobody@example.com",
+                "cognitoSub": nobody,
+                "userPoolId": POOL,
+                "email": "nobody@example.com",
+                "emailVouchedBy": "cognito",
+                "roles": ["admin"],
+                "onboarding": "self_service",
+                "identityProvider": "Cognito",
+                "signedUpAt": "2026-01-01T00:00:00Z",
+            },
+        },
+    }
+    body = json.dumps(envelope) if step.args["kind"] in ("unknown", "future") else f"{{{step.args['kind']} {nobody}"
+    sim.history.poison[body] = nobody
+    sim.sqs.put(QUEUE, body)
+
+
+def replay(sim: Simulation, step: Step) -> None:
+    """The archive: everything the bus ever took of this user, or of everybody."""
+    sub = step.who.sub if step.who else None
+    sim.events.replay(BUS, [event for event in list(sim.events.events) if sub in (None, sub_of(event))])
+
+
+def sub_of(envelope: dict[str, Any]) -> str:
+    return str(envelope["detail"]["data"]["cognitoSub"])
+
+
+def outage(sim: Simulation, step: Step) -> None:
+    sim.providers[step.args["of"]].outage_until = sim.clock() + step.args["seconds"]
+
+
+def refuse(sim: Simulation, step: Step) -> None:
+    """From now on the provider refuses whatever contains this, until somebody changes it."""
+    provider = {"stripe": sim.stripe, "revenuecat": sim.revenuecat}[step.args["of"]]
+    provider.faults.add(Fault("refused", times=None, match=step.args["match"], operation="create"))
+
+
+def strangers(sim: Simulation, step: Step) -> None:
+    """Customers of other systems with the same address."""
+    for number in range(step.args["count"]):
+        body = f"email={quote_plus(whom(step).email.lower())}&metadata[shop]=other"
+        headers = {"authorization": f"Bearer {sim.stripe.accepted_key}", "idempotency-key": f"{step.label}/{number}"}
+        sim.stripe.handle(Request("POST", "/v1/customers", "", headers, body.encode()))
+
+
+def rotate_key(sim: Simulation, step: Step) -> None:
+    """The old key stops working at once, the new one is stored a little later."""
+    name, key = step.args["of"], f"sk_rotated_{step.number}"
+    {"stripe": sim.stripe, "revenuecat": sim.revenuecat}[name].accepted_key = key
+    sim.scheduler.later(step.args["seconds"], lambda: sim.ssm.set(f"/{name}", key))
+
+
+def empty_dead_letters(sim: Simulation, _: Step) -> None:
+    """They expire after 14 days, or somebody purges them."""
+    for message in sim.sqs.messages(DLQ):
+        sim.sqs.queues[DLQ].delete(message)
+
+
+def reconcile(sim: Simulation, step: Step) -> None:
+    process = sim.person(f"{step.label}/run", "reconcile")
+    sim.scheduler.start(process, partial(sim.invoke, process, "reconcile", {}))
+
+
+def whom(step: Step) -> Person:
+    if step.who is None:
+        raise ValueError(f"{step.label}: of whom?")
+    return step.who
+
+
+KINDS: dict[str, tuple[str, Play]] = {
+    "sign_up": ("cognito", sign_up),
+    "sign_in": ("cognito", sign_in),
+    "change_email": ("cognito", change_email),
+    "pre_create": ("admin", pre_create),
+    "edit": ("admin", edit),
+    "delete": ("admin", delete),
+    "edit_profile": ("user", edit_profile),
+    "import_customer": ("migration", import_customer),
+    "poison": ("stranger", poison),
+    "replay": ("archive", replay),
+    "outage": ("provider", outage),
+    "refuse": ("provider", refuse),
+    "strangers": ("provider", strangers),
+    "rotate_key": ("provider", rotate_key),
+    "empty_dead_letters": ("operator", empty_dead_letters),
+    "reconcile": ("schedule", reconcile),
+    "redrive": ("operator", operators.redrive),
+    "redrive_from_table": ("operator", operators.redrive_from_table),
+    "relink": ("operator", operators.relink),
+    "restore": ("operator", operators.restore),
+}
+
+
+def start(sim: Simulation) -> None:
+    """Everybody waits for their time."""
+    for step in sim.schedule.steps:
+        role, play = KINDS[step.kind]
+        sim.scheduler.start(sim.person(step.label, role), partial(play, sim, step), step.at)

@@ -1,0 +1,103 @@
+"""Plays a schedule to its end: the storm, the calm after it, and what is then left to ask."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import partial
+
+from tests.fakes import SiteLog
+from tests.simulation import actors
+from tests.simulation.schedules import Schedule, Spot, Step
+from tests.simulation.simulation import Simulation
+from tests.world import BUS, USERS
+
+ROUNDS = 30
+GRACE = 600.0
+WHOLE_SWEEPS = 2  # one of them began before the calm
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What a run broke, by invariant, and what it was like."""
+
+    broken: Mapping[str, str]
+    struck: Mapping[Spot, str]
+    calls: int
+    digest: str
+    trace: list[str]
+
+
+def play(schedule: Schedule, sites: SiteLog | None = None) -> Verdict:
+    with Simulation(schedule, sites) as sim:
+        actors.start(sim)
+        sim.run()
+        calm_down(sim)
+        come_to_rest(sim)
+        sim.history.ask("rest")
+        redrive(sim)
+        sim.history.ask("redriven")
+        replay(sim)
+        return Verdict(sim.history.broken, sim.weather.struck, sim.weather.calls, sim.digest(), sim.trace)
+
+
+def calm_down(sim: Simulation) -> None:
+    """The faults are over: nothing fails any more, clocks agree, keys are right, indexes are up to date."""
+    sim.trace.append(f"{sim.clock():.3f} -- calm")
+    sim.weather.calm = True
+    sim.environments.clear()
+    sim.dynamodb.read_lag = sim.cognito.list_lag = 0.0
+    sim.cognito.empty_page = lambda _number: False
+    for name, provider in (("stripe", sim.stripe), ("revenuecat", sim.revenuecat)):
+        sim.providers[name].outage_until = 0.0
+        sim.ssm.set(f"/{name}", provider.accepted_key)
+
+
+def come_to_rest(sim: Simulation) -> None:
+    """The reconciler runs whenever something is due, until there is nothing left for it to do."""
+    sim.scheduler.sleep(GRACE)
+    before, swept = debts(sim), sim.sweeps()
+    for number in range(ROUNDS):
+        act(sim, Step(0, "reconcile", number=10_000 + number))
+        now = debts(sim)
+        if now == before and not owing(sim) and sim.sweeps() >= swept + WHOLE_SWEEPS:
+            return
+        before = now
+        due = [int(sim.text(USERS, key, "dueAt") or 0) / 1000 for (key,) in owing(sim)]
+        sim.clock.now = max(sim.clock(), min(due, default=0.0)) + 1
+
+
+def act(sim: Simulation, step: Step) -> None:
+    role, play_step = actors.KINDS[step.kind]
+    sim.scheduler.start(sim.person(step.label, role), partial(play_step, sim, step))
+    sim.run()
+
+
+def owing(sim: Simulation) -> list[tuple[str, ...]]:
+    items = sim.dynamodb.tables[USERS].items
+    return [key for key, item in items.items() if item.get("owed", {}).get("S", "").startswith(("emit", "enrich"))]
+
+
+def debts(sim: Simulation) -> list[str]:
+    return [f"{sim.text(USERS, key, 'owed')}{key}" for (key,) in sim.dynamodb.tables[USERS].items]
+
+
+def redrive(sim: Simulation) -> None:
+    """From the letters, then whoever has none left from the table. Once: it must be enough."""
+    if any(debt.startswith("operator") for debt in debts(sim)):
+        act(sim, Step(0, "redrive", number=10_000))
+        act(sim, Step(0, "redrive_from_table", number=10_001))
+        come_to_rest(sim)
+
+
+def replay(sim: Simulation) -> None:
+    before = effort(sim)
+    events = [event for event in list(sim.events.events) if event["detail-type"] == "UserSignedUp"]
+    for _ in range(2):
+        sim.events.replay(BUS, events)
+    sim.run()
+    sim.history.ask("replayed", before, effort(sim))
+
+
+def effort(sim: Simulation) -> list[int]:
+    return [len(sim.stripe.calls) + len(sim.revenuecat.calls), sim.history.writes, len(sim.events.events)]
