@@ -25,6 +25,7 @@ from onramp.local.federation import federated_sign_in
 from onramp.local.gateway_faults import GatewayFault, GatewayFaults, InvalidGatewayFaultError
 from onramp.local.put_events import put_events_layer
 from onramp.local.sqs_moves import SqsMoves
+from onramp.local.user_pool_updates import UserPoolUpdates
 
 FAKES = "/_fakes/"
 CONTROLS = "/_onramp/"
@@ -39,8 +40,8 @@ class Gateway:
         self._faults = GatewayFaults()
         emulator = Emulator(stacked([], aws), region)
         self._triggers = CognitoTriggers(emulator, Emulator(stacked([self._faults.layer], aws), region))
-        moves = SqsMoves(emulator)
-        layers = [self._faults.layer, self._triggers.layer, moves.layer, put_events_layer]
+        moves, pools = SqsMoves(emulator), UserPoolUpdates(emulator)
+        layers = [self._faults.layer, self._triggers.layer, moves.layer, pools.layer, put_events_layer]
         self._forward = stacked(layers, aws)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:

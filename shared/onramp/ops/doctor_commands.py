@@ -8,9 +8,9 @@ from typing import Annotated, Any
 
 import typer
 
+from onramp.ops.deployment import Deployed
 from onramp.ops.desk import Desk
 from onramp.ops.doctor.checks import CHECKS, Examined, examine
-from onramp.ops.doctor.deployment import Deployed
 from onramp.ops.doctor.findings import Level
 from onramp.ops.errors import DeskError
 

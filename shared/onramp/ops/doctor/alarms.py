@@ -8,7 +8,7 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from onramp.adapters.aws import error_code
-from onramp.ops.doctor.deployment import Deployed
+from onramp.ops.deployment import Deployed
 from onramp.ops.doctor.findings import Finding, ok, trouble, warning
 
 ALARM = "AWS::CloudWatch::Alarm"

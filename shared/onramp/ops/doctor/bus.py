@@ -10,7 +10,7 @@ from botocore.exceptions import ClientError
 
 from onramp.adapters.aws import error_code
 from onramp.domain.envelope import SOURCE, Kind
-from onramp.ops.doctor.deployment import Deployed
+from onramp.ops.deployment import Deployed
 from onramp.ops.doctor.findings import Finding, ok, trouble, warning
 
 RULE = "UserSignedUpRule"

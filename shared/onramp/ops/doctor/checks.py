@@ -9,8 +9,8 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from onramp.domain.errors import ConfigurationError, RetryableError
 from onramp.observability import place_of
+from onramp.ops.deployment import Deployed
 from onramp.ops.doctor import alarms, bus, functions, owed, pool, queues, reconciler, secrets
-from onramp.ops.doctor.deployment import Deployed
 from onramp.ops.doctor.findings import Finding, unchecked, warning
 
 Check = Callable[[Deployed], Iterator[Finding]]

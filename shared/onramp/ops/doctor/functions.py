@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from onramp.ops.doctor.deployment import LIVE, Deployed
+from onramp.ops.deployment import LIVE, Deployed
 from onramp.ops.doctor.findings import Finding, ok, trouble, warning
 
 FUNCTIONS = {

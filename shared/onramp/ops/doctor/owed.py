@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from onramp.adapters.owed import OwedIndex
 from onramp.domain.users import Owed
 from onramp.ops.debts import survey
-from onramp.ops.doctor.deployment import Deployed
+from onramp.ops.deployment import Deployed
 from onramp.ops.doctor.findings import Finding, ok, trouble
 from onramp.ops.metrics import MINUTE
 from onramp.ops.when import lasting

@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 
+from onramp.ops.deployment import Deployed
 from onramp.ops.doctor.bus import RULE, UNQUEUED
-from onramp.ops.doctor.deployment import Deployed
 from onramp.ops.doctor.findings import Finding, ok, trouble, warning
 from onramp.ops.policies import Grant, granted
 from onramp.ops.when import lasting

@@ -8,7 +8,7 @@ from datetime import datetime
 from botocore.exceptions import ClientError
 
 from onramp.adapters.aws import error_code
-from onramp.ops.doctor.deployment import LIVE, Deployed
+from onramp.ops.deployment import LIVE, Deployed
 from onramp.ops.doctor.findings import Finding, ok, trouble
 from onramp.ops.metrics import MINUTE, Metrics
 from onramp.ops.when import lasting

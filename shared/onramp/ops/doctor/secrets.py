@@ -9,7 +9,7 @@ import urllib3
 from botocore.exceptions import ClientError
 
 from onramp.adapters.aws import error_code
-from onramp.ops.doctor.deployment import Deployed
+from onramp.ops.deployment import Deployed
 from onramp.ops.doctor.findings import Finding, ok, trouble, warning
 
 WAITING = "new signups wait in the queue, with nothing lost; they drain by themselves once it is mended."

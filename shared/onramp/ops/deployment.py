@@ -1,4 +1,4 @@
-"""The stack as the checks see it: clients, outputs, parameters, and what several of them read, read once."""
+"""The stack as the commands that examine it see it: clients, outputs, parameters, and what many read, read once."""
 
 from __future__ import annotations
 

@@ -1,0 +1,1 @@
+"""Changing the triggers of a user pool, and nothing else of it."""
