@@ -181,8 +181,9 @@ class History:
         def watched(parameters: Any) -> dict[str, Any]:
             customer = create(parameters)
             who = customer["metadata"].get("userPoolId", ""), customer["metadata"].get("cognitoSub", "")
-            self.customers[who] += 1
-            self.ask("customer", who)
+            if all(who):
+                self.customers[who] += 1
+                self.ask("customer", who)
             return customer
 
         return watched

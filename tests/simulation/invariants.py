@@ -89,6 +89,17 @@ def sub_set_once(sim: Simulation, write: Write) -> str | None:
 
 
 @holds("written")
+def claimed_by_whom_may(sim: Simulation, write: Write) -> str | None:
+    """A record is made, or taken over from an admin, only by whom the trust table lets."""
+    sub = write.after("cognitoSub") if write.table == USERS else None
+    if not sub or write.before("cognitoSub") or write.role not in ("trigger", "reconcile"):
+        return None
+    person = sim.history.confirmed[sub]
+    allowed = person.may_link if write.old else person.may_create
+    return None if allowed else f"{write.label} gave {write.key} to {person.name}, {person.trust}"
+
+
+@holds("written")
 def roles_from_admins_or_default(sim: Simulation, write: Write) -> str | None:
     """Roles come from an admin, or are exactly the default."""
     if write.table != USERS or write.new is None:
@@ -126,21 +137,14 @@ def no_half_records(sim: Simulation, write: Write) -> str | None:
 def debts_move_by_the_table(sim: Simulation, write: Write) -> str | None:
     """What is owed moves only as the protocol says: it never comes back on a provisioned user, and since when it is
     owed never changes."""
-    if write.table != USERS or write.new is None:
+    if write.table != USERS or write.new is None or write.old is None:
         return None
-    old, new, moved = (
-        write.before("cognitoSub"),
-        write.after("cognitoSub"),
-        f"{write.kind_before} -> {write.kind_after}",
-    )
-    here = f"{write.label}: {moved} on {write.key}"
+    relinked = write.before("cognitoSub") != write.after("cognitoSub")
+    here = f"{write.label}: {write.kind_before or 'nothing'} -> {write.kind_after or 'nothing'} on {write.key}"
     if write.role == "admin":
-        return (
-            here
-            if old != new or any(write.before(n) != write.after(n) for n in ("owed", "owedSince", "dueAt"))
-            else None
-        )
-    if old != new:
+        touched = any(write.before(name) != write.after(name) for name in ("owed", "owedSince", "dueAt"))
+        return here if relinked or touched else None
+    if relinked:
         return None if write.kind_after == "emit" else here
     if write.kind_before and write.kind_after and write.before("owedSince") != write.after("owedSince"):
         return f"{here}: owedSince moved"

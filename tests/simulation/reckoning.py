@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import partial
+from typing import Any
 
 from tests.fakes import SiteLog
 from tests.simulation import actors
 from tests.simulation.schedules import Schedule, Spot, Step
 from tests.simulation.simulation import Simulation
-from tests.world import BUS, USERS
+from tests.world import BUS, PROFILES, USERS
 
 ROUNDS = 30
 GRACE = 600.0
@@ -30,7 +30,8 @@ class Verdict:
 
 def play(schedule: Schedule, sites: SiteLog | None = None) -> Verdict:
     with Simulation(schedule, sites) as sim:
-        actors.start(sim)
+        for step in schedule.steps:
+            actors.start(sim, step)
         sim.run()
         calm_down(sim)
         come_to_rest(sim)
@@ -68,8 +69,7 @@ def come_to_rest(sim: Simulation) -> None:
 
 
 def act(sim: Simulation, step: Step) -> None:
-    role, play_step = actors.KINDS[step.kind]
-    sim.scheduler.start(sim.person(step.label, role), partial(play_step, sim, step))
+    actors.start(sim, step)
     sim.run()
 
 
@@ -92,11 +92,21 @@ def redrive(sim: Simulation) -> None:
 
 def replay(sim: Simulation) -> None:
     before = effort(sim)
-    events = [event for event in list(sim.events.events) if event["detail-type"] == "UserSignedUp"]
+    events = [event for event in list(sim.events.events) if is_ready(sim, event)]
     for _ in range(2):
         sim.events.replay(BUS, events)
     sim.run()
     sim.history.ask("replayed", before, effort(sim))
+
+
+def is_ready(sim: Simulation, event: dict[str, Any]) -> bool:
+    """A signup whose user is provisioned and owes nothing."""
+    sub = event["detail"]["data"]["cognitoSub"]
+    keys = sim.history.holders[sub]
+    done = sim.text(PROFILES, sub, "provisioningStatus") == "ready" and not any(
+        "owed" in sim.item(USERS, k) for k in keys
+    )
+    return event["detail-type"] == "UserSignedUp" and bool(keys) and done
 
 
 def effort(sim: Simulation) -> list[int]:

@@ -1,0 +1,79 @@
+"""What a mutant is, and the words in which its schedule is written."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from typing import Any
+
+import pytest
+
+from tests.simulation.edits import Change
+from tests.simulation.schedules import Person, Schedule, Spot, Step
+
+HOUR = 3600.0
+NIA = Person("nia", "nia@example.com")
+NIA_AGAIN = replace(NIA, number=1)
+OMAR, PIA, QUIN = (Person(name, f"{name}@example.com") for name in ("omar", "pia", "quin"))
+ONE_RECEIVE = {"MAX_RECEIVE_COUNT": "1"}
+"""What fails is dead-lettered at once, so that only what the schedule sends comes later."""
+TWICE = {"calls": (0.0, 0.0)}
+"""Cognito calls twice at once: two messages, two workers."""
+
+
+@dataclass(frozen=True)
+class Mutant:
+    """`caught_by`: the invariants that notice. `alone`: and no other does."""
+
+    name: str
+    without: str
+    changes: tuple[Change, ...]
+    schedule: Schedule
+    caught_by: frozenset[str]
+    alone: bool
+
+    @contextmanager
+    def at_work(self) -> Iterator[None]:
+        with pytest.MonkeyPatch.context() as patch:
+            for change in self.changes:
+                change.apply(patch)
+            yield
+
+
+@dataclass(frozen=True)
+class Covered:
+    """A guard that another one covers: without it, the same schedule breaks nothing, and here is why."""
+
+    name: str
+    changes: tuple[Change, ...]
+    schedule: Schedule
+    why: str
+
+    at_work = Mutant.at_work
+
+
+def mutant(name: str, without: str, *changes: Change, on: Schedule, only: str = "", by: tuple[str, ...] = ()) -> Mutant:
+    return Mutant(name, without, changes, on, frozenset((only,) if only else by), bool(only))
+
+
+def at(seconds: float, kind: str, who: Person | None = None, **args: Any) -> Step:
+    return Step(seconds, kind, who, args)
+
+
+def plan(
+    *steps: Step,
+    faults: Mapping[str, str] | None = None,
+    waits: Mapping[str, float] | None = None,
+    settings: Mapping[str, str] | None = None,
+) -> Schedule:
+    """`faults` and `waits` by `worker-1 ProfileTable.mark_ready`. Steps are numbered as they stand."""
+    numbered = tuple(replace(step, number=number) for number, step in enumerate(steps, 1))
+    strikes = {_spot(place): fault for place, fault in (faults or {}).items()}
+    pauses = {_spot(place): seconds for place, seconds in (waits or {}).items()}
+    return Schedule(numbered, faults=strikes, waits=pauses, settings=settings or {})
+
+
+def _spot(place: str) -> Spot:
+    process, _, call = place.partition(" ")
+    return process, call

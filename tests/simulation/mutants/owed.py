@@ -1,0 +1,252 @@
+"""The rows of the protocol's first "why each" table: what is owed, by whom and in which order it moves."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from onramp.adapters.users import UserTable
+from onramp.domain.users import Claim
+from onramp.signup import Refused, Written
+from tests.simulation.edits import Edit, Value
+from tests.simulation.mutants.mutant import HOUR, NIA, NIA_AGAIN, ONE_RECEIVE, TWICE, Covered, at, mutant, plan
+from tests.simulation.mutants.naive import CLAIM, OWING_NOTHING
+
+LEDGER = "onramp.adapters.owed:OwedLedger"
+PROVISION = "onramp.enrich:Enrich._provision"
+GIVE_UP = "onramp.enrich:Enrich._give_up"
+EMIT = "onramp.reconcile:Reconcile.emit"
+SETTLE = "    self.ledger.settle(user)\n"
+PUBLISH = "    self.publisher.publish(user_provisioned(profile, pool, at=now, correlation_id=correlation))\n"
+HAND_OVER = "    self.ledger.hand_to_operator(user)\n"
+WITHOUT_SUB = Edit(f"{LEDGER}._update", '"cognitoSub = :sub"', '"(cognitoSub = :sub OR attribute_exists(userId))"')
+ALWAYS = "(begins_with(owed, :emit) OR attribute_exists(userId))"
+LOST = {"bus-1 deliver": "lost", "bus-2 deliver": "lost"}
+A_SLOW = {"worker-1 ProfileTable.mark_ready": 40.0}
+B_REFUSED = {"worker-2 RevenueCatSubscribers.ensure": "refused"}
+_claim = UserTable.claim
+
+
+def in_two_writes(self: UserTable, claim: Claim) -> Written | Refused:
+    answer = _claim(self, claim)
+    if isinstance(answer, Written):
+        self.client.update_item(
+            TableName=self.table,
+            Key={"userId": {"S": claim.user_id}},
+            UpdateExpression="SET owed = :owed, owedSince = :now, dueAt = :due",
+            ExpressionAttributeValues={
+                ":owed": {"S": claim.owed},
+                ":now": {"N": str(claim.at)},
+                ":due": {"N": str(claim.due_at)},
+            },
+        )
+    return answer
+
+
+def whole_item(sim: Any, step: Any) -> None:
+    """Get, change, put: whatever was written in between is gone."""
+    dynamodb, key = sim.clients["dynamodb"], {"userId": {"S": step.args["email"]}}
+    item = dynamodb.get_item(TableName="UsersTable", Key=key, ConsistentRead=True)["Item"]
+    dynamodb.put_item(TableName="UsersTable", Item=item | {"roles": {"L": [{"S": step.args["role"]}]}})
+
+
+MUTANTS = (
+    mutant(
+        "claim_again",
+        "1: condition (two calls overlap, the worker finishes, the second puts `emit` back)",
+        Edit(CLAIM, "{'cognitoSub' if claim.may_link else 'userId'}", "nothing"),
+        on=plan(at(0, "sign_up", NIA, calls=(0.0, 3.0))),
+        only="debts_move_by_the_table",
+    ),
+    mutant(
+        "roles_by_plain_set",
+        "1: if_not_exists(roles)",
+        Edit("onramp.adapters.users:_CLAIM", "if_not_exists(#roles, :roles)", ":roles"),
+        on=plan(at(0, "pre_create", email=NIA.email, role="manager"), at(9, "sign_up", NIA)),
+        only="admin_fields_untouched",
+    ),
+    mutant(
+        "emit_in_a_second_write",
+        "1: `emit` in the same write",
+        *OWING_NOTHING,
+        Value(CLAIM, in_two_writes),
+        on=plan(at(0, "sign_up", NIA), faults={"sign_up-1/call-1 signup.SignUp._settle": "killed_before"}),
+        by=("nobody_uncounted", "no_half_records", "both_news_are_heard", "redrives_repair"),
+    ),
+    mutant(
+        "flip_before_emit",
+        "3: emit first",
+        Edit(EMIT, "heard = self._published(ten, correlation_id)", "heard = ten"),
+        Edit(EMIT, "len(heard)", "len(self._published(ten, correlation_id))"),
+        on=plan(
+            at(0, "sign_up", NIA),
+            at(400, "reconcile"),
+            faults={
+                "sign_up-1/call-1 EventBus.publish": "not_sent",
+                "reconcile-2/run EventBus.publish": "killed_before",
+            },
+        ),
+        only="both_news_are_heard",
+    ),
+    mutant(
+        "flip_whatever_is_owed",
+        "3, 4: `emit` (A slow, B finishes, A flips)",
+        Value("onramp.adapters.owed:_EMIT", ALWAYS),
+        on=plan(
+            at(0, "sign_up", NIA, **TWICE),
+            waits={"worker-1 StripeCustomers.create": 30},
+            faults={"worker-1 StripeCustomers.create": "server_error"},
+        ),
+        only="debts_move_by_the_table",
+    ),
+    mutant(
+        "flip_hides_the_operators_case",
+        "3, 4: `emit` (A slow, B is refused, A flips)",
+        Value("onramp.adapters.owed:_EMIT", ALWAYS),
+        on=plan(
+            at(0, "sign_up", NIA, **TWICE),
+            waits={"worker-1 StripeCustomers.create": 30},
+            faults={
+                "worker-1 StripeCustomers.create": "server_error",
+                "worker-2 RevenueCatSubscribers.ensure": "refused",
+            },
+        ),
+        only="debts_move_by_the_table",
+    ),
+    mutant(
+        "settle_whoever_it_is",
+        "3-6: cognitoSub = :sub",
+        WITHOUT_SUB,
+        on=plan(
+            at(0, "sign_up", NIA),
+            at(5, "sign_up", NIA_AGAIN),
+            at(9, "relink", email=NIA.email, to=NIA_AGAIN),
+            waits={"worker-1 OwedLedger.settle": 50},
+        ),
+        by=("nobody_uncounted", "both_news_are_heard", "redrives_repair"),
+    ),
+    mutant(
+        "operator_only_from_what_was_read",
+        "5: emit OR enrich",
+        Edit(f"{LEDGER}.hand_to_operator", '":emit": "emit#", ":enrich": "enrich#"', '":read": user.owed'),
+        Edit(f"{LEDGER}.hand_to_operator", "_EMIT_OR_ENRICH", '"owed = :read"'),
+        on=plan(
+            at(0, "sign_up", NIA),
+            at(305, "reconcile"),
+            waits={"bus-1 deliver": 295, "worker-1 ProfileTable.mark_failed": 30},
+            faults={"worker-1 RevenueCatSubscribers.ensure": "refused", "bus-2 deliver": "lost"},
+        ),
+        only="given_up_is_shown",
+    ),
+    mutant(
+        "operator_before_letter",
+        "5: status and dead letter before the flip",
+        Edit(GIVE_UP, HAND_OVER, ""),
+        Edit(
+            GIVE_UP,
+            "    if not self.profiles.mark_failed(sub, now):\n",
+            f"{HAND_OVER}    if not self.profiles.mark_failed(sub, now):\n",
+        ),
+        on=plan(at(0, "sign_up", NIA), faults={"worker-1 RevenueCatSubscribers.ensure": "refused"}),
+        only="operator_sees_why",
+    ),
+    mutant(
+        "settle_only_what_was_read",
+        "6: whatever is owed",
+        Edit(
+            f"{LEDGER}.settle",
+            '"REMOVE owed, owedSince, dueAt"',
+            '"REMOVE owed, owedSince, dueAt", "owed = :read", {":read": user.owed}',
+        ),
+        on=plan(at(0, "sign_up", NIA, **TWICE), waits=A_SLOW, faults=B_REFUSED),
+        only="provisioned_owes_nothing",
+    ),
+    mutant(
+        "settle_before_the_event",
+        "6: ready, emit, remove",
+        Edit(PROVISION, PUBLISH + SETTLE, SETTLE + PUBLISH),
+        on=plan(at(0, "sign_up", NIA), faults={"worker-1 EventBus.publish": "killed_before"}),
+        only="both_news_are_heard",
+    ),
+    mutant(
+        "settle_before_ready",
+        "6: ready, emit, remove",
+        Edit(PROVISION, SETTLE, ""),
+        Edit(PROVISION, "    profile = self.profiles.mark_ready", SETTLE + "    profile = self.profiles.mark_ready"),
+        on=plan(at(0, "sign_up", NIA)),
+        only="nobody_uncounted",
+    ),
+    mutant(
+        "send_before_claim",
+        "7: claim, then send",
+        Edit(
+            "onramp.reconcile:Reconcile.queue_again",
+            "if self._is_due(user) and self._claimed(user)]",
+            "if self._is_due(user)]",
+        ),
+        Edit("onramp.reconcile:Reconcile.queue_again", "len(ours)", "sum(map(self._claimed, ours))"),
+        on=plan(
+            at(0, "sign_up", NIA),
+            at(400, "reconcile"),
+            at(13 * HOUR, "reconcile"),
+            at(13 * HOUR, "reconcile"),
+            faults=LOST,
+        ),
+        only="queued_once_a_day",
+    ),
+    mutant(
+        "redrive_whatever_is_owed",
+        "8: `operator`",
+        Edit(
+            "tests.simulation.operators:Redrive.flip",
+            "begins_with(owed, :operator)",
+            "(begins_with(owed, :operator) OR attribute_exists(userId))",
+        ),
+        on=plan(
+            at(0, "sign_up", NIA, **TWICE),
+            at(20, "redrive"),
+            waits={**A_SLOW, "redrive-2 operators.write": 40},
+            faults=B_REFUSED,
+        ),
+        only="debts_move_by_the_table",
+    ),
+    mutant(
+        "redrive_only_from_the_letters",
+        "8: from the table too",
+        Edit("tests.simulation.operators:redrive_from_table", "for shard in range(SHARDS)", "for shard in range(0)"),
+        on=plan(
+            at(0, "sign_up", NIA),
+            at(99, "empty_dead_letters"),
+            faults={"worker-1 RevenueCatSubscribers.ensure": "refused"},
+        ),
+        only="redrives_repair",
+    ),
+    mutant(
+        "nobody_heals_the_ready",
+        "9",
+        Edit(
+            "onramp.reconcile:Reconcile.heal_ready",
+            "if (found := profiles.get(str(user.cognito_sub))) and found.ready",
+            "if False",
+        ),
+        on=plan(
+            at(0, "sign_up", NIA, **TWICE),
+            waits=A_SLOW,
+            faults={**B_REFUSED, "worker-1 EventBus.publish": "killed_before"},
+            settings=ONE_RECEIVE,
+        ),
+        only="everybody_ends",
+    ),
+    mutant(
+        "admin_puts_the_whole_item",
+        "11, 12: named attributes",
+        Value("tests.simulation.actors:edit", whole_item),
+        on=plan(
+            at(0, "pre_create", email=NIA.email, role="manager"),
+            at(5, "edit", email=NIA.email, role="admin"),
+            at(6, "sign_up", NIA),
+            waits={"edit-2 dynamodb.put_item": 60},
+        ),
+        by=("sub_set_once", "debts_move_by_the_table"),
+    ),
+)
+COVERED: tuple[Covered, ...] = ()

@@ -1,0 +1,129 @@
+"""One mutant for each promise that no mutant above breaks alone."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from onramp.domain.users import Names
+from tests.simulation.edits import Edit, HandlerChange, Value
+from tests.simulation.mutants.mutant import HOUR, NIA, OMAR, PIA, QUIN, at, mutant, plan
+from tests.simulation.schedules import Person
+
+LATER = {f"bus-{number} deliver": HOUR for number in range(1, 7)}
+
+
+def whole_batch(handler: Any) -> None:
+    report = handler.process_partial_response
+
+    def all_or_nothing(event: Any, **more: Any) -> Any:
+        answer = report(event=event, **more)
+        ids = [{"itemIdentifier": record["messageId"]} for record in event["Records"]]
+        return {"batchItemFailures": ids if answer["batchItemFailures"] else []}
+
+    handler.process_partial_response = all_or_nothing
+
+
+MUTANTS = (
+    mutant(
+        "address_as_it_came",
+        "one record per canonical e-mail",
+        Edit("onramp.domain.identity:canonical_email", "return value.lower()", "return value"),
+        Value("onramp.domain.claims:canonical_email", lambda value: value),
+        on=plan(at(0, "sign_up", Person("nia", "Nia@example.com"))),
+        only="one_record_per_address",
+    ),
+    mutant(
+        "links_whoever_may_create",
+        "1: attribute_not_exists(userId) where the trust table only lets it create",
+        Edit("onramp.adapters.users:UserTable.claim", "'cognitoSub' if claim.may_link else 'userId'", "'cognitoSub'"),
+        on=plan(
+            at(0, "pre_create", email=NIA.email, role="admin"),
+            at(9, "sign_up", Person("nia", NIA.email, "google_unverified")),
+        ),
+        only="claimed_by_whom_may",
+    ),
+    mutant(
+        "roles_from_elsewhere",
+        "roles only from admins or exactly the default",
+        Value("onramp.adapters.users:DEFAULT_ROLES", ("admin",)),
+        on=plan(at(0, "sign_up", NIA)),
+        only="roles_from_admins_or_default",
+    ),
+    mutant(
+        "heal_without_the_index",
+        "one sub on at most one record",
+        Edit("onramp.heal:Heal._has_record", "self.records.holder_of(sub)", "None"),
+        on=plan(at(0, "sign_up", NIA), at(HOUR, "change_email", NIA, to="nia.new@example.com")),
+        only="sub_set_once",
+    ),
+    mutant(
+        "flip_makes_half_a_record",
+        "every update carries cognitoSub = :sub",
+        Value("onramp.adapters.owed:_EMIT", "(begins_with(owed, :emit) OR attribute_not_exists(userId))"),
+        Edit(
+            "onramp.adapters.owed:OwedLedger._update",
+            '"cognitoSub = :sub"',
+            '"(cognitoSub = :sub OR attribute_not_exists(userId))"',
+        ),
+        on=plan(
+            at(0, "sign_up", NIA),
+            at(9, "delete", email=NIA.email),
+            waits={"worker-1 StripeCustomers.create": 30},
+            faults={"worker-1 StripeCustomers.create": "server_error"},
+        ),
+        only="no_half_records",
+    ),
+    mutant(
+        "one_fails_all_fail",
+        "a poison message fails alone",
+        HandlerChange("enrich_profile", whole_batch),
+        on=plan(
+            at(0, "sign_up", NIA),
+            at(0, "sign_up", OMAR),
+            at(5, "sign_up", PIA),
+            at(5, "sign_up", QUIN),
+            waits={"worker-1 UserTable.get": 20, "worker-2 UserTable.get": 20},
+            faults={"worker-3 UserTable.get": "server_error"},
+        ),
+        only="poison_fails_alone",
+    ),
+    mutant(
+        "failure_acknowledged",
+        "acknowledged only after durable",
+        Edit(
+            "onramp.enrich:Enrich._retry",
+            "raise RetryLater(error, delay, sub) from error",
+            'return Result("lost", sub)',
+        ),
+        on=plan(at(0, "sign_up", NIA), faults={"worker-1 StripeCustomers.create": "server_error"}),
+        only="acknowledged_only_after_durable",
+    ),
+    mutant(
+        "too_many_requests_are_final",
+        "only refusals are final",
+        Edit("onramp.adapters.stripe:_translated", "case 409 | 429:", "case 409:"),
+        on=plan(at(0, "sign_up", NIA), faults={"worker-1 StripeCustomers.create": "throttled"}),
+        only="only_refusals_are_final",
+    ),
+    mutant(
+        "emitted_at_every_run",
+        "emissions are bounded",
+        Edit("onramp.reconcile:Reconcile.emit", "for user in heard:", "for user in ():"),
+        on=plan(at(0, "sign_up", NIA), *(at(400 * run, "reconcile") for run in range(1, 6)), waits=LATER),
+        only="emissions_bounded",
+    ),
+    mutant(
+        "operator_not_counted",
+        "what is owed is told by kind",
+        Edit("onramp.reconcile:Reconcile.survey", "kind: len(found)", "kind: len(found) * (kind != Owed.OPERATOR)"),
+        on=plan(at(0, "sign_up", NIA), faults={"worker-1 RevenueCatSubscribers.ensure": "refused"}),
+        only="gauges_tell_the_truth",
+    ),
+    mutant(
+        "names_from_custom_attributes",
+        "nothing from custom attributes",
+        Value("onramp.domain.claims:_names", lambda attributes: Names(attributes.get("custom:roles"))),
+        on=plan(at(0, "sign_up", NIA)),
+        only="nothing_tainted",
+    ),
+)

@@ -1,0 +1,126 @@
+"""The protocol's Stripe section: the stored intent, its three ages, and what burns it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from onramp.adapters.profiles import ProfileTable
+from onramp.domain.users import Intent, Profile
+from tests.simulation.edits import Edit, Value
+from tests.simulation.mutants.mutant import HOUR, NIA, ONE_RECEIVE, Covered, at, mutant, plan
+
+STRIPE = "onramp.enrichers.stripe:StripeCustomer"
+UNANSWERED = {"worker-1 StripeCustomers.create": "not_sent"}
+RESTORED = (at(60, "sign_up", NIA), at(30 * HOUR, "restore", NIA))
+
+
+def by_add(self: ProfileTable, sub: str, burnt: Intent, intent: Intent) -> Profile:
+    """Counts the epoch up, whoever else does so too."""
+    add = "ADD #provisioning.stripeIntent.epoch :one"
+    epoch = self._update(sub, add, {":one": 1})[1].intent.epoch  # type: ignore[union-attr]
+    fresh = replace(intent, epoch=epoch, key=f"{intent.key.rpartition('/')[0]}/{epoch}")
+    return self._store_intent(sub, fresh, "attribute_exists(userId)", {})
+
+
+def refreshing(self: Any, user: Any, intent: Intent, *, last: bool) -> Any:
+    """The time of the latest attempt instead of the first."""
+    now = replace(intent, created_at=self.clock())
+    self.intents.store_next_intent(user.cognito_sub, intent, now)
+    return self.customers.create(intent.body, intent.key)
+
+
+MUTANTS = (
+    mutant(
+        "no_quiet_hour",
+        "20 to 21 h old: neither",
+        Value("onramp.enrichers.stripe:KEY_IS_GONE", 20 * 3_600_000),
+        on=plan(
+            at(0, "sign_up", NIA),
+            at(20 * HOUR - 10, "replay", NIA),
+            at(20 * HOUR + 3, "replay", NIA),
+            faults={**UNANSWERED, "worker-2 StripeCustomers.create": "late"},
+            settings=ONE_RECEIVE,
+        ),
+        only="one_stripe_customer",
+    ),
+    mutant(
+        "no_look_after_the_keys_life",
+        "older than 21 h: list",
+        Edit(f"{STRIPE}._proceed", "self._adopt(intent) or self._next(user, intent)", "self._next(user, intent)"),
+        on=plan(
+            at(0, "sign_up", NIA),
+            at(25 * HOUR, "replay", NIA),
+            faults={"worker-1 StripeCustomers.create": "lost_reply"},
+            settings=ONE_RECEIVE,
+        ),
+        only="one_stripe_customer",
+    ),
+    mutant(
+        "time_refreshed",
+        "the time is never refreshed",
+        Value(f"{STRIPE}._post", refreshing),
+        on=plan(
+            at(0, "sign_up", NIA),
+            at(19 * HOUR, "replay", NIA),
+            at(38 * HOUR, "replay", NIA),
+            faults={"worker-1 StripeCustomers.create": "lost_reply", "worker-2 StripeCustomers.create": "throttled"},
+            settings=ONE_RECEIVE,
+        ),
+        only="one_stripe_customer",
+    ),
+    mutant(
+        "no_look_on_a_restored_table",
+        "no intent, but linked long ago: list first",
+        Edit(f"{STRIPE}._first", "> KEY_IS_SAFE", "< 0"),
+        on=plan(*RESTORED),
+        only="one_stripe_customer",
+    ),
+    mutant(
+        "first_500_burns",
+        "only a replayed 500 proves a key dead",
+        Edit("onramp.adapters.stripe:_translated", "ReplayedFailure() if replayed else", "ReplayedFailure() or"),
+        on=plan(at(0, "sign_up", NIA), faults={"worker-1 StripeCustomers.create": "failed_late"}),
+        only="one_stripe_customer",
+    ),
+    mutant(
+        "refusal_burns_nothing",
+        "a definite 4xx burns the intent",
+        Edit(f"{STRIPE}._post", "replace(intent, created_at=BURNT)", "intent"),
+        on=plan(
+            at(0, "sign_up", NIA),
+            at(1, "refuse", of="stripe", match="name=Nia"),
+            at(99, "edit", email=NIA.email, role="manager", name="Mended"),
+            waits={"bus-1 deliver": 9},
+        ),
+        by=("redrives_repair",),
+    ),
+    mutant(
+        "adopted_by_address_alone",
+        "never by e-mail alone",
+        Edit(f"{STRIPE}._adopt", "if all(", "if True or all("),
+        on=plan(at(0, "strangers", NIA, count=1), *RESTORED),
+        only="stripe_ids_are_ours",
+    ),
+    mutant(
+        "first_page_only",
+        "list all pages",
+        Edit("onramp.adapters.stripe:StripeCustomers.with_email", "while page.has_more and page.data", "while False"),
+        on=plan(*RESTORED, at(99, "strangers", NIA, count=120)),
+        only="one_stripe_customer",
+    ),
+    mutant(
+        "next_epoch_by_add",
+        "next epoch: a computed value, never ADD",
+        Value("onramp.adapters.profiles:ProfileTable.store_next_intent", by_add),
+        on=plan(
+            at(0, "sign_up", NIA),
+            at(22 * HOUR, "replay", NIA),
+            at(22 * HOUR, "replay", NIA),
+            faults=UNANSWERED,
+            settings=ONE_RECEIVE,
+        ),
+        only="one_stripe_customer",
+    ),
+)
+COVERED: tuple[Covered, ...] = ()
