@@ -23,6 +23,18 @@ PAGE = 60  # Cognito's most
 class UserPools:
     client: CognitoIdentityProviderClient
 
+    def matching(self, user_pool_id: str, attribute: str, value: str) -> list[Listed]:
+        """Users whose attribute is exactly this. Filtered pages, too, may be empty without being the last."""
+        quoted = value.replace("\\", "\\\\").replace('"', '\\"')
+        found: list[Listed] = []
+        with retryable("list_users"):
+            pages = self.client.get_paginator("list_users").paginate(
+                UserPoolId=user_pool_id, Filter=f'{attribute} = "{quoted}"'
+            )
+            for page in pages:
+                found += [_listed(user_pool_id, row) for row in page.get("Users", [])]
+        return found
+
     def page(self, user_pool_id: str, token: str | None) -> Page:
         """A page may be empty without being the last. Raises TokenExpired, RetryableError."""
         after: Any = {"PaginationToken": token} if token else {}

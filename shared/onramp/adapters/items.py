@@ -41,14 +41,18 @@ def _plain(value: Any) -> Any:
     return value
 
 
-def get_many(client: DynamoDBClient, table: str, keys: Sequence[str]) -> Iterator[dict[str, Any]]:
-    """The items with these `userId`s, read consistently; absent ones are left out. Raises RetryableError.
+def get_many(client: DynamoDBClient, table: str, user_ids: Sequence[str]) -> Iterator[dict[str, Any]]:
+    """The items with these `userId`s, read consistently; absent ones are left out. Raises RetryableError."""
+    return get_items(client, table, [{"userId": {"S": user_id}} for user_id in dict.fromkeys(user_ids)])
+
+
+def get_items(client: DynamoDBClient, table: str, keys: Sequence[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+    """The same by whole keys, each given once.
 
     DynamoDB may leave keys unprocessed, under load or beyond 16 MB: they are asked for again.
     """
-    distinct = list(dict.fromkeys(keys))
-    for start in range(0, len(distinct), READ_BATCH):
-        wanted: Any = [{"userId": {"S": key}} for key in distinct[start : start + READ_BATCH]]
+    for start in range(0, len(keys), READ_BATCH):
+        wanted: Any = keys[start : start + READ_BATCH]
         for _ in range(READ_ATTEMPTS):
             with retryable("batch_get"):
                 request: Any = {table: {"Keys": wanted, "ConsistentRead": True}}

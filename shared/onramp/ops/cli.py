@@ -15,7 +15,7 @@ from typer.exceptions import TyperException
 
 from onramp.domain.errors import RetryableError
 from onramp.local.errors import LocalStackError
-from onramp.ops import attach_commands, audit_commands, dlq_commands, doctor_commands, local_commands
+from onramp.ops import attach_commands, audit_commands, backfill_commands, dlq_commands, doctor_commands, local_commands
 from onramp.ops.demo import demo
 from onramp.ops.desk import Desk
 from onramp.ops.errors import DeskError, explained
@@ -39,6 +39,7 @@ app.command(epilog=EVERYWHERE)(doctor_commands.doctor)
 app.command(epilog=EVERYWHERE)(attach_commands.attach)
 app.command(epilog=EVERYWHERE)(attach_commands.detach)
 app.add_typer(dlq_commands.app, name="dlq", epilog=EVERYWHERE)
+app.command(epilog=EVERYWHERE)(backfill_commands.backfill)
 app.command(epilog=EVERYWHERE)(audit_commands.audit)
 
 

@@ -1,0 +1,41 @@
+"""What a backfill found or did, as data and for a person."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from onramp.ops.backfill.refusals import is_refusal
+from onramp.ops.causes import reason_of
+from onramp.ops.judgement import CREATE, HAS_RECORD, LINK
+from onramp.ops.output import Output
+
+FIRST = (CREATE, LINK, HAS_RECORD)
+
+
+def report(pools: Sequence[str], found: Mapping[str, int], *, applied: bool, not_taken: int) -> dict[str, Any]:
+    """The same for the same pool, whenever it is asked: nothing in it tells one run from another."""
+    known = {outcome: found.get(outcome, 0) for outcome in FIRST}
+    others = {outcome: found[outcome] for outcome in sorted(found) if outcome not in known and found[outcome]}
+    return {
+        "applied": applied,
+        "pools": list(pools),
+        "users": sum(found.values()),
+        "found": known | others,
+        "refused": sum(count for outcome, count in others.items() if is_refusal(outcome)),
+        "skipped": sum(count for outcome, count in others.items() if outcome.startswith("skipped_")),
+        "eventsLeftToTheReconciler": not_taken,
+    }
+
+
+def show(out: Output, data: Mapping[str, Any]) -> None:
+    done = {CREATE: "created", LINK: "linked"} if data["applied"] else {}
+    rows = [(done.get(outcome, outcome), f"{count:,}", _why(outcome)) for outcome, count in data["found"].items()]
+    title = "brought in" if data["applied"] else "dry run: nothing was written"
+    out.table(["users", "how many", "why"], [*rows, ("in all", f"{data['users']:,}", None)], title=title)
+    if data["eventsLeftToTheReconciler"]:
+        out.line(f"The bus did not take {data['eventsLeftToTheReconciler']:,} events: the reconciler emits them.")
+
+
+def _why(outcome: str) -> str | None:
+    return None if outcome in FIRST else reason_of(outcome).why

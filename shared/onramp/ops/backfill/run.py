@@ -1,0 +1,57 @@
+"""One backfill from its start, or from where an interrupted one stood, to its end."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+from onramp.ops.backfill.checkpoint import Checkpoints, State
+from onramp.ops.backfill.refusals import Refusals
+from onramp.ops.backfill.walk import Walk
+from onramp.sweep import TokenExpired
+
+
+@dataclass(slots=True)
+class Backfill:
+    """`walk` makes the walk of a run that began at the given time. `checkpoints` None: a dry run, from the start."""
+
+    pools: Sequence[str]
+    rules: str
+    walk: Callable[[int], Walk]
+    checkpoints: Checkpoints | None
+    refusals: Refusals
+    clock: Callable[[], int]
+    restarted: bool = False
+
+    def start(self, *, resume: bool) -> State:
+        """Where to begin: the checkpoint, unless there is none, or the file of refusals would not be whole."""
+        state = self.checkpoints.load(self.rules) if self.checkpoints and resume else None
+        if state and state.pool in self.pools and self.refusals.open(state.csv_bytes, begun=state.users > 0):
+            return state
+        return self._anew(self.clock())
+
+    def _anew(self, started_at: int) -> State:
+        self.refusals.open(0, begun=False)
+        return State(self.rules, started_at, self.pools[0])
+
+    def __call__(self, state: State) -> Iterator[State]:
+        """Yields after every page; the last one says everything. Raises RetryableError: run it again."""
+        try:
+            yield from self._through(state)
+        except TokenExpired:  # Cognito's page tokens are short-lived: from the first page on, most is found done
+            self.restarted = True
+            yield from self._through(self._anew(state.started_at))
+        finally:
+            self.refusals.close()
+
+    def _through(self, state: State) -> Iterator[State]:
+        walk = self.walk(state.started_at)
+        following = dict(zip(self.pools, [*self.pools[1:], ""], strict=True))
+        while pool := state.pool:
+            for done in walk(pool, state.token):
+                state = state.after(done, following[pool], self.refusals.write(done.users))
+                if self.checkpoints:
+                    self.checkpoints.save(state)
+                yield state
+        if self.checkpoints:
+            self.checkpoints.clear()
