@@ -33,7 +33,7 @@ class Refusals:
     _file: TextIO | None = None
 
     def open(self, length: int, *, begun: bool) -> bool:
-        """Goes on after `length` bytes, 0 for a new file. False where the file is not that of the run that has begun."""
+        """Goes on after `length` bytes, 0 for a new file. False where it is not that of the run that has begun."""
         if self.path is None:
             return True
         try:

@@ -45,13 +45,17 @@ class Backfill:
             self.refusals.close()
 
     def _through(self, state: State) -> Iterator[State]:
+        self._save(state)  # at once: whoever goes on after a death must know since when users are this run's own
         walk = self.walk(state.started_at)
         following = dict(zip(self.pools, [*self.pools[1:], ""], strict=True))
         while pool := state.pool:
             for done in walk(pool, state.token):
                 state = state.after(done, following[pool], self.refusals.write(done.users))
-                if self.checkpoints:
-                    self.checkpoints.save(state)
+                self._save(state)
                 yield state
         if self.checkpoints:
             self.checkpoints.clear()
+
+    def _save(self, state: State) -> None:
+        if self.checkpoints:
+            self.checkpoints.save(state)
