@@ -23,6 +23,7 @@ from onramp.local.fakes.asgi import serve_fake
 from onramp.local.fakes.provider import FakeProvider
 from onramp.local.federation import federated_sign_in
 from onramp.local.gateway_faults import GatewayFault, GatewayFaults, InvalidGatewayFaultError
+from onramp.local.population import populate
 from onramp.local.put_events import put_events_layer
 from onramp.local.sqs_moves import SqsMoves
 from onramp.local.user_pool_updates import UserPoolUpdates
@@ -89,6 +90,8 @@ class Gateway:
                 self._faults.clear()
             case "POST", "federated-sign-in":
                 return await federated_sign_in(self._triggers, order)
+            case "POST", "users":
+                return populate(order)
             case _:
                 return aws_error("NotFound", f"no {method} {CONTROLS}{what} here", 404)
         return aws_reply(200, {})

@@ -15,7 +15,16 @@ from typer.exceptions import TyperException
 
 from onramp.domain.errors import RetryableError
 from onramp.local.errors import LocalStackError
-from onramp.ops import attach_commands, audit_commands, backfill_commands, dlq_commands, doctor_commands, local_commands
+from onramp.ops import (
+    attach_commands,
+    audit_commands,
+    backfill_commands,
+    dlq_commands,
+    doctor_commands,
+    local_commands,
+    replay_commands,
+    status_commands,
+)
 from onramp.ops.demo import demo
 from onramp.ops.desk import Desk
 from onramp.ops.errors import DeskError, explained
@@ -36,6 +45,8 @@ app = typer.Typer(
 app.add_typer(local_commands.app, name="local")
 app.command()(demo)
 app.command(epilog=EVERYWHERE)(doctor_commands.doctor)
+app.command(epilog=EVERYWHERE)(status_commands.status)
+app.command(epilog=EVERYWHERE)(replay_commands.replay)
 app.command(epilog=EVERYWHERE)(attach_commands.attach)
 app.command(epilog=EVERYWHERE)(attach_commands.detach)
 app.add_typer(dlq_commands.app, name="dlq", epilog=EVERYWHERE)

@@ -9,6 +9,9 @@ from typing import Any, NamedTuple, Protocol
 
 import urllib3
 
+from onramp.adapters.owed import OwedIndex
+from onramp.domain.users import Owed
+from onramp.ops.debts import Debts, survey
 from onramp.ops.desk import Desk
 
 LIVE = "live"
@@ -105,6 +108,11 @@ class Deployed:
             reply = self.client("sqs").get_queue_attributes(QueueUrl=self.outputs[output], AttributeNames=["All"])
             self._queues[output] = reply["Attributes"]
         return self._queues[output]
+
+    @cached_property
+    def debts(self) -> Mapping[Owed, Debts]:
+        """What is owed, by kind."""
+        return survey(OwedIndex(self.client("dynamodb"), self.outputs["UsersTableName"]))
 
     def deploy_with(self, **parameters: str) -> str:
         """The command that changes parameters of the stack."""

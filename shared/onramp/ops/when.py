@@ -14,10 +14,12 @@ _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
 def moment(text: str, now: int) -> int:
     """Unix milliseconds of `2026-11-20`, `2026-11-20T09:00Z` (UTC where no offset is given) or `2h`, so long ago.
 
+    What is so long ago is a whole second, as `clock` writes it.
+
     Raises DeskError.
     """
     if ago := _AGO.fullmatch(text.strip()):
-        return now - int(ago[1]) * _SECONDS[ago[2]] * 1000
+        return (now // 1000 - int(ago[1]) * _SECONDS[ago[2]]) * 1000
     try:
         parsed = datetime.fromisoformat(text.strip())
     except ValueError:
@@ -39,5 +41,5 @@ def lasting(millis: float) -> str:
 
 
 def clock(millis: int) -> str:
-    """`2026-11-20 09:00:00Z`."""
-    return f"{datetime.fromtimestamp(millis / 1000, UTC):%Y-%m-%d %H:%M:%SZ}"
+    """`2026-11-20T09:00:00Z`: as it may be given to an option again."""
+    return f"{datetime.fromtimestamp(millis / 1000, UTC):%Y-%m-%dT%H:%M:%SZ}"

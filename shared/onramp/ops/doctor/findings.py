@@ -41,19 +41,22 @@ def trouble(what: str, why: str, cure: str) -> Finding:
 
 
 def unchecked(error: Exception) -> Finding:
-    """A check that could not look: the permission it lacks, or what answered instead."""
+    """A check that could not look."""
+    return warning(
+        f"could not be checked: {reason(error)}",
+        "the doctor does not know whether this is well.",
+        "run it with credentials that may do this, or look by hand.",
+    )
+
+
+def reason(error: Exception) -> str:
+    """The permission that is lacking, or what answered instead."""
     cause = error.__cause__ if isinstance(error, RetryableError) else error
     match cause:
         case ClientError():
             code, message = str(cause.response["Error"].get("Code")), str(cause.response["Error"].get("Message"))
             found = _ACTION.search(message)
-            what = found[1] if found else f"{cause.operation_name} ({code})"
+            return f"{found[1]} is not allowed" if found else f"{cause.operation_name} ({code})"
         case BotoCoreError():
-            what = str(explained(cause))
-        case _:
-            what = str(error) or type(error).__name__
-    return warning(
-        f"could not be checked: {what}",
-        "the doctor does not know whether this is well.",
-        "run it with credentials that may do this, or look by hand.",
-    )
+            return str(explained(cause))
+    return str(error) or type(error).__name__

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from onramp.adapters.owed import OwedIndex
 from onramp.domain.users import Owed
-from onramp.ops.debts import survey
 from onramp.ops.deployment import Deployed
 from onramp.ops.doctor.findings import Finding, ok, trouble
 from onramp.ops.metrics import MINUTE
@@ -24,7 +22,7 @@ CURES = {Owed.EMIT: "onramp doctor --only bus --only reconciler", Owed.ENRICH: "
 
 def owed(stack: Deployed) -> Iterator[Finding]:
     now = stack.now()
-    for kind, debts in survey(OwedIndex(stack.client("dynamodb"), stack.outputs["UsersTableName"])).items():
+    for kind, debts in stack.debts.items():
         if debts.oldest is None or debts.due is None:
             continue
         many = f"{'at least ' if debts.at_least else ''}{debts.count:,}"

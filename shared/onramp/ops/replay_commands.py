@@ -1,0 +1,155 @@
+"""`onramp replay`: tell one consumer again from the archive, or every consumer from the table."""
+
+from __future__ import annotations
+
+import time
+import uuid
+from typing import Annotated
+
+import typer
+
+from onramp.adapters.eventbridge import EventBus
+from onramp.adapters.pacing import TokenBucket
+from onramp.domain.users import Owed, Status
+from onramp.ops.deployment import Deployed
+from onramp.ops.desk import Desk
+from onramp.ops.doctor.bus import RULE
+from onramp.ops.errors import DeskError, Trouble
+from onramp.ops.replay.archive import DONE, UNDER_WAY, Plan, Progress, Replays, Window
+from onramp.ops.replay.records import Query, Records
+from onramp.ops.replay.table import Checkpoint, Checkpoints, Emission
+from onramp.ops.when import clock, moment
+from onramp.reconcile import PUT_EVENTS
+
+POLL_SECONDS = 1.0
+ARCHIVED = "10m"  # the youngest that is sure to be in the archive
+
+
+def replay(
+    context: typer.Context,
+    start: Annotated[str, typer.Option("--from", help="2026-11-20T09:00Z, or 2h for two hours ago.")],
+    end: Annotated[
+        str, typer.Option("--to", help="Likewise.", show_default="ten minutes ago; with --from-table: now")
+    ] = "",
+    consumer: Annotated[
+        str | None, typer.Option(help="The rule to replay to.", show_default="the one of our own queue")
+    ] = None,
+    archive: Annotated[str | None, typer.Option(help="Where the bus has several.", show_default="its only one")] = None,
+    again: Annotated[bool, typer.Option("--again", help="Even what was replayed before; from the start.")] = False,
+    from_table: Annotated[
+        bool, typer.Option("--from-table", help="Re-emit from the records: to EVERY rule, by the time of linking.")
+    ] = False,
+    status: Annotated[Status | None, typer.Option(help="With --from-table: only profiles in this state.")] = None,
+    owed: Annotated[Owed | None, typer.Option(help="With --from-table: only who is owed this.")] = None,
+    rate: Annotated[float, typer.Option(min=0.1, help="With --from-table: events a second.")] = 50.0,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+) -> None:
+    """Deliver UserSignedUp again, to one rule from the archive, or from the table to all.
+
+    The eventId is the same as ever: consumers dedup on it, and our own worker acknowledges who is provisioned.
+
+    Example: onramp replay --from 3h --to 1h --consumer billing-signups
+    """
+    desk: Desk = context.obj
+    now = desk.now()
+    window = Window(moment(start, now), moment(end or ("0s" if from_table else ARCHIVED), now))
+    if not from_table:
+        if status or owed:
+            raise DeskError("the archive knows neither status nor what is owed: add --from-table.")
+        _from_archive(desk, window, consumer, archive, again=again, yes=yes)
+    elif consumer or archive:
+        raise DeskError("--from-table reaches every rule of the bus: leave --consumer and --archive out.")
+    else:
+        _from_table(desk, Query(window.start, window.end, status, owed), rate, again=again, yes=yes)
+
+
+def _from_archive(
+    desk: Desk, window: Window, consumer: str | None, archive: str | None, *, again: bool, yes: bool
+) -> None:
+    now, replays = desk.now(), Replays(desk.client("events"))
+    window.check(now)
+    plan = replays.plan(desk.output("EventBusName"), consumer or Deployed.of(desk).resource(RULE), window, archive, now)
+    attempt, found = replays.find(plan)
+    if found and found.state == DONE and not again:
+        raise DeskError(f"this window was replayed to {plan.rule} before: say --again to do it once more.")
+    if window.start < plan.kept_since:
+        desk.out.say(f"The archive keeps nothing older than {clock(plan.kept_since)}: before that, use --from-table.")
+    under_way = found is not None and found.state in UNDER_WAY
+    name = plan.name(attempt if under_way or not found else attempt + 1)
+    if under_way:
+        desk.out.say(f"{name} is under way already.")
+    else:
+        between = f"{clock(window.start)} to {clock(window.end)}"
+        desk.out.confirm(f"Replays {between} of {plan.archive} to the rule {plan.rule} alone.", yes=yes)
+    details = {"rule": plan.rule, "archive": plan.archive, "from": clock(window.start), "to": clock(window.end)}
+    with desk.audited("replay", **details) as entry:
+        if not under_way:
+            replays.start(plan, name)
+        entry.outcome["replay"] = name
+        last = _followed(desk, replays, plan, name)
+        entry.outcome["state"] = last.state
+        if last.state != DONE:
+            raise Trouble(f"the replay {name} ended as {last.state}: {last.reason or 'EventBridge does not say why'}.")
+    data = {**details, "replay": name, "state": last.state}
+    desk.out.result(data, lambda: desk.out.line(f"{name}: the window was replayed to {plan.rule}."))
+
+
+def _followed(desk: Desk, replays: Replays, plan: Plan, name: str) -> Progress:
+    """Until it ends. Ctrl-C ends the looking only."""
+    try:
+        with desk.out.progress() as bar:
+            task = bar.add_task("minutes replayed", total=(plan.window.end - plan.window.start) // 60_000)
+            while True:
+                found = replays.progress(plan, name) or Progress("STARTING", 0.0)
+                bar.update(task, completed=round(found.fraction * (plan.window.end - plan.window.start) / 60_000))
+                if found.state not in UNDER_WAY:
+                    return found
+                time.sleep(POLL_SECONDS)
+    except KeyboardInterrupt:
+        desk.out.say(f"It goes on by itself. To stop it: aws events cancel-replay --replay-name {name}")
+        raise
+
+
+def _from_table(desk: Desk, query: Query, rate: float, *, again: bool, yes: bool) -> None:
+    bus, dynamodb = desk.output("EventBusName"), desk.client("dynamodb")
+    records = Records(dynamodb, desk.output("UsersTableName"), desk.profiles)
+    checkpoints = Checkpoints(dynamodb, desk.output("OperationsTableName"))
+    start = Checkpoint() if again else checkpoints.load(query)
+    left = _counted(desk, records, query, start)
+    rules = sorted(rule["Name"] for rule in Replays(desk.client("events")).rules(bus))
+    if start.emitted:
+        desk.out.say(f"Goes on after {start.emitted:,} that were emitted before; --again begins at the start.")
+    desk.out.say(f"PutEvents reaches every rule of {bus}: {', '.join(rules)}.")
+    desk.out.confirm(f"Re-emits UserSignedUp of {left:,} users, {rate:g} a second.", yes=yes)
+    pace = TokenBucket(rate, PUT_EVENTS, float("inf"), time.monotonic, time.sleep).take
+    publisher = EventBus(desk.client("events"), bus)
+    emission = Emission(records, checkpoints, publisher, pace, time.sleep, f"replay-{uuid.uuid4()}")
+    said = _said(query)
+    try:
+        with desk.audited("replay --from-table", **said) as entry, desk.out.progress() as bar:
+            task = bar.add_task("emitting", total=left)
+            for emitted in emission.run(query, start):
+                entry.count = emitted - start.emitted
+                bar.update(task, completed=entry.count)
+    except BaseException:
+        options = " ".join(f"--{name} {value}" for name, value in said.items())
+        desk.out.say(f"To go on from here: onramp replay --from-table {options}")
+        raise
+    data = {**said, "emitted": entry.count, "rules": rules}
+    desk.out.result(data, lambda: desk.out.line(f"{entry.count:,} users were told of again, to {len(rules)} rules."))
+
+
+def _counted(desk: Desk, records: Records, query: Query, start: Checkpoint) -> int:
+    with desk.out.progress() as bar:
+        task, found = bar.add_task("counting", total=None), 0
+        for users, _ in records.pages(query, start.key):
+            found += len(users)
+            bar.update(task, completed=found)
+    return found
+
+
+def _said(query: Query) -> dict[str, str]:
+    """The query as options."""
+    filters = {"status": query.status, "owed": query.owed}
+    window = {"from": clock(query.since), "to": clock(query.until)}
+    return window | {name: str(value) for name, value in filters.items() if value}
