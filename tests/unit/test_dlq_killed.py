@@ -1,0 +1,214 @@
+"""A redrive killed, lied to or doubled at every one of its remote calls: nothing is lost, nothing is doubled.
+
+Three users of one cause (one of them with two letters) and one of another, whose cause stays. A message may be sent
+twice only where a crash, or a lost answer, fell between its send and its delete.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from typing import Any
+
+import pytest
+from botocore.exceptions import BotoCoreError, ClientError
+
+from onramp.domain.errors import RetryableError
+from onramp.ops.dlq.walk import WORKING_SECONDS
+from onramp.ops.errors import DeskError
+from tests.fakes import ProcessKilled, faults_for
+from tests.night import Night, Sends
+from tests.world import QUEUE
+
+SUBS = {
+    f"{name}@example.com": f"7d1f3a52-90b1-70c4-5e0f-2b8c1a6d4e0{n}" for n, name in enumerate(("ada", "ben", "cyd"))
+}
+OTHER, OTHER_SUB = "dan@example.com", "7d1f3a52-90b1-70c4-5e0f-2b8c1a6d4e09"
+REASON = ("stripe_refused_400",)
+SENT_OR_NOT = ("send_message_batch", "delete_message_batch")
+FAULTS = ("lost_reply", "partial", "malformed", "throttled", "retried")
+Way = Callable[..., Any]
+
+
+@contextmanager
+def prepared(*, copies: bool = False) -> Iterator[tuple[Night, Sends]]:
+    with Night() as night:
+        for email, sub in SUBS.items():
+            night.refused(email, sub)
+        if copies:
+            night.copy("ben@example.com")
+        night.unknown_to_revenuecat(OTHER, OTHER_SUB)
+        night.stripe.faults.clear()
+        yield night, Sends(night)
+
+
+def by_letters(night: Night, plan: Any = None) -> Any:
+    return night.redrive(plan, reasons=REASON)
+
+
+def by_table(night: Night, plan: Any = None) -> Any:
+    return night.redrive(plan, steps=("stripe",), from_table=True)
+
+
+def calls_of(way: Way, *, copies: bool = False) -> list[str]:
+    """The operations of an undisturbed run, in their order."""
+    seen: list[str] = []
+    with prepared(copies=copies) as (night, _):
+        expire(night, way)
+        way(night, lambda _call, _service, operation: seen.append(operation))
+    return seen
+
+
+def expire(night: Night, way: Way) -> None:
+    if way is by_table:
+        night.clock.advance(15 * 86_400)
+
+
+def nobody_is_lost(night: Night) -> None:
+    """Whoever is not ready yet has a letter, a message, or is owed something that reconciler or desk look at."""
+    for email in SUBS:
+        queued = any(email in message.body for message in night.sqs.messages(QUEUE))
+        assert night.letters_of(email) or queued or "owed" in (night.user(email) or {}) or night.is_ready(email), email
+
+
+def all_are_well(night: Night) -> None:
+    for email, sub in SUBS.items():
+        assert night.is_ready(email), email
+        assert night.letters_of(email) == 0, f"a letter of {email} is left"
+        assert night.customers_of(sub) == 1
+    assert (night.user(OTHER) or {})["owed"].startswith("operator#")
+    assert night.letters_of(OTHER) <= 1
+
+
+def again(night: Night, way: Way) -> None:
+    """The operator comes back; what a flip without a send left behind is queued by the reconciler in half a day."""
+    night.work()
+    with suppress(DeskError):  # nothing is left of that reason
+        way(night)
+    if way is by_table:
+        night.clock.advance(13 * 3600)
+        night.reconcile()
+    night.work()
+
+
+@pytest.mark.parametrize("way", [by_letters, by_table])
+@pytest.mark.parametrize("mode", ["killed_before", "killed_after"])
+def test_a_kill_at_any_call(way: Way, mode: str) -> None:
+    calls = calls_of(way, copies=True)
+    for place in range(1, len(calls) + 1):
+        with prepared(copies=True) as (night, sends):
+            expire(night, way)
+            count = 0
+
+            def plan(_call: int, _service: str, _operation: str, place: int = place) -> str | None:
+                nonlocal count
+                count += 1
+                return None if count < place else mode if count == place else "killed_before"
+
+            with pytest.raises(ProcessKilled):
+                way(night, plan)
+            nobody_is_lost(night)
+            night.clock.advance(WORKING_SECONDS + 1)
+            again(night, way)
+            all_are_well(night)
+            assert max(sends.by_email.values()) == 1, (calls[place - 1], place)
+
+
+def test_a_kill_and_no_worker_until_the_operator_comes_back() -> None:
+    """The harder half: who was sent is not ready when the letters are seen again."""
+    calls = calls_of(by_letters)
+    for place in range(1, len(calls) + 1):
+        for mode in ("killed_before", "killed_after"):
+            with prepared() as (night, sends):
+                count = 0
+
+                def plan(_call: int, _service: str, _op: str, place: int = place, mode: str = mode) -> str | None:
+                    nonlocal count
+                    count += 1
+                    return None if count < place else mode if count == place else "killed_before"
+
+                with pytest.raises(ProcessKilled):
+                    by_letters(night, plan)
+                night.clock.advance(WORKING_SECONDS + 1)
+                with suppress(DeskError):
+                    by_letters(night)
+                night.work()
+                all_are_well(night)
+                between = (calls[place - 1], mode) in (
+                    ("send_message_batch", "killed_after"),
+                    ("delete_message_batch", "killed_before"),
+                )
+                assert max(sends.by_email.values()) <= (2 if between else 1), (calls[place - 1], mode)
+
+
+@pytest.mark.parametrize("way", [by_letters, by_table])
+def test_a_fault_at_any_call(way: Way) -> None:
+    """What is no kill, each at every call: the command ends with a sentence or goes on."""
+    calls = calls_of(way)
+    for place, operation in enumerate(calls, start=1):
+        for fault in faults_for(operation):
+            if fault not in FAULTS:
+                continue
+            with prepared() as (night, sends):
+                expire(night, way)
+                count = 0
+
+                def plan(
+                    _call: int, _service: str, operation: str, place: int = place, fault: str = fault
+                ) -> str | None:
+                    nonlocal count
+                    count += 1
+                    return fault if count == place and fault in faults_for(operation) else None
+
+                with suppress(ClientError, BotoCoreError, RetryableError, DeskError):
+                    way(night, plan)
+                nobody_is_lost(night)
+                night.clock.advance(WORKING_SECONDS + 1)
+                again(night, way)
+                again(night, way)
+                all_are_well(night)
+                assert max(sends.by_email.values()) <= 2
+
+
+@pytest.mark.parametrize("way", [by_letters, by_table])
+def test_two_operators_at_once(way: Way) -> None:
+    """The second one runs from end to end at each call of the first."""
+    calls = calls_of(way)
+    for place in range(1, len(calls) + 1):
+        with prepared() as (night, sends):
+            expire(night, way)
+            count = 0
+
+            def plan(_call: int, _service: str, _operation: str, place: int = place) -> None:
+                nonlocal count
+                count += 1
+                if count == place:
+                    with suppress(DeskError):
+                        way(night)
+
+            with suppress(DeskError):  # the colleague has done everything meanwhile
+                way(night, plan)
+            again(night, way)
+            all_are_well(night)
+            assert set(sends.by_email.values()) == {1}, (calls[place - 1], place)
+
+
+def test_two_operators_and_one_of_them_sleeps_longer_than_its_hold() -> None:
+    calls = calls_of(by_letters)
+    for place, operation in enumerate(calls, start=1):
+        with prepared() as (night, sends):
+            count = 0
+
+            def plan(_call: int, _service: str, _operation: str, place: int = place) -> None:
+                nonlocal count
+                count += 1
+                if count == place:
+                    night.clock.advance(WORKING_SECONDS + 1)
+                    with suppress(DeskError):
+                        by_letters(night)
+
+            with suppress(DeskError):
+                by_letters(night, plan)
+            again(night, by_letters)
+            all_are_well(night)
+            assert max(sends.by_email.values()) <= (2 if operation in SENT_OR_NOT else 1), (operation, place)
