@@ -78,7 +78,8 @@ def _rules(stack: LocalStack) -> set[str]:
 
 def _replay(stack: LocalStack, name: str, *rules: str) -> None:
     events, now = stack.client("events"), datetime.now(UTC)
-    (archive,) = events.list_archives()["Archives"]
+    bus = events.describe_event_bus(Name=stack.outputs["EventBusName"])["Arn"]
+    (archive,) = events.list_archives(EventSourceArn=bus)["Archives"]
     events.start_replay(
         ReplayName=name,
         EventSourceArn=events.describe_archive(ArchiveName=archive["ArchiveName"])["ArchiveArn"],

@@ -1,0 +1,41 @@
+"""Runs what the doctor prescribes: lines of the AWS CLI, which the tests do not have."""
+
+from __future__ import annotations
+
+import json
+import shlex
+from collections.abc import Callable
+from typing import Any
+
+from botocore import xform_name
+
+
+def run_aws(command: str, client: Callable[[str], Any]) -> None:
+    """As far as cures go: options and values as botocore's model has them."""
+    for line in command.partition("  (")[0].split(" && "):
+        aws, service, verb, *words = shlex.split(line)
+        assert aws == "aws", f"no command of the AWS CLI: {line}"
+        api = client(service)
+        operation = api.meta.method_to_api_mapping[verb.replace("-", "_")]
+        shape = api.meta.service_model.operation_model(operation).input_shape
+        members = {xform_name(name).replace("_", "-"): name for name in shape.members}
+        request = {}
+        while words:
+            option = words.pop(0).removeprefix("--")
+            member = shape.members[members[option]]
+            flag = member.type_name == "boolean"
+            request[members[option]] = True if flag else _value(words.pop(0), member)
+        getattr(api, verb.replace("-", "_"))(**request)
+
+
+def _value(text: str, shape: Any) -> Any:
+    match shape.type_name:
+        case "string":
+            return text
+        case "integer":
+            return int(text)
+        case "list" if not text.startswith("["):
+            return [_value(text, shape.member)]
+        case "structure" if not text.startswith("{"):
+            return dict(pair.split("=", 1) for pair in text.split(","))
+    return json.loads(text)
