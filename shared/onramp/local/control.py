@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import urllib3
@@ -39,6 +39,10 @@ class GatewayControl:
         clientId. Answers username and sub; raises what Cognito would show when the trigger fails."""
         order = {"userPoolId": user_pool_id, "provider": provider, "attributes": dict(attributes), **more}
         return dict(self._order("POST", "federated-sign-in", order))
+
+    def populate(self, user_pool_id: str, users: Sequence[Mapping[str, Any]]) -> list[str]:
+        """Users whom the pool has had for long, each of attributes, status? and ageSeconds?; no trigger fires."""
+        return list(self._order("POST", "users", {"userPoolId": user_pool_id, "users": list(users)})["subs"])
 
     def _order(self, method: str, what: str, body: Mapping[str, Any]) -> Any:
         response = self._pool.request(method, f"{self._url}/{what}", body=json.dumps(body).encode())

@@ -1,0 +1,144 @@
+"""How fast a backfill reads and writes against the local stack: `python -m tests.bench.bench_backfill [USERS]`.
+
+The writing is held against the emulator's own UpdateItem rate in the same run, by the same client and threads. The
+worker's mapping is off meanwhile: it would take the two cores for its own work, and is no part of a backfill.
+"""
+
+from __future__ import annotations
+
+import resource
+import sys
+import time
+import uuid
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+
+from onramp.adapters.users import UserTable
+from onramp.domain.claims import Admission
+from onramp.domain.trust import TrustPolicy
+from onramp.domain.users import Claim, Names
+from onramp.local.stack import LocalStack
+from onramp.ops.backfill.refusals import Refusals
+from onramp.ops.backfill.walk import WRITERS
+from onramp.ops.backfill.wiring import Stack
+from onramp.ops.desk import CONFIG
+from onramp.ops.rules import Rules
+
+USERS = 100_000
+APPLIED = 10_000
+WRITES = 3_000
+READ_TARGET, WRITE_TARGET = 1_800, 0.7
+WEEK = 7 * 86_400
+
+
+def main(users: int) -> None:
+    with stack_with(users) as stack:
+        read(stack, users)
+    with stack_with(APPLIED) as stack:
+        write(stack)
+
+
+@contextmanager
+def stack_with(users: int) -> Iterator[LocalStack]:
+    with LocalStack.start() as stack:
+        switch_off_the_worker(stack)
+        populate(stack, users)
+        yield stack
+
+
+def populate(stack: LocalStack, users: int) -> None:
+    for start in range(0, users, 5_000):
+        some = [
+            {
+                "attributes": {"email": f"{uuid.uuid4().hex}@example.com", "email_verified": "true", "name": "Nia New"},
+                "ageSeconds": WEEK,
+            }
+            for _ in range(min(5_000, users - start))
+        ]
+        stack.control.populate(stack.outputs["UserPoolId"], some)
+
+
+def switch_off_the_worker(stack: LocalStack) -> None:
+    client = stack.client("lambda")
+    for mapping in client.list_event_source_mappings()["EventSourceMappings"]:
+        client.update_event_source_mapping(UUID=mapping["UUID"], Enabled=False)
+
+
+def run(stack: LocalStack, *, apply: bool) -> dict[str, int]:
+    pool = stack.outputs["UserPoolId"]
+    rules = Rules(Admission(frozenset({pool}), TrustPolicy(), 300_000), (pool,), 300_000, str(uuid.uuid4()))
+    parts = Stack(
+        cognito=client(stack, "cognito-idp"),
+        dynamodb=client(stack, "dynamodb"),
+        events=client(stack, "events"),
+        users_table=stack.outputs["UsersTableName"],
+        operations_table=stack.outputs["OperationsTableName"],
+        event_bus=stack.outputs["EventBusName"],
+    )
+    work = parts.backfill(rules, (pool,), parts.outbox(), Refusals(None), rate=10_000, apply=apply)
+    *_, last = work(work.start(resume=False))
+    return dict(last.found)
+
+
+def client(stack: LocalStack, service: str) -> object:
+    return stack.session().client(service, endpoint_url=stack.endpoint, config=CONFIG)  # type: ignore[call-overload]
+
+
+def read(stack: LocalStack, users: int) -> None:
+    with timed() as seconds:
+        found = run(stack, apply=False)
+    assert sum(found.values()) == users
+    say("dry run", users, seconds[0], f"target {READ_TARGET:,}/s")
+    say_memory()
+
+
+def write(stack: LocalStack) -> None:
+    before = own_rate(stack)
+    with timed() as seconds:
+        found = run(stack, apply=True)
+    created, spent = found["create"], seconds[0]
+    after = own_rate(stack)
+    own = (before + after) / 2
+    say(
+        "applied",
+        created,
+        spent,
+        f"{created / spent / own:.2f} of UpdateItem alone ({own:,.0f}/s), target {WRITE_TARGET}",
+    )
+    say_memory()
+
+
+def own_rate(stack: LocalStack) -> float:
+    """Claims of users nobody knows, written as the backfill writes them and nothing else."""
+    table = UserTable(client(stack, "dynamodb"), stack.outputs["UsersTableName"])  # type: ignore[arg-type]
+    pool = stack.outputs["UserPoolId"]
+    claims = [
+        Claim(f"{uuid.uuid4().hex}@example.com", str(uuid.uuid4()), pool, "Cognito", "cognito", Names(name="Nia New"),
+              may_link=True, at=1, due_at=2)
+        for _ in range(WRITES)
+    ]  # fmt: skip
+    with timed() as seconds, ThreadPoolExecutor(WRITERS) as writers:
+        list(writers.map(table.claim, claims))
+    return WRITES / seconds[0]
+
+
+@contextmanager
+def timed() -> Iterator[list[float]]:
+    """The seconds, once they are over."""
+    start = time.perf_counter()
+    spent: list[float] = []
+    yield spent
+    spent.append(time.perf_counter() - start)
+
+
+def say(what: str, count: int, seconds: float, more: str) -> None:
+    print(f"{what}: {count:,} users in {seconds:.1f} s, {count / seconds:,.0f}/s; {more}")  # noqa: T201
+
+
+def say_memory() -> None:
+    print(f"  peak memory {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024:,.0f} MB")  # noqa: T201
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]) if len(sys.argv) > 1 else USERS)

@@ -1,0 +1,142 @@
+"""How fast `onramp dlq redrive` empties a queue on the local stack: `python -m tests.bench.bench_redrive [LETTERS]`.
+
+Every letter is the hard case: its user is owed to the operator, so each costs a conditional write of its own. The rate
+is held against the emulator's own SendMessageBatch rate in the same run, by as many threads. The worker's mapping is
+off meanwhile: it would take the two cores for its own work, and is no part of a redrive.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import resource
+import sys
+import time
+import uuid
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+from onramp.adapters.items import to_values
+from onramp.domain.envelope import delivery, user_signed_up
+from onramp.domain.users import Claim, Names, Owed, User, shard_of
+from onramp.local.parameters import STACK_NAME
+from onramp.local.stack import LocalStack
+from onramp.ops.desk import Desk
+from onramp.ops.dlq.filters import Filter
+from onramp.ops.dlq.letters import PROVISIONING
+from onramp.ops.dlq.parts import parts_of
+from onramp.ops.dlq.redrive import SENDERS
+from onramp.ops.dlq.redrive_order import RedriveOrder
+from onramp.ops.dlq.walk import Walk
+from onramp.ops.output import Output
+from onramp.reconcile import chunks
+
+LETTERS, FEW = 10_000, 1_000
+TARGET = 500
+
+
+def main(letters: int) -> None:
+    with LocalStack.start() as stack:
+        os.environ |= stack.environment()
+        switch_off_the_worker(stack)
+        desk = Desk(Output(as_json=True), stack_name=STACK_NAME)
+        reference = bare_sends(desk, letters)
+        redriven(desk, FEW)
+        before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        reading, sending = redriven(desk, letters)
+        memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / before
+    print(f"reference: SendMessageBatch alone   {reference:7,.0f} messages/s")  # noqa: T201
+    print(f"reading the queue for the plan      {letters / reading:7,.0f} letters/s")  # noqa: T201
+    print(f"flip, send, confirm, delete         {letters / sending:7,.0f} letters/s (target {TARGET})")  # noqa: T201
+    print(f"  of the reference                  {letters / sending / reference:7.2f}")  # noqa: T201
+    print(f"most memory, {letters:,} letters to {FEW:,}  {memory:7.2f}")  # noqa: T201
+
+
+def bare_sends(desk: Desk, messages: int) -> float:
+    sqs = desk.client("sqs")
+    url = sqs.create_queue(QueueName="reference")["QueueUrl"]
+    entries = [{"Id": str(place), "MessageBody": "x" * 900} for place in range(10)]
+    took = timed(lambda _: sqs.send_message_batch(QueueUrl=url, Entries=entries), range(messages // 10))
+    sqs.delete_queue(QueueUrl=url)
+    return messages / took
+
+
+def redriven(desk: Desk, letters: int) -> tuple[float, float]:
+    """Seconds for the look at the queue, and for everything after it."""
+    refuse(desk, letters)
+    parts = parts_of(desk)
+    started = time.perf_counter()
+    with Walk(parts, [PROVISIONING]) as walk:
+        found = sum(1 for _ in walk)
+    reading = time.perf_counter() - started
+    order = RedriveOrder(Filter(), [PROVISIONING], None, 0, canary=False, wait=0, from_table=False, yes=True)
+    started = time.perf_counter()
+    report = order.carry_out(desk, parts)
+    sending = time.perf_counter() - started - reading  # it looks for itself first
+    if (found, report.tally.sent, report.trouble) != (letters, letters, False):
+        raise SystemExit(f"{found} read and {report.counts()} of {letters}")
+    parts.sqs.purge_queue(QueueUrl=parts.provisioning_queue)
+    return reading, sending
+
+
+def refuse(desk: Desk, letters: int) -> None:
+    """Users whom the worker has given up, and their letters."""
+    users = [somebody() for _ in range(letters)]
+    timed(lambda some: put(desk, some), list(chunks(users, 25)))
+    timed(lambda some: bury(desk, some), list(chunks(users, 10)))
+
+
+def somebody() -> User:
+    sub, now = str(uuid.uuid4()), Desk.now()
+    claim = Claim(f"{sub[:18]}@example.com", sub, "eu-west-1_Bench", "Cognito", "cognito", Names("Nia"), True, now, now)
+    return claim.as_new_user()
+
+
+def put(desk: Desk, users: Sequence[User]) -> None:
+    rows = [
+        {
+            "userId": user.user_id,
+            "cognitoSub": user.cognito_sub,
+            "userPoolId": user.user_pool_id,
+            "linkedAt": user.linked_at,
+            "owed": Owed.OPERATOR.on(shard_of(str(user.cognito_sub))),
+            "owedSince": user.owed_since,
+            "dueAt": user.due_at,
+        }
+        for user in users
+    ]
+    requests = [{"PutRequest": {"Item": to_values(row)}} for row in rows]
+    desk.client("dynamodb").batch_write_item(RequestItems={desk.output("UsersTableName"): requests})
+
+
+def bury(desk: Desk, users: Sequence[User]) -> None:
+    said = {"step": "stripe", "reason": "stripe_refused_400", "errorCode": "email_invalid", "codeVersion": "bench"}
+    attributes = {name: {"DataType": "String", "StringValue": value} for name, value in said.items()}
+    entries = [
+        {
+            "Id": str(place),
+            "MessageBody": json.dumps(delivery(user_signed_up(user, correlation_id="bench"))),
+            "MessageAttributes": attributes,
+        }
+        for place, user in enumerate(users)
+    ]
+    desk.client("sqs").send_message_batch(QueueUrl=desk.output("ProvisioningDlqUrl"), Entries=entries)
+
+
+def timed(work: Callable[[Any], Any], items: Iterable[Any]) -> float:
+    started = time.perf_counter()
+    with ThreadPoolExecutor(SENDERS) as threads:
+        for _ in threads.map(work, items):
+            pass
+    return time.perf_counter() - started
+
+
+def switch_off_the_worker(stack: LocalStack) -> None:
+    client = stack.client("lambda")
+    for mapping in client.list_event_source_mappings()["EventSourceMappings"]:
+        client.update_event_source_mapping(UUID=mapping["UUID"], Enabled=False)
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]) if len(sys.argv) > 1 else LETTERS)
