@@ -61,5 +61,14 @@ class UserPoolUpdates:
         aws = {name: value for name, value in tags.items() if name.startswith("aws:")}
         whole = {**LEFT_OUT_MEANS, **request}
         # Where nobody has set it, neither request nor reset makes it appear.
+        _temporary_passwords(whole)
         described = {name: value for name, value in whole.items() if name in request or name in pool}
         return await forward(call.with_payload(described | {"UserPoolTags": {**whole["UserPoolTags"], **aws}}))
+
+
+def _temporary_passwords(request: dict[str, Any]) -> None:
+    """One setting that Cognito describes in two places."""
+    days = request["Policies"].get("PasswordPolicy", {}).get("TemporaryPasswordValidityDays")
+    if days is not None:
+        admin = {**request["AdminCreateUserConfig"], "UnusedAccountValidityDays": days}
+        request["AdminCreateUserConfig"] = admin

@@ -13,7 +13,7 @@ from botocore.model import Shape
 
 RENAMED = {"PoolName": "Name"}
 TWICE = {
-    # Described in both places and meaning the same: Cognito refuses a request in which they disagree.
+    # Described in both places; a request may say both, as long as they agree.
     "SmsVerificationMessage": "SmsMessage",
     "EmailVerificationMessage": "EmailMessage",
     "EmailVerificationSubject": "EmailSubject",
@@ -32,8 +32,9 @@ def restated(pool: Mapping[str, Any], shape: Any) -> dict[str, Any]:
     request: dict[str, Any] = _kept({**pool, **renamed, "UserPoolId": pool["Id"]}, shape)
     request["LambdaConfig"] = request.get("LambdaConfig", {})
     _settle_temporary_passwords(request)
+    template = request.get("VerificationMessageTemplate", {})
     for name, within in TWICE.items():
-        if name in request and request.get("VerificationMessageTemplate", {}).get(within) == request[name]:
+        if name in request and template.get(within, request[name]) != request[name]:
             del request[name]
     if tags := request.get("UserPoolTags"):  # AWS's own are shown but may not be set
         request["UserPoolTags"] = {key: value for key, value in tags.items() if not key.startswith("aws:")}

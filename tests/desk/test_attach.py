@@ -1,0 +1,246 @@
+"""Attaching to a real pool and detaching again, through Cognito's API, where an update resets what it leaves out."""
+
+from __future__ import annotations
+
+import copy
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from onramp.local.deploy import deploy
+from onramp.local.stack import ROOT, LocalStack
+from onramp.ops.pools.compare import differences
+from onramp.ops.pools.rewiring import UserPool
+from tests.conftest import QUICK
+from tests.desk.conftest import Onramp, Ran
+from tests.people import Town, somebody
+
+NAME = "onramp-existing"
+ACCOUNT = "000000000000"
+LAMBDA = f"arn:aws:lambda:eu-west-1:{ACCOUNT}:function"
+EVERY_SETTING: dict[str, Any] = {
+    "Policies": {
+        "PasswordPolicy": {
+            "MinimumLength": 17,
+            "RequireUppercase": False,
+            "RequireLowercase": True,
+            "RequireNumbers": False,
+            "RequireSymbols": True,
+            "PasswordHistorySize": 5,
+            "TemporaryPasswordValidityDays": 3,
+        },
+        "SignInPolicy": {"AllowedFirstAuthFactors": ["PASSWORD", "EMAIL_OTP"]},
+    },
+    "DeletionProtection": "ACTIVE",
+    "LambdaConfig": {
+        "PreAuthentication": f"{LAMBDA}:theirs-pre-authentication",
+        "PreTokenGenerationConfig": {"LambdaVersion": "V2_0", "LambdaArn": f"{LAMBDA}:theirs-token"},
+        "DefineAuthChallenge": f"{LAMBDA}:theirs-challenge",
+    },
+    "AutoVerifiedAttributes": ["email", "phone_number"],
+    "SmsVerificationMessage": "Your code: {####}",
+    "EmailVerificationMessage": "Use {####} within the hour.",
+    "EmailVerificationSubject": "Welcome aboard",
+    "VerificationMessageTemplate": {
+        "SmsMessage": "Your code: {####}",
+        "EmailMessage": "Use {####} within the hour.",
+        "EmailSubject": "Welcome aboard",
+        "EmailMessageByLink": "Follow {##this link##}.",
+        "EmailSubjectByLink": "Welcome",
+        "DefaultEmailOption": "CONFIRM_WITH_LINK",
+    },
+    "SmsAuthenticationMessage": "Signing in: {####}",
+    "MfaConfiguration": "OPTIONAL",
+    "DeviceConfiguration": {"ChallengeRequiredOnNewDevice": True, "DeviceOnlyRememberedOnUserPrompt": False},
+    "EmailConfiguration": {
+        "SourceArn": f"arn:aws:ses:eu-west-1:{ACCOUNT}:identity/hello@example.com",
+        "ReplyToEmailAddress": "help@example.com",
+        "EmailSendingAccount": "DEVELOPER",
+        "From": "Hello <hello@example.com>",
+        "ConfigurationSet": "tracked",
+    },
+    "SmsConfiguration": {
+        "SnsCallerArn": f"arn:aws:iam::{ACCOUNT}:role/sms",
+        "ExternalId": "onramp",
+        "SnsRegion": "eu-west-1",
+    },
+    "UserPoolTags": {"team": "growth", "cost": "42"},
+    "AdminCreateUserConfig": {
+        "AllowAdminCreateUserOnly": False,
+        "UnusedAccountValidityDays": 3,
+        "InviteMessageTemplate": {
+            "SMSMessage": "{username} {####}",
+            "EmailMessage": "Hello {username}, {####}",
+            "EmailSubject": "You are invited",
+        },
+    },
+    "UserPoolAddOns": {"AdvancedSecurityMode": "AUDIT"},
+    "UserAttributeUpdateSettings": {"AttributesRequireVerificationBeforeUpdate": ["email"]},
+    "AccountRecoverySetting": {"RecoveryMechanisms": [{"Name": "verified_phone_number", "Priority": 1}]},
+    "UserPoolTier": "PLUS",
+}
+ONLY_AT_CREATION = {
+    "UsernameAttributes": ["email"],
+    "UsernameConfiguration": {"CaseSensitive": False},
+    "Schema": [{"Name": "shoe", "AttributeDataType": "Number", "Mutable": True}],
+}
+
+
+@pytest.fixture(scope="module")
+def stack() -> Iterator[LocalStack]:
+    """An emulator of this module's own, with a pool of somebody's and a stack deployed for it."""
+    with LocalStack.start(enforce_iam=True, parameters=QUICK) as own:
+        cognito = own.client("cognito-idp")
+        pool = cognito.create_user_pool(PoolName="theirs", **EVERY_SETTING, **ONLY_AT_CREATION)["UserPool"]["Id"]
+        cognito.set_user_pool_mfa_config(
+            UserPoolId=pool, MfaConfiguration="OPTIONAL", SoftwareTokenMfaConfiguration={"Enabled": True}
+        )
+        client = cognito.create_user_pool_client(UserPoolId=pool, ClientName="app")["UserPoolClient"]["ClientId"]
+        existing = copy.copy(own)
+        parameters = QUICK | {"ExistingUserPoolId": pool, "HealOnSignIn": "true"}
+        existing.outputs = deploy(own, ROOT / "template.yaml", parameters, NAME) | {"UserPoolClientId": client}
+        yield existing
+
+
+@pytest.fixture
+def pool(stack: LocalStack) -> str:
+    return stack.outputs["UserPoolId"]
+
+
+@pytest.fixture
+def attach(onramp: Onramp, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Onramp:
+    """`onramp --stack onramp-existing ... --yes`."""
+    monkeypatch.chdir(tmp_path)  # where it would keep the settings of a pool that it could not put back
+
+    def run(command: str, *arguments: str) -> Ran:
+        return onramp("--stack", NAME, command, *arguments, "--yes")
+
+    return run
+
+
+def described(stack: LocalStack, pool: str) -> dict[str, Any]:
+    cognito = stack.client("cognito-idp")
+    found: dict[str, Any] = cognito.describe_user_pool(UserPoolId=pool)["UserPool"]
+    return found | {"mfa": cognito.get_user_pool_mfa_config(UserPoolId=pool)["SoftwareTokenMfaConfiguration"]}
+
+
+def test_an_update_resets_what_it_leaves_out_here_too(stack: LocalStack) -> None:
+    cognito = stack.client("cognito-idp")
+    pool = cognito.create_user_pool(PoolName="naive", **EVERY_SETTING)["UserPool"]["Id"]
+    before = cognito.describe_user_pool(UserPoolId=pool)["UserPool"]
+    cognito.update_user_pool(UserPoolId=pool, LambdaConfig={"PostConfirmation": f"{LAMBDA}:onramp"})
+    changed = {
+        change.setting.partition(".")[0]
+        for change in differences(before, cognito.describe_user_pool(UserPoolId=pool)["UserPool"])
+    }
+    assert changed >= EVERY_SETTING.keys() - {"UserPoolTier", "LambdaConfig"}
+
+
+def test_every_setting_stays_as_it_was_and_detach_returns_the_pool(
+    attach: Onramp, stack: LocalStack, pool: str
+) -> None:
+    before = described(stack, pool)
+    assert {name: before[name] for name in EVERY_SETTING} == EVERY_SETTING, "the emulator stores each"
+
+    ran = attach("attach", "--json")
+    assert ran.code == 0, ran.err
+    (change,) = differences(before, described(stack, pool))
+    assert (change.setting, change.before) == ("LambdaConfig.PostConfirmation", None)
+    assert change.after.endswith(f":function:{NAME}-PostConfirmation:live")
+    assert ran.json["changed"] == [{"setting": change.setting, "before": None, "after": change.after}]
+    assert ran.json["compared"] > 30
+    assert "already attached" in attach("attach").out
+
+    town = Town(stack)
+    town.join(email := somebody("joined"))
+    town.ready(email)
+
+    assert attach("detach").code == 0
+    assert differences(before, described(stack, pool)) == []
+    assert "not attached" in attach("detach").out
+
+
+def test_healing_at_sign_in_is_wired_and_unwired(attach: Onramp, stack: LocalStack, pool: str) -> None:
+    before = described(stack, pool)
+    assert attach("attach", "--heal-on-sign-in").code == 0
+    changed = {change.setting for change in differences(before, described(stack, pool))}
+    assert changed == {"LambdaConfig.PostConfirmation", "LambdaConfig.PostAuthentication"}
+    assert attach("detach").code == 0
+    assert differences(before, described(stack, pool)) == []
+
+
+def test_another_function_is_replaced_only_when_told_and_comes_back(
+    attach: Onramp, stack: LocalStack, pool: str
+) -> None:
+    theirs = f"{LAMBDA}:theirs-confirmation"
+    users = UserPool(stack.client("cognito-idp"), pool)
+    original = users.described()
+    users.update(original, {"PostConfirmation": theirs})
+    before = described(stack, pool)
+
+    ran = attach("attach")
+    assert (ran.code, "--replace" in ran.err, theirs in ran.err) == (2, True, True)
+    assert differences(before, described(stack, pool)) == []
+
+    assert attach("attach", "--replace").code == 0
+    assert described(stack, pool)["LambdaConfig"]["PostConfirmation"].endswith(":live")
+    assert attach("detach").code == 0
+    assert differences(before, described(stack, pool)) == []
+    users.update(before | original, original["LambdaConfig"])
+
+
+def test_nobody_is_asked_and_nothing_done_without_yes(onramp: Onramp, stack: LocalStack, pool: str) -> None:
+    before = described(stack, pool)
+    ran = onramp("--stack", NAME, "attach")
+    assert (ran.code, "--yes" in ran.err) == (2, True)
+    assert "LambdaConfig.PostConfirmation: nothing -> arn:aws:lambda" in ran.err, "the plan"
+    assert described(stack, pool) == before
+
+
+def test_a_pool_that_the_stack_does_not_know_is_refused_with_the_parameter(attach: Onramp, stack: LocalStack) -> None:
+    other = stack.client("cognito-idp").create_user_pool(PoolName="other")["UserPool"]["Id"]
+    ran = attach("attach", "--user-pool", other)
+    assert ran.code == 2
+    assert f"AdditionalUserPoolArns=arn:aws:cognito-idp:eu-west-1:{ACCOUNT}:userpool/{other}" in ran.err
+    assert not stack.client("cognito-idp").describe_user_pool(UserPoolId=other)["UserPool"]["LambdaConfig"]
+
+
+def test_a_pool_that_may_not_call_the_trigger_is_refused_with_the_command(
+    attach: Onramp, stack: LocalStack, pool: str
+) -> None:
+    lambdas = stack.client("lambda")
+    function = stack.outputs["PostConfirmationFunctionName"]
+    granted = {"FunctionName": function, "Qualifier": "live"}
+    cognito = {"Action": "lambda:InvokeFunction", "Principal": "cognito-idp.amazonaws.com", "SourceAccount": ACCOUNT}
+    statements = _statements(lambdas.get_policy(**granted)["Policy"])
+    for statement in statements:
+        lambdas.remove_permission(StatementId=statement, **granted)
+    ran = attach("attach")
+    lambdas.add_permission(
+        StatementId="again", SourceArn=f"arn:aws:cognito-idp:eu-west-1:{ACCOUNT}:userpool/{pool}", **granted, **cognito
+    )
+    assert (ran.code, f"aws lambda add-permission --function-name {function}" in ran.err) == (2, True)
+
+
+def test_a_pool_that_is_not_there_is_one_sentence(attach: Onramp) -> None:
+    for command in ("attach", "detach"):
+        ran = attach(command, "--user-pool", "eu-west-1_Nowhere")
+        assert (ran.code, ran.err.count("\n")) == (2, 1)
+        assert "no user pool eu-west-1_Nowhere" in ran.err
+
+
+def test_who_did_it_stands_in_the_audit(attach: Onramp, onramp: Onramp, pool: str) -> None:
+    attach("attach")
+    attach("detach")
+    rows = onramp("--stack", NAME, "audit", "--json").json[:2]
+    assert [(row["what"], row["details"], row["count"], row["result"]) for row in rows] == [
+        ("detach", {"pool": pool}, 1, "done"),
+        ("attach", {"pool": pool}, 1, "done"),
+    ]
+
+
+def _statements(policy: str) -> list[str]:
+    return [statement["Sid"] for statement in json.loads(policy)["Statement"]]
