@@ -1,6 +1,6 @@
 # One verb per thing a person does; CI runs the same verbs.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo local test check format lock clean
+.PHONY: help setup demo local test bench check format lock clean
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -24,6 +24,10 @@ local: setup ## keep a local stack up until Ctrl-C
 
 test: setup ## run every test
 	$(BIN)/pytest --numprocesses auto --maxprocesses 4 --dist loadfile
+
+bench: setup ## measure redrive and backfill against the local stack
+	@for script in tests/bench/bench_*.py; do \
+		echo "== $$(basename $$script .py)"; $(BIN)/python -m tests.bench.$$(basename $$script .py) || exit 1; done
 
 check: setup ## lint, types and template checks
 	$(BIN)/ruff check .
