@@ -76,7 +76,7 @@ class StripeCustomer:
         return self._adopt(intent) or self._next(user, intent)
 
     def _first(self, user: User, profile: Profile) -> str:
-        intent = self._intent(user, epoch=1)
+        intent = intent_of(user, 1, self.clock())
         if self.clock() - (user.linked_at or 0) > KEY_IS_SAFE and (found := self._adopt(intent)):
             # No intent on a user that old may mean a restored table: the customer may exist all the same.
             return found
@@ -85,7 +85,7 @@ class StripeCustomer:
 
     def _next(self, user: User, burnt: Intent) -> str:
         """A new key, time and body, if this worker is the first to burn this epoch; else what the first one stored."""
-        fresh = self._intent(user, epoch=burnt.epoch + 1)
+        fresh = intent_of(user, burnt.epoch + 1, self.clock())
         return self._follow(user, self.intents.store_next_intent(str(user.cognito_sub), burnt, fresh), last=True)
 
     def _follow(self, user: User, stored: Profile, *, last: bool = False) -> str:
@@ -124,10 +124,10 @@ class StripeCustomer:
         ]
         return min(ours, key=lambda customer: customer.created).id if ours else None
 
-    def _intent(self, user: User, epoch: int) -> Intent:
-        # The key has no time in it: a restored table computes the same keys again, which then still protect.
-        key = f"onramp/{user.user_pool_id}/{user.cognito_sub}/{epoch}"
-        return Intent(epoch, key, self.clock(), _body(user))
+
+def intent_of(user: User, epoch: int, now: int) -> Intent:
+    """What to ask for this user. The key has no time in it: a restored table computes the same keys again."""
+    return Intent(epoch, f"onramp/{user.user_pool_id}/{user.cognito_sub}/{epoch}", now, _body(user))
 
 
 def _body(user: User) -> dict[str, Any]:
