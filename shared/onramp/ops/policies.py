@@ -30,9 +30,8 @@ def granted(policy: Mapping[str, Any], *, service: str, action: str, source: str
             continue  # a condition that we do not read, such as "not over plain http"
         if not (_holds(conditions, "aws:sourcearn", source) and _holds(conditions, "aws:sourceaccount", account)):
             continue
-        if "aws:sourcearn" in conditions:
-            return Grant.NARROW
-        best = Grant.OPEN
+        narrow = best is Grant.NARROW or "aws:sourcearn" in conditions
+        best = Grant.NARROW if narrow else Grant.OPEN
     return best
 
 

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 
 from onramp.ops.errors import DeskError
 
-_AGO = re.compile(r"(\d{1,6})([smhd])")
+_AGO = re.compile(r"(\d{1,6})([smhd])", re.ASCII)
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
 
 

@@ -1,0 +1,61 @@
+"""Whether a policy lets a service in: both places that write conditions, wildcards, and denials."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from onramp.ops.policies import Grant, granted
+
+RULE = "arn:aws:events:eu-west-1:123456789012:rule/onramp/rule"
+ASKED = {"service": "events.amazonaws.com", "action": "sqs:SendMessage", "source": RULE, "account": "123456789012"}
+
+
+def statement(**more: Any) -> dict[str, Any]:
+    base = {"Effect": "Allow", "Principal": {"Service": "events.amazonaws.com"}, "Action": "sqs:SendMessage"}
+    return base | more
+
+
+def arn(pattern: Any, operator: str = "ArnEquals", key: str = "aws:SourceArn") -> dict[str, Any]:
+    return {"Condition": {operator: {key: pattern}}}
+
+
+@pytest.mark.parametrize(
+    ("statements", "grant"),
+    [
+        ([], Grant.NONE),
+        ([statement()], Grant.OPEN),
+        ([statement(**arn(RULE))], Grant.NARROW),
+        ([statement(**arn(RULE, "ArnLike", "AWS:SourceArn"))], Grant.NARROW),
+        ([statement(**arn("arn:aws:events:*:*:rule/onramp/*", "ArnLike"))], Grant.NARROW),
+        ([statement(**arn(["arn:other", RULE]))], Grant.NARROW),
+        ([statement(**arn("arn:other"))], Grant.NONE),
+        ([statement(), statement(**arn(RULE))], Grant.NARROW),
+        ([statement(Condition={"StringEquals": {"aws:SourceAccount": "123456789012"}})], Grant.OPEN),
+        ([statement(Condition={"StringEquals": {"aws:SourceAccount": "999999999999"}})], Grant.NONE),
+        ([statement(Action=["sqs:ReceiveMessage", "SQS:Send*"], **arn(RULE))], Grant.NARROW),
+        ([statement(Action="sqs:ReceiveMessage")], Grant.NONE),
+        ([statement(Principal="*")], Grant.OPEN),
+        ([statement(Principal={"AWS": "*"})], Grant.OPEN),
+        ([statement(Principal={"Service": ["sns.amazonaws.com", "events.amazonaws.com"]})], Grant.OPEN),
+        ([statement(Principal={"Service": "sns.amazonaws.com"})], Grant.NONE),
+        ([statement(**arn(RULE)), statement(Effect="Deny", Principal="*")], Grant.NONE),
+        (
+            [
+                statement(**arn(RULE)),
+                statement(
+                    Effect="Deny", Principal="*", Action="sqs:*", Condition={"Bool": {"aws:SecureTransport": "false"}}
+                ),
+            ],
+            Grant.NARROW,
+        ),
+    ],
+)
+def test_what_is_granted(statements: list[dict[str, Any]], grant: Grant) -> None:
+    assert granted({"Statement": statements}, **ASKED) is grant
+
+
+def test_a_single_statement_need_be_no_list() -> None:
+    assert granted({"Statement": statement(**arn(RULE))}, **ASKED) is Grant.NARROW
+    assert granted({}, **ASKED) is Grant.NONE
