@@ -115,6 +115,8 @@ def _from_table(desk: Desk, query: Query, rate: float, *, again: bool, yes: bool
     records = Records(dynamodb, desk.output("UsersTableName"), desk.profiles)
     checkpoints = Checkpoints(dynamodb, desk.output("OperationsTableName"))
     start = Checkpoint() if again else checkpoints.load(query)
+    if start.done:
+        raise DeskError(f"these {start.emitted:,} were re-emitted before: say --again to do it once more.")
     left = _counted(desk, records, query, start)
     rules = sorted(rule["Name"] for rule in Replays(desk.client("events")).rules(bus))
     if start.emitted:

@@ -23,28 +23,33 @@ ATTEMPTS = 5
 
 @dataclass(frozen=True, slots=True)
 class Checkpoint:
+    """`key` None: at the start, or, with `done`, at the end."""
+
     key: Key | None = None
     emitted: int = 0
+    done: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Checkpoints:
-    """How far a query has come, in `Operations` (`REPLAY#table`)."""
+    """How far a query has come, in `Operations` (`REPLAY#table`); what is done is remembered, too."""
 
     client: Any
     table: str
 
     def load(self, query: Query) -> Checkpoint:
-        reply = self.client.get_item(TableName=self.table, Key=_row(query), ConsistentRead=True)
-        row = from_item(reply.get("Item", {}))
-        return Checkpoint({"userId": {"S": row["after"]}}, row["emitted"]) if row else Checkpoint()
+        row = from_item(
+            self.client.get_item(TableName=self.table, Key=_row(query), ConsistentRead=True).get("Item", {})
+        )
+        if not row:
+            return Checkpoint()
+        after = row.get("after")
+        return Checkpoint({"userId": {"S": after}} if after else None, row["emitted"], done=after is None)
 
     def save(self, query: Query, checkpoint: Checkpoint) -> None:
-        if checkpoint.key is None:
-            self.client.delete_item(TableName=self.table, Key=_row(query))
-            return
-        values = to_values({"after": checkpoint.key["userId"]["S"], "emitted": checkpoint.emitted})
-        self.client.put_item(TableName=self.table, Item={**_row(query), **values})
+        after = {"after": checkpoint.key["userId"]["S"]} if checkpoint.key else {}
+        row = to_values({"emitted": checkpoint.emitted, **after})
+        self.client.put_item(TableName=self.table, Item={**_row(query), **row})
 
 
 def _row(query: Query) -> dict[str, Any]:
