@@ -233,6 +233,66 @@ class TestCanary:
         assert letter["errorCode"] == "another_cause"
 
 
+class TestCtrlC:
+    @pytest.mark.parametrize("operation", ["receive_message", "update_item", "send_message_batch", "batch_get_item"])
+    def test_gives_everything_back_and_says_so_in_the_audit(self, night: Night, operation: str) -> None:
+        for number in range(5):
+            night.refused(f"u{number}@example.com", str(uuid.uuid4()))
+        night.stripe.faults.clear()
+        armed = False
+
+        def interrupt(_call: int, _service: str, name: str) -> None:
+            nonlocal armed
+            armed = armed or name == "put_item"  # the audit's first row: the plan was confirmed
+            if armed and name == operation:
+                raise KeyboardInterrupt
+
+        with pytest.raises(KeyboardInterrupt):
+            night.redrive(interrupt)
+        assert [row["result"] for row in night.audit()] == ["interrupted"]
+        assert all(message.visible_at <= night.clock() for message in night.sqs.messages(DLQ))
+        assert night.redrive().tally.sent == 5, "at once, nothing has to run out first"
+
+    def test_what_was_sent_until_then_is_counted(self, night: Night) -> None:
+        for number in range(5):
+            night.refused(f"u{number}@example.com", str(uuid.uuid4()))
+        night.stripe.faults.clear()
+        sent = 0
+
+        def interrupt(_call: int, _service: str, name: str) -> None:
+            nonlocal sent
+            sent += name == "send_message_batch"
+            if name == "send_message_batch" and sent == 2:
+                raise KeyboardInterrupt
+
+        with pytest.raises(KeyboardInterrupt):
+            night.redrive(interrupt)
+        (row,) = night.audit()
+        assert (row["count"], row["result"]) == (1, "interrupted")
+
+
+class TestThePlan:
+    def words(self, night: Night, capsys: pytest.CaptureFixture[str], **options: object) -> str:
+        night.redrive(**options)  # type: ignore[arg-type]
+        return capsys.readouterr().err
+
+    def test_warns_where_the_code_that_failed_is_deployed(
+        self, night: Night, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        night.refused("ada@example.com", ADA)
+        said = self.words(night, capsys, wait=0)
+        assert "Warning: the code that failed, test-1, is still deployed" in said
+        assert "all at once; as fast as it goes; nobody looked after." in said
+
+    def test_not_where_another_is(self, night: Night, capsys: pytest.CaptureFixture[str]) -> None:
+        night.refused("ada@example.com", ADA)
+        night.settings["CODE_VERSION"] = "test-2"
+        said = self.words(night, capsys, rate=50, limit=7)
+        assert "Warning" not in said
+        assert "(users: 1, at most 7 of them)" in said
+        assert "1 user, then 10, then the rest; at most 50 a second; each looked after for up to 60 s." in said
+
+
 class TestOtherLetters:
     def test_of_the_rule(self, night: Night) -> None:
         """EventBridge's own attributes; the body is the event; `emit` is owed."""

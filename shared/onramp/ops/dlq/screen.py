@@ -53,7 +53,7 @@ def letter_data(letter: Letter, user: User | None, profile: Profile | None, *, r
     return row(letter, reveal=reveal) | {
         "receives": letter.receives,
         "reasonFrom": "the letter" if letter.explained else "the profile's step record",
-        "owed": user.owed if user else None,
+        "owed": user.owed.partition("#")[0] if user and user.owed else None,
         "linkedToThisSub": bool(user and user.cognito_sub == letter.sub),
         "profileStatus": profile.status if profile else None,
         "steps": profile.steps if profile else {},
@@ -85,7 +85,7 @@ def show_letter(out: Output, letter: Letter, data: Mapping[str, Any], now: int) 
             "sub": letter.sub,
             "owed now": f"{data['owed'] or 'nothing'}{linked}",
             "profile now": data["profileStatus"],
-            **{f"step {name}": _words(record) for name, record in data["steps"].items()},
+            **{f"step {name}": _words(record) for name, record in sorted(data["steps"].items())},
             **{name: value for name, value in letter.attributes.items() if name.isupper()},
         }
     )

@@ -1,0 +1,72 @@
+"""SQS's own redrive: the destination is always named, a move under way is watched, a failed one is trouble."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import pytest
+
+from onramp.ops.dlq.native import NativeMove, moved
+from onramp.ops.errors import Trouble
+from tests.night import Night
+from tests.world import DLQ, QUEUE
+
+
+@pytest.fixture
+def night() -> Iterator[Night]:
+    with Night() as night:
+        yield night
+
+
+@dataclass
+class Moves:
+    """As much of SQS as a move takes; `states` are what one look after the other finds."""
+
+    arns: Any
+    states: list[dict[str, Any]]
+    started: list[dict[str, Any]] = field(default_factory=list)
+
+    def get_queue_attributes(self, **request: Any) -> Any:
+        return self.arns(**request)
+
+    def start_message_move_task(self, **request: Any) -> None:
+        self.started.append(request)
+
+    def list_message_move_tasks(self, **_: Any) -> dict[str, Any]:
+        return {"Results": [self.states.pop(0)] if self.states else []}
+
+
+def move(night: Night, *states: dict[str, Any], rate: int = 0) -> tuple[int, list[dict[str, Any]]]:
+    desk = night.desk()
+    moves = Moves(night.sqs.get_queue_attributes, list(states))
+    count = moved(desk, NativeMove(replace(night.parts(desk), sqs=moves)), rate, yes=True)
+    return count, moves.started
+
+
+def state(status: str, moved: int = 0, **more: Any) -> dict[str, Any]:
+    return {"Status": status, "ApproximateNumberOfMessagesMoved": moved, **more}
+
+
+def test_it_names_where_to_and_waits_for_the_end(night: Night) -> None:
+    last = state("COMPLETED", 7)
+    count, (started,) = move(night, last, state("RUNNING", 0), state("RUNNING", 5), state("COMPLETED", 12), rate=900)
+    assert count == 12
+    assert started["SourceArn"] == night.sqs.arn(DLQ)
+    assert started["DestinationArn"] == night.sqs.arn(QUEUE)
+    assert started["MaxNumberOfMessagesPerSecond"] == 500, "SQS takes no more"
+    (row,) = night.audit()
+    assert (row["what"], row["count"], row["result"]) == ("dlq redrive --native", 12, "done")
+
+
+def test_a_move_under_way_is_watched_and_no_second_one_started(night: Night) -> None:
+    count, started = move(night, state("RUNNING", 1), state("RUNNING", 2), state("COMPLETED", 3))
+    assert (count, started) == (3, [])
+
+
+@pytest.mark.parametrize("status", ["FAILED", "CANCELLED"])
+def test_one_that_does_not_end_well_is_trouble(night: Night, status: str) -> None:
+    failed = state(status, 4, FailureReason="CouldNotDetermineMessageSource")
+    with pytest.raises(Trouble, match="SQS moved 4 and stopped"):
+        move(night, state("COMPLETED"), failed)
