@@ -45,17 +45,26 @@ class RevenueCatSubscribers:
             "id": customer_id,
             "attributes": [{"name": name, "value": value} for name, value in attributes.items()],
         }
-        with_key(self._secret, lambda key: self._post(key, json.dumps(body).encode()))
+        with_key(self._secret, lambda key: self._ask(key, "POST", self._url, json.dumps(body).encode()))
 
-    def _post(self, key: str, body: bytes) -> None:
+    def delete(self, customer_id: str) -> bool:
+        """False where RevenueCat has no such customer, or no longer."""
+        url = f"{self._url}/{quote(customer_id, safe='')}"
+        return with_key(self._secret, lambda key: self._ask(key, "DELETE", url, b"", absent=404))
+
+    def _ask(self, key: str, method: str, url: str, body: bytes, *, absent: int | None = None) -> bool:
+        """False where the answer's status is `absent`."""
         self._pace()
         headers = {"Authorization": f"Bearer {key}", "Content-Type": "application/json"}
         try:
-            reply = self._http.request("POST", self._url, body=body, headers=headers, timeout=TIMEOUT, retries=False)
+            reply = self._http.request(method, url, body=body, headers=headers, timeout=TIMEOUT, retries=False)
         except urllib3.exceptions.HTTPError as error:
             raise RetryableError("revenuecat_unreachable") from error
-        if reply.status not in (200, 201):
+        if reply.status == absent:
+            return False
+        if not 200 <= reply.status < 300:
             _raise_for(reply)
+        return True
 
 
 def _raise_for(reply: urllib3.BaseHTTPResponse) -> None:

@@ -56,6 +56,36 @@ class StripeCustomers:
 
         return with_key(self._secret, post)
 
+    def get(self, customer_id: str) -> Customer | None:
+        """None where Stripe has no such customer, or no longer."""
+
+        def fetch(api_key: str) -> stripe.Customer:
+            with self._request():
+                return self._client(api_key).v1.customers.retrieve(customer_id)
+
+        try:
+            found = with_key(self._secret, fetch)
+        except PermanentError as error:
+            if error.code != "resource_missing":
+                raise
+            return None
+        return None if getattr(found, "deleted", False) else _customer(found)
+
+    def delete(self, customer_id: str) -> bool:
+        """False where Stripe has no such customer, or no longer."""
+
+        def erase(api_key: str) -> None:
+            with self._request():
+                self._client(api_key).v1.customers.delete(customer_id)
+
+        try:
+            with_key(self._secret, erase)
+        except PermanentError as error:
+            if error.code != "resource_missing":
+                raise
+            return False
+        return True
+
     def with_email(self, email: str) -> Iterator[Customer]:
         """`list` and not `search`: it is consistent, `search` lags behind writes."""
         page = self._page({"email": email, "limit": PAGE})

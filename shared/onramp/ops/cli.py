@@ -24,6 +24,7 @@ from onramp.ops import (
     local_commands,
     replay_commands,
     status_commands,
+    user_commands,
 )
 from onramp.ops.demo import demo
 from onramp.ops.desk import Desk
@@ -50,6 +51,7 @@ app.command(epilog=EVERYWHERE)(replay_commands.replay)
 app.command(epilog=EVERYWHERE)(attach_commands.attach)
 app.command(epilog=EVERYWHERE)(attach_commands.detach)
 app.add_typer(dlq_commands.app, name="dlq", epilog=EVERYWHERE)
+app.add_typer(user_commands.app, name="user", epilog=EVERYWHERE)
 app.command(epilog=EVERYWHERE)(backfill_commands.backfill)
 app.command(epilog=EVERYWHERE)(audit_commands.audit)
 
