@@ -18,6 +18,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from onramp.local.fakes.faults import Fault
 from onramp.local.fakes.messages import Request
 from tests.simulation import operators
+from tests.simulation.scheduler import Process
 from tests.simulation.schedules import Person, Step
 from tests.simulation.simulation import Simulation
 from tests.world import BUS, DLQ, POOL, PROFILES, QUEUE, USERS, signup
@@ -53,24 +54,30 @@ def sign_up(sim: Simulation, step: Step) -> None:
     person = whom(step)
     sim.cognito.add_user(person.sub, attributes_of(person, person.email), status_of(person))
     sim.history.confirmed[person.sub] = person
+    event = trigger_event(sim, person, CONFIRM)
     for number, offset in enumerate(step.args.get("calls", (0.0,)), 1):
         process = sim.person(f"{step.label}/call-{number}", "trigger")
         sim.history.triggers[person.sub] += 1
-        sim.scheduler.start(process, partial(call_trigger, sim, process, person, CONFIRM), offset)
+        sim.scheduler.start(process, partial(call_trigger, sim, process, event), offset)
 
 
 def sign_in(sim: Simulation, step: Step) -> None:
     person, process = whom(step), sim.person(f"{step.label}/call", "trigger")
     if person.sub in sim.cognito.users:
         sim.history.triggers[person.sub] += 1
-        sim.scheduler.start(process, partial(call_trigger, sim, process, person, SIGN_IN))
+        event = trigger_event(sim, person, SIGN_IN)
+        sim.scheduler.start(process, partial(call_trigger, sim, process, event))
 
 
-def call_trigger(sim: Simulation, process: Any, person: Person, source: str) -> None:
+def trigger_event(sim: Simulation, person: Person, source: str) -> dict[str, Any]:
     known = sim.cognito.users[person.sub].attributes
     event = signup(known["email"], person.sub) | {"triggerSource": source, "canary": "canary-event"}
     event["request"]["userAttributes"] = known | {"cognito:user_status": status_of(person)}
     event["request"]["clientMetadata"] = {"roles": "canary-metadata"}
+    return event
+
+
+def call_trigger(sim: Simulation, process: Process, event: dict[str, Any]) -> None:
     try:
         sim.invoke(process, "post_confirmation", event)
     except Exception as error:  # noqa: BLE001  # what Cognito shows to the user

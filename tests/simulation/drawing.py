@@ -26,7 +26,8 @@ def draw(seed: int) -> Schedule:
     rng = random.Random(seed)
     span = rng.choice(SPANS)
     people = _people(rng)
-    steps = [*_arrivals(rng, people, span), *_happenings(rng, people, span), *_runs(rng, span)]
+    arrivals = list(_arrivals(rng, people, span))
+    steps = [*arrivals, *_happenings(rng, people, arrivals, span), *_runs(rng, span)]
     numbered = tuple(replace(step, number=number) for number, step in enumerate(sorted(steps, key=_when), 1))
     settings = {"MAX_RECEIVE_COUNT": rng.choice(("60", "60", "5")), "SWEEP_PAGES": rng.choice(("20", "2"))}
     lag, page = rng.choice((0.0, 1.0, 5.0)), rng.choice((60, 60, 1, 2))
@@ -60,12 +61,14 @@ def _record(rng: Rng, person: Person) -> dict[str, Any]:
     return {"email": person.email.lower(), "role": rng.choice(ROLES), "name": rng.choice(("Edited", "Other"))}
 
 
-def _happenings(rng: Rng, people: list[Person], span: float) -> Iterator[Step]:
+def _happenings(rng: Rng, people: list[Person], arrivals: list[Step], span: float) -> Iterator[Step]:
     """What else happens, now and then, to one of them."""
-    kinds = sorted(HAPPENINGS.keys() - {rng.choice(("delete", "restore"))})
+    kinds = sorted(HAPPENINGS.keys() - rng.choice((MAKES_ANEW, {"restore"})))
     for _ in range(rng.randint(0, 8)):
-        person, at = rng.choice(people), _moment(rng, span)
+        person = rng.choice(people)
         kind = rng.choice(kinds)
+        arrival = next(step.at for step in arrivals if step.who == person)
+        at = arrival + HOUR + rng.uniform(0, span) if kind == "change_email" else _moment(rng, arrival, span)
         args = HAPPENINGS[kind](rng, person)
         who = person if kind in OF_SOMEBODY and not (kind == "replay" and rng.random() < 0.3) else None
         yield Step(at, kind, who, args)
@@ -73,11 +76,13 @@ def _happenings(rng: Rng, people: list[Person], span: float) -> Iterator[Step]:
             yield Step(at, kind, None, {"email": person.email.lower(), "to": rng.choice(twins)})
 
 
-def _moment(rng: Rng, span: float) -> float:
-    """Soon, any time, or around the age of Stripe's keys."""
+def _moment(rng: Rng, arrival: float, span: float) -> float:
+    """While the signup is under way, any time, or around the age of Stripe's keys."""
+    if rng.random() < 0.4:
+        return arrival + rng.uniform(0, 45)
     if span > DAY and rng.random() < 0.5:
         return rng.choice(AROUND_THE_KEYS_AGE) * HOUR + rng.uniform(-600, 600)
-    return rng.uniform(0, rng.choice((120.0, span)))
+    return rng.uniform(0, span)
 
 
 def _runs(rng: Rng, span: float) -> Iterator[Step]:
@@ -90,6 +95,7 @@ def _runs(rng: Rng, span: float) -> Iterator[Step]:
             yield Step(at + rng.uniform(0, 2), "reconcile")
 
 
+MAKES_ANEW = {"delete", "relink", "change_email"}  # see the assumptions in __init__.py
 OF_SOMEBODY = {"sign_in", "edit_profile", "import_customer", "replay", "restore", "change_email"}
 HAPPENINGS: dict[str, Callable[[Rng, Person], dict[str, Any]]] = {
     "sign_in": lambda rng, person: {},

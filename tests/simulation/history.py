@@ -84,6 +84,7 @@ class History:
         self.customers: Counter[tuple[str, str]] = Counter()
         self.letters: dict[str, list[dict[str, str]]] = defaultdict(list)
         self.lettered: set[str] = set()
+        self.written_by: dict[tuple[str, str], dict[str, str]] = {}
         self.queued: dict[str, tuple[Process, float]] = {}
         self.ready: set[str] = set()
         self.shown: set[str] = set()
@@ -165,6 +166,7 @@ class History:
             self.lettered.add(message.body)
             self.letters[sub_in(message.body) or ""].append(attributes)
             process = self.sim.scheduler.process
+            self.written_by[process.label if process else "", message.body] = attributes
             self.ask("lettered", attributes, process is not None and process.role == "worker")
 
         return watched
@@ -214,8 +216,8 @@ class History:
     def told(self, error: Exception) -> None:
         self.exceptions.append(str(error))
 
-    def acknowledged(self, record: Mapping[str, Any]) -> None:
-        self.ask("acknowledged", record["body"], sub_in(record["body"]) or "")
+    def acknowledged(self, worker: Process, record: Mapping[str, Any]) -> None:
+        self.ask("acknowledged", record["body"], sub_in(record["body"]) or "", worker)
 
 
 def sub_in(body: str) -> str | None:

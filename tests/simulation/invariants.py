@@ -184,10 +184,11 @@ def operator_sees_why(sim: Simulation, write: Write) -> str | None:
 
 
 @holds("acknowledged")
-def given_up_is_shown(sim: Simulation, body: str, sub: str) -> str | None:
+def given_up_is_shown(sim: Simulation, body: str, sub: str, worker: Process) -> str | None:
     """Whom a worker gave up for good was shown to the operator, unless somebody else has finished them."""
-    final = any(letter.get("reason") not in (None, "retries_exhausted") for letter in sim.history.letters[sub])
-    if not final or not sim.history.holders[sub] or sub in sim.history.shown | sim.history.ready:
+    latest = sim.history.written_by.get((worker.label, body), {})
+    refused = f"{latest.get('step')}_refused" in latest.get("reason", "")
+    if not refused or not sim.history.holders[sub] or sub in sim.history.shown | sim.history.ready:
         return None
     return f"{sub} was given up and not shown"
 
@@ -293,7 +294,7 @@ def poison_fails_alone(sim: Simulation, answer: Answer | Exception) -> str | Non
 
 
 @holds("acknowledged")
-def acknowledged_only_after_durable(sim: Simulation, body: str, sub: str) -> str | None:
+def acknowledged_only_after_durable(sim: Simulation, body: str, sub: str, worker: Process) -> str | None:
     """A message is acknowledged only when its user is ready or it is a dead letter."""
     return None if sub in sim.history.ready or body in sim.history.lettered else f"{sub or body[:40]} is neither"
 

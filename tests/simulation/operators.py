@@ -19,13 +19,14 @@ from onramp.domain.envelope import Origin, delivery, user_signed_up
 from onramp.domain.errors import OnrampError
 from onramp.domain.users import SHARDS, Owed, User, shard_of
 from onramp.wiring import clients
-from tests.simulation.schedules import Step
+from tests.simulation.schedules import Person, Step
 from tests.world import DLQ, PROFILES, QUEUE, USERS
 
 if TYPE_CHECKING:
     from tests.simulation.simulation import Simulation
 
 DAY = 86_400_000
+QUIET = 900.0
 
 
 def given_up() -> suppress:
@@ -138,10 +139,22 @@ def relink(sim: Simulation, step: Step) -> None:
 
 
 def restore(sim: Simulation, step: Step) -> None:
-    """A profile is lost with its table, and whoever restores the table says what is owed for it."""
+    """A profile is lost with its table, and whoever restores the table says what is owed for it.
+
+    The queue's mapping is off meanwhile, long enough for the last worker and its last request to end.
+    """
     if step.who is None:
         return
-    sub = step.who.sub
+    sim.mapping_off += 1
+    try:
+        sim.scheduler.sleep(QUIET)
+        lose(sim, step.who)
+    finally:
+        sim.mapping_off -= 1
+
+
+def lose(sim: Simulation, person: Person) -> None:
+    sub = person.sub
     values = {
         ":sub": {"S": sub},
         ":owed": {"S": Owed.ENRICH.on(shard_of(sub))},
@@ -152,7 +165,7 @@ def restore(sim: Simulation, step: Step) -> None:
             "SET owed = if_not_exists(owed, :owed), owedSince = if_not_exists(owedSince, :now),"
             " dueAt = if_not_exists(dueAt, :now)"
         )
-        if write(sim.clients["dynamodb"], step.who.email.lower(), change, "cognitoSub = :sub", values):
+        if write(sim.clients["dynamodb"], person.email.lower(), change, "cognitoSub = :sub", values):
             sim.clients["dynamodb"].delete_item(TableName=PROFILES, Key={"userId": {"S": sub}})
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,6 +23,7 @@ class Verdict:
 
     broken: Mapping[str, str]
     struck: Mapping[Spot, str]
+    offered: Mapping[Spot, Sequence[str]]
     calls: int
     digest: str
     trace: list[str]
@@ -39,7 +40,8 @@ def play(schedule: Schedule, sites: SiteLog | None = None) -> Verdict:
         redrive(sim)
         sim.history.ask("redriven")
         replay(sim)
-        return Verdict(sim.history.broken, sim.weather.struck, sim.weather.calls, sim.digest(), sim.trace)
+        weather = sim.weather
+        return Verdict(sim.history.broken, weather.struck, weather.offered, weather.calls, sim.digest(), sim.trace)
 
 
 def calm_down(sim: Simulation) -> None:

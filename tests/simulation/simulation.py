@@ -56,6 +56,7 @@ class Simulation(World):
         self.environments: dict[tuple[str, int], ModuleType] = {}
         self._busy: set[tuple[str, int]] = set()
         self._workers = self._batches = self._deliveries = 0
+        self.mapping_off = 0
         self.overlap = self.deaths = 0
         """How many reconcilers ran at once at most; how many invocations were killed."""
 
@@ -175,7 +176,7 @@ class Simulation(World):
     def poll(self) -> float:
         """The event source mapping: at most so many workers at a time."""
         queue = self.sqs.queues[QUEUE]
-        while self._workers < CONCURRENCY:
+        while self._workers < CONCURRENCY and not self.mapping_off:
             if queue.next_visible() > self.clock():
                 return queue.next_visible()
             batch = self.sqs.lambda_batch(QUEUE)
@@ -195,15 +196,15 @@ class Simulation(World):
         else:
             self.history.answered(worker, answer)
             if not fault:  # else the function is done, but the mapping never hears of it
-                self._settle(batch, answer)
+                self._settle(worker, batch, answer)
         finally:
             self._workers -= 1
 
-    def _settle(self, batch: Mapping[str, Any], answer: Any) -> None:
+    def _settle(self, worker: Process, batch: Mapping[str, Any], answer: Any) -> None:
         failed = failed_ids(batch, answer)
         for record in batch["Records"]:
             if record["messageId"] not in failed:
-                self.history.acknowledged(record)
+                self.history.acknowledged(worker, record)
         self.sqs.settle(batch, answer)
 
     # -- what can be seen ------------------------------------------------------------------------------

@@ -22,6 +22,8 @@ class Weather:
         self.schedule = schedule
         self.calm = False
         self.struck: dict[Spot, str] = {}
+        self.offered: dict[Spot, Sequence[str]] = {}
+        """Which faults each call could have had, in the order of the calls."""
         self.calls = 0
 
     def latency(self, process: Process, spot: Spot) -> float:
@@ -40,6 +42,7 @@ class Weather:
         self.calls += 1
         if self.calm:
             return None
+        self.offered[spot] = kinds
         fault = self.schedule.faults.get(spot)
         if self.schedule.rate and process.luck.random() < self.schedule.rate:
             fault = process.luck.choice(kinds)
