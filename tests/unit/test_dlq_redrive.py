@@ -284,6 +284,15 @@ class TestThePlan:
         assert "Warning: the code that failed, test-1, is still deployed" in said
         assert "all at once; as fast as it goes; nobody looked after." in said
 
+    def test_paces(self, night: Night) -> None:
+        """And holds no letter longer than it may, however slow it is."""
+        for number in range(60):
+            night.refused(f"u{number:02}@example.com", str(uuid.uuid4()))
+        before = night.clock()
+        report = night.redrive(rate=1, wait=0)
+        assert (report.tally.sent, report.tally.left) == (60, 0)
+        assert 49 <= night.clock() - before <= 61
+
     def test_not_where_another_is(self, night: Night, capsys: pytest.CaptureFixture[str]) -> None:
         night.refused("ada@example.com", ADA)
         night.settings["CODE_VERSION"] = "test-2"

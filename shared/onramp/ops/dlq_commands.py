@@ -45,7 +45,8 @@ app = typer.Typer(
 def list_(context: typer.Context, queue: Queue = Queues.ALL, reveal: Reveal = False) -> None:
     """Dead letters of both queues, grouped by step and reason: how many, how old, of which code.
 
-    Nothing is taken out: each letter is held for a moment and given back. What another reader holds is counted.
+    Nothing is taken out: each letter is held for a moment and given back.
+    What another reader holds is counted.
     """
     desk: Desk = context.obj
     parts = parts_of(desk)
@@ -114,8 +115,9 @@ def redrive(
 ) -> None:
     """Send users through the pipeline again, by cause, and see that it helps.
 
-    One user first, then ten, then the rest; it stops when the same reason comes back. A letter is deleted only after
-    its message was confirmed, so that Ctrl-C, a crash or a colleague doing the same at once lose nothing.
+    One user first, then ten, then the rest; it stops when the same reason
+    comes back. A letter is deleted only after its message was confirmed, so
+    that Ctrl-C, a crash or a colleague doing the same at once lose nothing.
 
     Example: onramp dlq redrive --reason stripe_refused_400 --since 2h
     """

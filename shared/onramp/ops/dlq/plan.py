@@ -21,6 +21,9 @@ from onramp.ops.text import visible
 class Source(Protocol):
     """Where letters come from, each once, and where those that were dealt with are taken out."""
 
+    complete: bool
+    """Whether all there are were handed out."""
+
     def __iter__(self) -> Iterator[Letter]: ...
 
     def delete(self, ids: list[str]) -> list[str]:
@@ -39,6 +42,7 @@ class Plan:
     others: Groups = field(default_factory=Groups)
     ids: set[str] = field(default_factory=set)
     users: int = 0
+    complete: bool = True
 
     @classmethod
     def of(cls, letters: Iterable[Letter], wanted: Filter, *, leave_poison: bool = True) -> Plan:

@@ -86,7 +86,7 @@ class Redrive:
             try:
                 while batch := self._batch(letters, BATCH):
                     running.append(threads.submit(self._redrive, source, batch))
-                    if len(running) > 2 * SENDERS:
+                    while running and (running[0].done() or len(running) > 2 * SENDERS):
                         yield self._note(running.popleft().result())
                 while running:
                     yield self._note(running.popleft().result())

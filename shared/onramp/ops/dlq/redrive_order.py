@@ -5,10 +5,10 @@ from __future__ import annotations
 import uuid
 from collections.abc import Collection
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 from onramp.adapters.pacing import TokenBucket
-from onramp.ops.audit import AuditEntry
 from onramp.ops.desk import Desk
 from onramp.ops.dlq.course import AT_ONCE, CANARY, Course, Outcome
 from onramp.ops.dlq.deployed import deployed_code_version
@@ -92,26 +92,22 @@ class RedriveOrder:
         asked(desk, self._words(plan, deployed_code_version(desk)), yes=self.yes)
         redrive = Redrive(parts, plan, self._pace(parts), self.limit)
         with desk.audited("dlq redrive", **self._details()) as entry:
-            outcome = self._run(desk, parts, redrive, sources, entry)
+            try:
+                outcome = self._run(desk, parts, redrive, sources)
+            finally:
+                entry.count = redrive.tally.sent  # of an interrupted one too
             report = Report(plan, redrive.tally, outcome, verified=bool(self.wait))
             entry.outcome = report.counts()
         return report
 
-    def _run(self, desk: Desk, parts: Parts, redrive: Redrive, sources: Sources, entry: AuditEntry) -> Outcome:
+    def _run(self, desk: Desk, parts: Parts, redrive: Redrive, sources: Sources) -> Outcome:
         total = min(redrive.plan.users, self.limit or redrive.plan.users)
         verify = Verify(parts, self.wait) if self.wait else None
         with desk.out.progress() as bar:
             sending = bar.add_task("sent", total=total)
             watching = bar.add_task("looked after", total=total, visible=verify is not None)
-
-            def on_sent(count: int) -> None:
-                entry.count += count
-                bar.advance(sending, count)
-
-            def on_settled(count: int) -> None:
-                bar.advance(watching, count)
-
             stages = CANARY if self.canary and verify else AT_ONCE
+            on_sent, on_settled = partial(bar.advance, sending), partial(bar.advance, watching)
             return Course(redrive, sources, stages, verify, on_sent, on_settled).run()
 
     def _sources(self, desk: Desk, parts: Parts) -> Sources:
@@ -139,6 +135,8 @@ class RedriveOrder:
         lines = [f"Redrive {plan.groups.count:,} {what} (users: {plan.users:,}{most}):", *plan.words()]
         if plan.poison:
             lines.append(f"  {plan.poison} malformed_event are left alone: they can only come back.")
+        if not plan.complete:
+            lines.append("  There are more than one look can hold: run this again afterwards.")
         return [*lines, *_warning(plan.groups.code_versions, deployed), f"  {stages}; {pace}; {after}."]
 
 

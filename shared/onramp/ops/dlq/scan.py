@@ -24,6 +24,7 @@ def planned(desk: Desk, sources: Sources, wanted: Filter, *, leave_poison: bool 
     """Everything is given back before anybody is asked. Raises DeskError where the filter fits nothing."""
     with sources() as source:
         plan = Plan.of(counted(desk, source), wanted, leave_poison=leave_poison)
+        plan.complete = source.complete
     plan.check()
     return plan
 

@@ -107,7 +107,9 @@ def _words(record: object) -> str:
 
 def show_report(out: Output, report: Report) -> None:
     if not report.plan.ids:
-        out.line("There is nothing to redrive.")
+        poison = report.plan.poison
+        rest = f" but {poison} malformed_event, which can only come back: onramp dlq drop" if poison else ""
+        out.line(f"There is nothing to redrive{rest}.")
         return
     out.facts({name.replace("_", " "): count for name, count in report.counts().items()})
     for word, found in (
