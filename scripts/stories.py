@@ -18,6 +18,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from scripts.story_revoked_key import revoked_key
+
 from onramp.local.parameters import STACK_NAME
 from onramp.local.stack import LocalStack
 from onramp.ops.cli import main as onramp
@@ -33,6 +35,10 @@ _FIXED = (
     (re.compile(r"\b(oldest|newest) \d+ (?:s|min)(?: \d+ s)?"), r"\g<1> 4 min"),
     (re.compile(r", \d+ (?:s|min) ago"), ", 4 min ago"),
     (re.compile(r"\beu-west-1_\w{9}\b"), "eu-west-1_Example01"),
+    (re.compile(r"\bfor \d+ s\b"), "for 40 s"),
+    (re.compile(r"key refused \d+ \(\d+"), "key refused 31 (31"),
+    (re.compile(r"\bProvisioningQueue (?:\d+ \(\+\d+ in hand\)|[1-9]\d*)"), "ProvisioningQueue 0 (+12 in hand)"),
+    (re.compile(r"completed a run \d+ s ago"), "completed a run 40 s ago"),
 )
 
 
@@ -51,6 +57,20 @@ class Teller:
     def runs(self, *arguments: str) -> str:
         """Runs an `onramp` command as from a shell; what it printed, as it printed it."""
         self.commands += 1
+        printed, code = self._ran(*arguments)
+        status = f"\n\n(exit code {code})" if code else ""
+        self.parts.append(f"```console\n$ {shlex.join(['onramp', *arguments])}\n{printed}{status}\n```")
+        return printed
+
+    def asks(self, *arguments: str) -> str:
+        """The same, and nothing of it is written down."""
+        return self._ran(*arguments)[0]
+
+    def shows(self, command: str) -> None:
+        """Writes down a command of another tool, which printed nothing."""
+        self.parts.append(f"```console\n$ {command}\n```")
+
+    def _ran(self, *arguments: str) -> tuple[str, int]:
         output, code = io.StringIO(), 0
         environment = {**self.town.stack.environment(), "ONRAMP_STACK": STACK_NAME, "COLUMNS": WIDTH}
         with with_environment(environment), contextlib.redirect_stdout(output), contextlib.redirect_stderr(output):
@@ -58,10 +78,7 @@ class Teller:
                 onramp(list(arguments))
             except SystemExit as ended:
                 code = int(ended.code or 0)
-        printed = "\n".join(line.rstrip() for line in output.getvalue().strip().splitlines())
-        status = f"\n\n(exit code {code})" if code else ""
-        self.parts.append(f"```console\n$ {shlex.join(['onramp', *arguments])}\n{printed}{status}\n```")
-        return printed
+        return "\n".join(line.rstrip() for line in output.getvalue().strip().splitlines()), code
 
     def markdown(self) -> str:
         """Ids are numbered in the order in which they appear, so that one letter stays one letter."""
@@ -146,7 +163,7 @@ def _settled(town: Town, email: str) -> bool:
     return owed == "" or owed.startswith("operator#")
 
 
-STORIES: dict[str, Callable[[Teller], None]] = {"two-causes": two_causes}
+STORIES: dict[str, Callable[[Teller], None]] = {"two-causes": two_causes, "revoked-key": revoked_key}
 
 
 def main(names: list[str]) -> None:

@@ -55,7 +55,8 @@ def show(desk: Desk, found: Sequence[Examined]) -> None:
     def render() -> None:
         for examined in worst_first:
             _render(desk, examined)
-        desk.out.line(f"{levels[Level.TROUBLE]} trouble, {levels[Level.WARNING]} warnings, {levels[Level.OK]} well.")
+        warnings = f"{levels[Level.WARNING]} warning{'s' * (levels[Level.WARNING] != 1)}"
+        desk.out.line(f"{levels[Level.TROUBLE]} trouble, {warnings}, {levels[Level.OK]} well.")
 
     desk.out.result(data, render)
     if levels[Level.TROUBLE]:

@@ -22,6 +22,8 @@ CURES = {Owed.EMIT: "onramp doctor --only bus --only reconciler", Owed.ENRICH: "
 
 def owed(stack: Deployed) -> Iterator[Finding]:
     now = stack.now()
+    if not any(debts.count for debts in stack.debts.values()):
+        yield ok("nobody is owed anything.")
     for kind, debts in stack.debts.items():
         if debts.oldest is None or debts.due is None:
             continue

@@ -1,0 +1,89 @@
+"""The second story: Stripe's key is revoked for a while."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+from tests.desk.aws_cli import run_aws
+from tests.people import Town, eventually
+
+if TYPE_CHECKING:
+    from scripts.stories import Teller
+
+ROLLED = "sk_test_rolled"
+PEOPLE = [f"night{number:02}@example.com" for number in range(12)]
+
+
+def revoked_key(teller: Teller) -> None:
+    town = teller.town
+    town.join("evening@example.com")
+    town.ready("evening@example.com")
+    town.stripe.accept_key(ROLLED)
+    for email in PEOPLE:
+        town.join(email)
+    eventually(lambda: rings(town), what="ProviderKeyRejectedAlarm")
+    for email in PEOPLE:
+        eventually(lambda email=email: waits(town, email), what=f"{email} waiting")  # type: ignore[misc]
+    town.stack.client("lambda").invoke(
+        FunctionName=town.outputs["ReconcileFunctionName"], Qualifier="live", Payload=b"{}"
+    )
+
+    teller.says("""
+        # A revoked key
+
+        In the evening somebody rolls Stripe's key in the dashboard and tells nobody. Twelve people sign up;
+        `ProviderKeyRejectedAlarm` rings. Everything below ran on the local stack, with `ONRAMP_STACK` set, and is
+        written by `python -m scripts.stories`.
+
+        ## How bad is it?
+        """)
+    teller.runs("status")
+    teller.says("""
+        Twelve are owed their profile, and nothing is in a dead-letter queue: a refused key is nobody's message's fault,
+        so the messages wait. There is time.
+
+        ## What is it?
+        """)
+    teller.runs("doctor", "--only", "alarms", "--only", "stripe", "--only", "revenuecat")
+    teller.says("""
+        ## The cure
+
+        As prescribed, with the key from Stripe's dashboard in the place of `KEY`:
+        """)
+    cure = prescribed(teller)
+    run_aws(cure.replace("KEY", ROLLED), town.stack.client)
+    teller.shows(cure)
+    for email in PEOPLE:
+        town.ready(email)
+    eventually(lambda: drained(town), what="the queue drained")
+    teller.says("""
+        The workers read the key again after the next refusal. Nothing is redriven, nothing restarted; a minute later:
+
+        ## Is it cured?
+        """)
+    teller.runs("doctor", "--only", "stripe", "--only", "owed")
+    teller.runs("status")
+    teller.says("Everybody is ready, each with one customer, and the dead-letter queue was empty all night.")
+
+
+def rings(town: Town) -> bool:
+    alarms = town.stack.client("cloudwatch").describe_alarms(StateValue="ALARM")["MetricAlarms"]
+    return any("ProviderKeyRejected" in alarm["AlarmName"] for alarm in alarms)
+
+
+def waits(town: Town, email: str) -> bool:
+    return str((town.user(email) or {}).get("owed", "")).startswith("enrich#")
+
+
+def drained(town: Town) -> bool:
+    kinds = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
+    url = town.outputs["ProvisioningQueueUrl"]
+    counts = town.sqs.get_queue_attributes(QueueUrl=url, AttributeNames=kinds)["Attributes"]
+    return all(int(count) == 0 for count in counts.values())
+
+
+def prescribed(teller: Teller) -> str:
+    """What the doctor says is the cure, without a word of it on the page."""
+    found = json.loads(teller.asks("doctor", "--only", "stripe", "--json"))["findings"]
+    return next(str(finding["cure"]) for finding in found if finding["level"] == "trouble")
