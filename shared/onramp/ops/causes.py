@@ -52,4 +52,4 @@ def reason_of(outcome: str) -> Reason:
     if found := _REASONS.get(outcome):
         return found
     status = outcome.removeprefix("skipped_").upper()
-    return Reason(f"Cognito has them as {status}", "they are looked at once they are confirmed")
+    return Reason(f"not confirmed in Cognito ({status})", "nothing: they are looked at once they are confirmed")

@@ -54,7 +54,7 @@ def pre_create(
 def import_file(desk: Desk, file: Path, *, yes: bool) -> None:
     rows, bad = read_sheet(file, allowed_roles(desk))
     if bad:
-        raise DeskError(f"{len(bad):,} rows are wrong and nothing was written: {write_errors(file, bad)} says why.")
+        raise DeskError(f"nothing was written, for rows are wrong: {len(bad):,}; {write_errors(file, bad)} says why.")
     if not rows:
         raise DeskError(f"{file} has no rows.")
     work = Import(UserDesk(desk).preparations, desk.now)
@@ -69,17 +69,13 @@ def import_file(desk: Desk, file: Path, *, yes: bool) -> None:
         data["errors"] = str(write_errors(file, work.errors))
     desk.out.result(data, lambda: desk.out.facts({name.replace("_", " "): count for name, count in data.items()}))
     if work.errors:
-        raise Trouble(f"{len(work.errors):,} addresses have another record, which stays: see {data['errors']}.")
+        raise Trouble(f"not prepared, for there is another record: {len(work.errors):,}; see {data['errors']}.")
 
 
 def _import_plan(work: Import, rows: Sequence[Any]) -> str:
     found = work.compared(rows)
-    said = f"{found[NEW]:,} records will be prepared"
-    if found[ALREADY]:
-        said += f"; {found[ALREADY]:,} are there already"
-    if found[IN_THE_WAY]:
-        said += f"; {found[IN_THE_WAY]:,} addresses have another record, which stays as it is"
-    return f"{said}."
+    words = {NEW: "to be prepared", ALREADY: "there already", IN_THE_WAY: "with another record, which stays as it is"}
+    return "; ".join(f"{found[kind]:,} {said}" for kind, said in words.items() if found[kind] or kind == NEW) + "."
 
 
 def change_roles(

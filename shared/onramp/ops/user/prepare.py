@@ -74,7 +74,7 @@ class Preparations:
 def checked_roles(roles: list[str], allowed: tuple[str, ...]) -> tuple[str, ...]:
     """Each once, in the order given. Raises DeskError."""
     if unknown := [role for role in roles if role not in allowed]:
-        raise DeskError(f"'{unknown[0]}' is no role of this stack: it allows {', '.join(allowed)} (AllowedRoles).")
+        raise DeskError(f"this stack has no role '{unknown[0]}': it allows {', '.join(allowed)} (AllowedRoles).")
     return tuple(dict.fromkeys(roles))
 
 

@@ -17,6 +17,7 @@ HARMLESS = frozenset(
         "state", "attempts", "errorCode", "at", "codeVersion", "epoch", "key", "relinkedFrom", "relinkedTo",
     }
 )  # fmt: skip
+FIRST = ("userId", "sub", "cognitoSub", "userPoolId", "roles", "onboarding", "provisioningStatus")
 TIMES = ("createdAt", "updatedAt", "linkedAt", "owedSince", "dueAt", "at")
 
 
@@ -28,9 +29,16 @@ def person_data(person: Person, *, reveal: bool) -> dict[str, Any]:
 
 
 def _row(row: Row | None, *, reveal: bool, harmless: tuple[str, ...] = ()) -> dict[str, Any] | None:
-    if row is None or reveal:
-        return dict(row) if row else None
-    return {name: value if name in harmless else _masked(name, value) for name, value in row.items()}
+    if row is None:
+        return None
+    ordered = {name: row[name] for name in sorted(row, key=_place)}
+    if reveal:
+        return ordered
+    return {name: value if name in harmless else _masked(name, value) for name, value in ordered.items()}
+
+
+def _place(name: str) -> tuple[int, str]:
+    return (FIRST.index(name), "") if name in FIRST else (len(FIRST), name)
 
 
 def _masked(name: str, value: Any) -> Any:

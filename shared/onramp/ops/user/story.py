@@ -45,18 +45,17 @@ def story(person: Person, user: User, now: int, project: str, *, reveal: bool) -
 
 
 def _timeline(person: Person, user: User) -> Iterator[tuple[int, str]]:
-    came = f"through {user.identity_provider}, the address vouched for by {user.email_vouched_by}"
-    prepared = user.onboarding == Onboarding.PRE_CREATED
-    if user.created_at and prepared:
-        yield user.created_at, f"an administrator prepared the record: {', '.join(user.roles)}"
+    profile = person.profile or {}
+    prepared, old = user.onboarding == Onboarding.PRE_CREATED, profile.get("relinkedFrom")
+    if user.created_at and (prepared or old):
+        did = "an administrator prepared the record" if prepared else "the record was made"
+        yield user.created_at, did
     if user.linked_at:
         did = "came and took over the prepared record" if prepared else "came and got a record"
-        yield user.linked_at, f"{did}, {came}"
-    profile = person.profile or {}
-    if at := profile.get("createdAt"):
+        did = f"took over from {old}, by a relink" if old else did
+        yield user.linked_at, f"{did}; through {user.identity_provider}, address vouched for by {user.email_vouched_by}"
+    if (at := profile.get("createdAt")) and not old:
         yield at, "the worker began a profile"
-    if old := profile.get("relinkedFrom"):
-        yield profile.get("createdAt", 0), f"relinked: what {old} had moved here"
     intent = person.provisioning.get("stripeIntent", {})
     if intent.get("createdAt"):  # 0: burnt, Stripe refused it
         yield intent["createdAt"], f"what to ask of Stripe was stored (epoch {intent.get('epoch')})"
@@ -97,7 +96,7 @@ def show_story(out: Output, data: Mapping[str, Any], now: int) -> None:
     )
     out.line("")
     for entry in data["timeline"]:
-        out.line(f"{entry['at'][:19].replace('T', ' ')}  {entry['what']}")
+        out.line(f"{clock(moment(entry['at'], now))}  {entry['what']}")
     out.line("")
     healthy = data["state"] in (Status.READY, "prepared")
     out.line(data["why"], "green" if healthy else "red" if data["needsSomebody"] else "yellow")
