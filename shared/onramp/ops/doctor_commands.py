@@ -12,6 +12,7 @@ from onramp.ops.deployment import Deployed
 from onramp.ops.desk import Desk
 from onramp.ops.doctor.checks import CHECKS, Examined, examine
 from onramp.ops.doctor.findings import Level
+from onramp.ops.doctor.flight import fly
 from onramp.ops.errors import DeskError
 
 STYLES = {Level.TROUBLE: "bold red", Level.WARNING: "yellow", Level.OK: "green"}
@@ -23,20 +24,26 @@ def doctor(
     only: Annotated[
         list[str] | None, typer.Option(help=f"Only these checks: {', '.join(CHECKS)}. May be repeated.")
     ] = None,
+    canary: Annotated[
+        bool, typer.Option("--canary", help="Send one synthetic signup to the end and erase it, instead of the checks.")
+    ] = False,
+    patience: Annotated[float, typer.Option(min=1, help="Seconds that the canary may take.")] = 90.0,
+    yes: Annotated[bool, typer.Option("--yes", help="Let the canary fly without asking.")] = False,
 ) -> None:
     """Examine the deployment: what is wrong, why it matters, and the command that cures it.
 
-    Nothing is changed. A check that these credentials may not make is a warning. Exits with 1 where trouble was found.
+    The checks change nothing; one that these credentials may not make is a warning. Exits with 1 where trouble was
+    found.
     """
     desk: Desk = context.obj
-    groups = only or []
+    groups = only or ([] if canary else list(CHECKS))
     if unknown := [name for name in groups if name not in CHECKS]:
         raise DeskError(f"there is no check '{unknown[0]}': choose from {', '.join(CHECKS)}.")
     stack = Deployed.of(desk)
+    found = [Examined("canary", finding) for finding in fly(desk, stack, patience, yes=yes)] if canary else []
     with desk.out.progress() as bar:
-        task = bar.add_task("examining", total=len(groups or CHECKS))
-        found: list[Examined] = []
-        for group in groups or CHECKS:
+        task = bar.add_task("examining", total=len(groups))
+        for group in groups:
             found += examine(stack, (group,))
             bar.advance(task)
     show(desk, found)
