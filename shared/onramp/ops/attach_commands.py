@@ -32,8 +32,8 @@ def attach(
 ) -> None:
     """Let a user pool call the trigger at every confirmation, and change nothing else of the pool.
 
-    Cognito sets back what an update leaves out, so every setting is said again, compared afterwards, and the pool is
-    returned to what it was should any other one have moved.
+    Cognito sets back what an update leaves out, so every setting is said again and compared
+    afterwards; the pool is returned to what it was should any other one have moved.
 
     Example: onramp attach --user-pool eu-west-1_Ab12Cd34
     """
@@ -58,8 +58,8 @@ def attach(
 def detach(context: typer.Context, user_pool: Pool = "", yes: Yes = False) -> None:
     """Let a user pool no longer call the trigger; a function that attach replaced is put back.
 
-    Nothing else of the pool changes. Who confirms from then on is found by the sweep, as long as the stack knows the
-    pool.
+    Nothing else of the pool changes. Who confirms from then on is found by the sweep,
+    as long as the stack knows the pool.
 
     Example: onramp detach --user-pool eu-west-1_Ab12Cd34
     """

@@ -32,8 +32,8 @@ def doctor(
 ) -> None:
     """Examine the deployment: what is wrong, why it matters, and the command that cures it.
 
-    The checks change nothing; one that these credentials may not make is a warning. Exits with 1 where trouble was
-    found.
+    The checks change nothing; one that these credentials may not make is a warning.
+    Exits with 1 where trouble was found.
     """
     desk: Desk = context.obj
     groups = only or ([] if canary else list(CHECKS))

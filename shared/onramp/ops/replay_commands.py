@@ -46,7 +46,8 @@ def replay(
 ) -> None:
     """Deliver UserSignedUp again, to one rule from the archive, or from the table to all.
 
-    The eventId is the same as ever: consumers dedup on it, and our own worker acknowledges who is provisioned.
+    The eventId is the same as ever: consumers dedup on it, and our own worker acknowledges
+    who is provisioned.
 
     Example: onramp replay --from 3h --to 1h --consumer billing-signups
     """
