@@ -13,7 +13,7 @@ What is assumed, because the protocol assumes it too:
   the quiet hour. All other clocks (trigger, reconciler, operator tools) may be a day off.
 - what Stripe refuses under an idempotency key it refuses under that key for ever; a 500 has done its work by the time
   we list, or never does it.
-- a profile is not lost with its table (`restore`) where the record was made anew since or goes by another address, or by
-  a clock a day off: with no intent and a `linkedAt` that lies, nothing says that there may be a customer already.
+- a profile is not lost with its table (`restore`) where the record was made anew since or goes by another address, or
+  by a clock a day off: with no intent and a `linkedAt` that lies, nothing says that there may be a customer already.
 - an e-mail changes in Cognito when no signup or healing of that user is under way: an index that lags cannot tell.
 """

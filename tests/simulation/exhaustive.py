@@ -29,6 +29,20 @@ WAYS = {
         faults={"worker-2 RevenueCatSubscribers.ensure": "refused", "worker-1 EventBus.publish": "killed_before"},
         settings=ONE_RECEIVE,
     ),
+    "again": plan(at(0, "sign_up", NIA), at(99, "replay", NIA)),
+    "retried": plan(at(0, "sign_up", NIA), faults={"worker-1 StripeCustomers.create": "not_sent"}),
+    "refused by Stripe": plan(
+        at(0, "sign_up", NIA),
+        at(99, "empty_dead_letters"),
+        at(999, "redrive_from_table"),
+        faults={"worker-1 StripeCustomers.create": "refused"},
+    ),
+    "next epoch": plan(
+        at(0, "sign_up", NIA),
+        at(22 * HOUR, "replay", NIA),
+        faults={"worker-1 StripeCustomers.create": "not_sent"},
+        settings=ONE_RECEIVE,
+    ),
     "old intent": plan(
         at(0, "sign_up", NIA),
         at(22 * HOUR, "replay", NIA),

@@ -96,11 +96,12 @@ def _in_vain(send: Callable[..., Reply], request: dict[str, Any]) -> None:
 
 
 class RemoteProvider:
-    """A provider as the adapters' HTTP reaches it; `limit` refuses whom it lets in no more."""
+    """A provider as the adapters' HTTP reaches it; whom `lets_in` refuses gets a 429."""
 
-    def __init__(self, provider: Any, network: Network, limit: Callable[[], bool] = lambda: True) -> None:
+    def __init__(self, provider: Any, network: Network) -> None:
         self._provider: FakeProvider = provider
-        self._network, self._limit = network, limit
+        self._network = network
+        self.lets_in: Callable[[], bool] = lambda: True
         self._name = type(provider).__name__.removeprefix("Fake").lower()
         self._refused_keys: set[str] = set()
         self.outage_until = 0.0
@@ -129,7 +130,7 @@ class RemoteProvider:
             return replace(AT_PROVIDER["refused"])
         if self._network.scheduler.clock() < self.outage_until:
             return Fault("server_error", status=503)
-        if not self._limit():
+        if not self.lets_in():
             return Fault("rate_limited", seconds=1)
         return replace(AT_PROVIDER[fault]) if fault in AT_PROVIDER else None
 
@@ -155,7 +156,8 @@ def calling_site() -> tuple[str, str]:
         if not module.startswith(("onramp.", "functions.", "tests.simulation.operators")):
             pass
         elif not module.startswith("onramp.adapters."):
-            return method or f"{module.rpartition('.')[2]}.{name}", name
+            user = name.partition(".<locals>")[0]
+            return method or f"{module.rpartition('.')[2]}.{name}", user
         elif not (method or inner):
             method = name
         frame = frame.f_back

@@ -1,33 +1,42 @@
 """make simulate: every part of the simulator, in as many processes as there are cores.
 
-    python -m tests.simulation.run                         all of it
-    python -m tests.simulation.run --schedules 500         fewer drawn schedules, nothing else
-    python -m tests.simulation.run --seed 4711             one of them again: what happened, and the least that fails
+python -m tests.simulation.run                       all of it
+python -m tests.simulation.run --schedules 500       so many drawn schedules and nothing else
+python -m tests.simulation.run --pairs               every pair of faults of every way and nothing else
+python -m tests.simulation.run --seed 4711           one schedule again: what happened, and the least that fails
 """
 
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 import time
-from collections.abc import Iterator
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from collections.abc import Callable, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from functools import partial
 from itertools import islice
 from multiprocessing import get_context
+from typing import Any
 
 from tests.simulation import exhaustive
 from tests.simulation.drawing import draw
 from tests.simulation.mutants import naive
-from tests.simulation.mutants.mutant import Mutant
 from tests.simulation.reckoning import play
-from tests.simulation.scale import Report, outage, storm
+from tests.simulation.scale import HOUR, storm
+from tests.simulation.schedules import Schedule
 from tests.simulation.shrinking import shrink, story
 from tests.simulation.tally import Tally, tally
 
-SCHEDULES, CHUNK, SLICES = 10_000, 100, 40
-SAMPLED_WAYS = 0.02
-MOST_SEEDS = 2_000
+SCHEDULES, CHUNK, SLICES, MOST_SEEDS = 10_000, 100, 200, 2_000
+SAMPLED = SLICES // 50
+WAY = "signup"
+BAD, MOST_SHOWN = ("FAILED", "NOT NOTICED"), 3
+Job = Callable[[], Any]
+Part = tuple[str, Sequence[Job]]
+
+
+# -- the jobs, each done in a process of its own -----------------------------------------------------
 
 
 def drawn(first: int, count: int) -> Tally:
@@ -39,15 +48,108 @@ def singles(way: str) -> Tally:
 
 
 def pairs(way: str, number: int) -> Tally:
-    """One of `SLICES` equal parts of all pairs."""
+    """One of `SLICES` equal parts of all pairs of a way."""
     firsts = islice(exhaustive.unlike(exhaustive.WAYS[way]), number, None, SLICES)
     return tally(pair for first in firsts for pair in exhaustive.pairs(exhaustive.WAYS[way], first))
 
 
-def hunt(mutant: Mutant) -> tuple[int, list[str]]:
-    """The first seed whose schedule notices, and what was noticed."""
+def hunt(name: str) -> str:
+    """Draws schedules until one notices the mutant."""
+    mutant = next(one for one in naive.MUTANTS if one.name == name)
     with mutant.at_work():
         for seed in range(MOST_SEEDS):
             if broken := play(draw(seed)).broken:
-                return seed, sorted(broken)
-    return -1, []
+                return f"{name}: seed {seed} breaks {', '.join(sorted(broken))}"
+    return f"{name}: NOT NOTICED by {MOST_SEEDS:,} schedules"
+
+
+def scale(users: int, outage: float) -> str:
+    report = storm(users, outage=outage)
+    fine = report.ready == report.customers == users and not (report.owing or report.dead_letters or report.broken)
+    return f"{'' if fine else 'FAILED: '}{report}"
+
+
+# -- what is done with them --------------------------------------------------------------------------
+
+
+def parts(options: argparse.Namespace) -> list[Part]:
+    count = options.schedules or SCHEDULES
+    drawn_ones = [partial(drawn, first, min(CHUNK, count - first)) for first in range(0, count, CHUNK)]
+    if options.schedules:
+        return [("drawn schedules", drawn_ones)]
+    if options.pairs:
+        return [(f"pairs of faults, {way}", slices(way, SLICES)) for way in exhaustive.WAYS]
+    others = [way for way in exhaustive.WAYS if way != WAY]
+    return [
+        ("scale", [partial(scale, 100_000, 0.0), partial(scale, 2_000, 6 * HOUR)]),
+        ("drawn schedules", drawn_ones),
+        ("every single fault", [partial(singles, way) for way in exhaustive.WAYS]),
+        (f"every pair of faults, {WAY}", slices(WAY, SLICES)),
+        ("pairs of faults, a sample of the other ways", [job for way in others for job in slices(way, SAMPLED)]),
+        ("naive protocols", [partial(hunt, mutant.name) for mutant in naive.MUTANTS]),
+    ]
+
+
+def slices(way: str, count: int) -> list[Job]:
+    return [partial(pairs, way, number) for number in range(count)]
+
+
+def simulate(options: argparse.Namespace) -> bool:
+    """Whether all went well."""
+    began, everything, well = time.monotonic(), Tally(), True
+    with ProcessPoolExecutor(options.jobs, mp_context=get_context("spawn")) as pool:
+        for name, futures in [(name, [pool.submit(job) for job in jobs]) for name, jobs in parts(options)]:
+            part = Tally()
+            for result in (future.result() for future in futures):
+                if isinstance(result, Tally):
+                    part.add(result)
+                else:
+                    print(f"{name}: {result}", flush=True)
+                    well &= not any(word in result for word in BAD)
+            if part.runs:
+                print(f"{name}: {summary(part)}", flush=True)
+            everything.add(part)
+    print(f"in {time.monotonic() - began:,.0f} s: {summary(everything)}")
+    missed = [] if options.schedules else everything.never_faulted
+    for site in missed:
+        print(f"NEVER FAULTED: {site.operation} by {site.caller}")
+    for problem, schedule in everything.failures[:MOST_SHOWN]:
+        show(problem, schedule)
+    return well and not missed and not everything.failures
+
+
+def summary(found: Tally) -> str:
+    return (
+        f"{found.runs:,} schedules, {found.calls:,} calls from {len(found.sites)} sites, "
+        f"{sum(found.faults.values()):,} faults of {len(found.faults)} kinds, {len(found.failures)} failures"
+    )
+
+
+def show(problem: str, schedule: Schedule) -> None:
+    print(f"\nFAILED, {problem}\n  the least that fails:\n{story(shrink(schedule, play(schedule)))}")
+    if schedule.rate or not schedule.faults:
+        print(f"  again: python -m tests.simulation.run --seed {schedule.seed}")
+
+
+def again(seed: int) -> bool:
+    schedule = draw(seed)
+    verdict = play(schedule)
+    print(story(schedule), *verdict.trace, verdict.digest, sep="\n")
+    if verdict.broken:
+        show("\n".join(f"{name}: {why}" for name, why in verdict.broken.items()), schedule)
+    return not verdict.broken
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--schedules", type=int)
+    parser.add_argument("--pairs", action="store_true")
+    parser.add_argument("--seed", type=int)
+    parser.add_argument("--jobs", type=int, default=os.cpu_count())
+    options = parser.parse_args(arguments)
+    well = simulate(options) if options.seed is None else again(options.seed)
+    return 0 if well else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

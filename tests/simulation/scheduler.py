@@ -12,6 +12,7 @@ import random
 from collections.abc import Callable
 from concurrent.futures import Executor, Future
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 from greenlet import getcurrent, greenlet
@@ -37,10 +38,20 @@ class Process:
     calls: int = 0
     seen: dict[str, int] = field(default_factory=dict)
 
-    def __post_init__(self) -> None:
-        self.latency = random.Random(f"{self.seed}/{self.label}/latency")
-        self.luck = random.Random(f"{self.seed}/{self.label}/faults")
-        self.chance = random.Random(f"{self.seed}/{self.label}/chance")
+    @cached_property
+    def latency(self) -> random.Random:
+        return self._random("latency")
+
+    @cached_property
+    def luck(self) -> random.Random:
+        return self._random("luck")
+
+    @cached_property
+    def chance(self) -> random.Random:
+        return self._random("chance")
+
+    def _random(self, what: str) -> random.Random:
+        return random.Random(f"{self.seed}/{self.label}/{what}")
 
     def occurrence(self, what: str) -> str:
         """`what` with its number in this process: `UserTable.claim`, `UserTable.claim@2`."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -33,12 +33,16 @@ class Mutant:
     caught_by: frozenset[str]
     alone: bool
 
-    @contextmanager
-    def at_work(self) -> Iterator[None]:
-        with pytest.MonkeyPatch.context() as patch:
-            for change in self.changes:
-                change.apply(patch)
-            yield
+    def at_work(self) -> AbstractContextManager[None]:
+        return changed(self.changes)
+
+
+@contextmanager
+def changed(changes: tuple[Change, ...]) -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        for change in changes:
+            change.apply(patch)
+        yield
 
 
 @dataclass(frozen=True)
@@ -50,7 +54,8 @@ class Covered:
     schedule: Schedule
     why: str
 
-    at_work = Mutant.at_work
+    def at_work(self) -> AbstractContextManager[None]:
+        return changed(self.changes)
 
 
 def mutant(name: str, without: str, *changes: Change, on: Schedule, only: str = "", by: tuple[str, ...] = ()) -> Mutant:

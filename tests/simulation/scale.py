@@ -1,0 +1,146 @@
+"""A storm of signups far above the providers' limits, and six hours without Stripe, on the virtual clock.
+
+The limits are enforced: Stripe answers 429 to more than 25 requests a second, RevenueCat to more than 480 a minute.
+"""
+
+from __future__ import annotations
+
+import io
+import time
+from collections import Counter, deque
+from collections.abc import Callable
+from dataclasses import dataclass, fields
+from functools import partial
+from typing import Any
+
+from tests.simulation.scheduler import Process
+from tests.simulation.schedules import Person, Schedule
+from tests.simulation.simulation import Simulation
+from tests.world import DLQ, PROFILES, USERS, signup
+
+HOUR, RECONCILE_EVERY = 3600.0, 300.0
+
+
+@dataclass(frozen=True)
+class Report:
+    users: int
+    ready: int
+    owing: int
+    dead_letters: int
+    extra_emissions: int
+    emissions_of_one_user: int
+    stripe_calls: int
+    revenuecat_calls: int
+    too_many_requests: int
+    customers: int
+    broken: int
+    hours: float
+    calls: int
+    seconds: float
+
+    def __str__(self) -> str:
+        words = (f"{getattr(self, field.name):,.6g} {field.name.replace('_', ' ')}" for field in fields(self))
+        return ", ".join(words)
+
+
+class Limit:
+    """At most `most` in any `seconds`."""
+
+    def __init__(self, most: int, seconds: float, clock: Callable[[], float]) -> None:
+        self._most, self._seconds, self._clock = most, seconds, clock
+        self._recent: deque[float] = deque()
+        self.refused = 0
+
+    def __call__(self) -> bool:
+        now = self._clock()
+        while self._recent and self._recent[0] <= now - self._seconds:
+            self._recent.popleft()
+        if len(self._recent) < self._most:
+            self._recent.append(now)
+            return True
+        self.refused += 1
+        return False
+
+
+class Counted(list[Any]):
+    """Counts what would fill the memory."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.number = 0
+
+    def append(self, _: Any) -> None:
+        self.number += 1
+
+
+class Unread(io.StringIO):
+    def write(self, text: str) -> int:
+        return len(text)
+
+
+class Crowd:
+    """So many users who sign up within so many seconds."""
+
+    def __init__(self, sim: Simulation, users: int, within: float) -> None:
+        self.sim, self.users = sim, users
+        self.limits = {"stripe": Limit(25, 1.0, sim.clock), "revenuecat": Limit(480, 60.0, sim.clock)}
+        for name, limit in self.limits.items():
+            sim.providers[name].lets_in = limit
+        for number in range(users):
+            person, process = (
+                Person("user", f"user{number}@example.com", number=number),
+                Process(f"trigger-{number}", "trigger"),
+            )
+            sim.scheduler.start(process, partial(self._join, process, person), within * number / users)
+        sim.scheduler.start(Process("schedule", "schedule"), self._reconcile)
+
+    def _join(self, process: Process, person: Person) -> None:
+        self.sim.history.confirmed[person.sub] = person
+        self.sim.invoke(process, "post_confirmation", signup(person.email, person.sub, given_name="Nia"))
+
+    def _reconcile(self) -> None:
+        """As often as the template says, as long as anybody owes anything."""
+        while True:
+            self.sim.scheduler.sleep(RECONCILE_EVERY)
+            process = Process(f"reconcile-{self.sim.clock():.0f}", "reconcile")
+            self.sim.scheduler.start(process, partial(self.sim.invoke, process, "reconcile", {}))
+            if not self.owing():
+                return
+
+    def owing(self) -> int:
+        return sum("owed" in item for item in self.sim.dynamodb.tables[USERS].items.values())
+
+    def report(self, began: float, seconds: float) -> Report:
+        sim, heard = self.sim, Counter(self.sim.history.heard)
+        signups = [number for (kind, _), number in heard.items() if kind == "UserSignedUp"]
+        profiles = sim.dynamodb.tables[PROFILES].items.values()
+        return Report(
+            users=self.users,
+            ready=sum(item["provisioningStatus"]["S"] == "ready" for item in profiles),
+            owing=self.owing(),
+            dead_letters=len(sim.sqs.messages(DLQ)),
+            extra_emissions=sum(signups) - self.users,
+            emissions_of_one_user=max(signups),
+            stripe_calls=sim.stripe.calls.number,  # type: ignore[attr-defined]
+            revenuecat_calls=sim.revenuecat.calls.number,  # type: ignore[attr-defined]
+            too_many_requests=sum(limit.refused for limit in self.limits.values()),
+            customers=len(sim.stripe.customers()),
+            broken=len(sim.history.broken),
+            hours=(sim.clock() - began) / HOUR,
+            calls=sim.weather.calls,
+            seconds=time.monotonic() - seconds,
+        )
+
+
+def storm(users: int = 100_000, within: float = HOUR, *, outage: float = 0.0) -> Report:
+    """`outage`: for so many seconds from the start Stripe answers 503."""
+    sim, seconds = Simulation(Schedule(())), time.monotonic()
+    sim.log = Unread()
+    sim.events.events, sim.stripe.calls, sim.revenuecat.calls = Counted(), Counted(), Counted()
+    sim.trace = sim.network.trace = Counted()
+    with sim:
+        began = sim.clock()
+        sim.providers["stripe"].outage_until = began + outage
+        crowd = Crowd(sim, users, within)
+        sim.run()
+        return crowd.report(began, seconds)
