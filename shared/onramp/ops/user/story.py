@@ -31,7 +31,7 @@ def story(person: Person, user: User, now: int, project: str, *, reveal: bool) -
         },
         "roles": list(user.roles),
         "event": {"kind": Kind.USER_SIGNED_UP, "eventId": signed_up} if linked else None,
-        "timeline": [{"at": rfc3339(at), "what": what} for at, what in sorted(_timeline(person, user))],
+        "timeline": [{"at": rfc3339(at), "what": what} for at, what in sorted(_timeline(person, user), key=_when)],
         "steps": {name: dict(record) for name, record in person.steps.items()},
         "state": stands.state,
         "why": stands.why,
@@ -61,6 +61,10 @@ def _timeline(person: Person, user: User) -> Iterator[tuple[int, str]]:
         yield intent["createdAt"], f"what to ask of Stripe was stored (epoch {intent.get('epoch')})"
     for name, record in person.steps.items():
         yield record.get("at", 0), f"{name}: {step_words(record)}"
+
+
+def _when(entry: tuple[int, str]) -> int:
+    return entry[0]
 
 
 def step_words(record: Mapping[str, Any]) -> str:
