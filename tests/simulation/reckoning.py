@@ -25,6 +25,7 @@ class Verdict:
     struck: Mapping[Spot, str]
     offered: Mapping[Spot, Sequence[str]]
     calls: int
+    releases: set[str]
     digest: str
     trace: list[str]
 
@@ -40,8 +41,19 @@ def play(schedule: Schedule, sites: SiteLog | None = None) -> Verdict:
         redrive(sim)
         sim.history.ask("redriven")
         replay(sim)
-        weather = sim.weather
-        return Verdict(sim.history.broken, weather.struck, weather.offered, weather.calls, sim.digest(), sim.trace)
+        return verdict(sim)
+
+
+def verdict(sim: Simulation) -> Verdict:
+    return Verdict(
+        broken=sim.history.broken,
+        struck=sim.weather.struck,
+        offered=sim.weather.offered,
+        calls=sim.weather.calls,
+        releases=sim.releases,
+        digest=sim.digest(),
+        trace=sim.trace,
+    )
 
 
 def calm_down(sim: Simulation) -> None:

@@ -10,8 +10,8 @@ import random
 from collections.abc import Iterator, Mapping
 from concurrent.futures import Future
 from datetime import UTC, datetime
-from functools import partial
-from types import ModuleType, SimpleNamespace
+from functools import cache, partial
+from types import CodeType, ModuleType, SimpleNamespace
 from typing import Any, Self
 
 from aws_lambda_powertools.utilities.parameters import base as parameters
@@ -27,6 +27,7 @@ from tests.simulation.network import Network, RemoteClient, RemoteProvider
 from tests.simulation.scheduler import NEVER, Greenlets, Process, Scheduler
 from tests.simulation.schedules import Person, Schedule
 from tests.simulation.weather import Weather
+from tests.template import ROOT
 from tests.world import BUS, DLQ, QUEUE, RULE, USERS, Context, World
 
 CONCURRENCY = 2
@@ -60,6 +61,7 @@ class Simulation(World):
         self._busy: set[tuple[str, int]] = set()
         self._workers = self._batches = self._deliveries = 0
         self.mapping_off = 0
+        self.releases: set[str] = set()
         self.overlap = self.deaths = 0
         """How many reconcilers ran at once at most; how many invocations were killed."""
 
@@ -137,10 +139,12 @@ class Simulation(World):
     def _module(self, environment: tuple[str, int]) -> Any:
         """Every other environment of a function still runs the older code."""
         if environment not in self.environments:
-            os.environ["CODE_VERSION"] = "old" if environment[1] % 2 else "new"
-            self._functions.clear()
-            self.environments[environment] = self.function(environment[0])
-            self.imported(self.environments[environment])
+            os.environ["CODE_VERSION"] = release = "old" if environment[1] % 2 else "new"
+            self.releases.add(f"{release} {environment[0]}")
+            module = ModuleType(f"functions.{environment[0]}.handler")
+            exec(handler_code(environment[0]), module.__dict__)  # noqa: S102  # an import that leaves sys.modules alone
+            self.imported(module)
+            self.environments[environment] = module
         return self.environments[environment]
 
     def imported(self, module: ModuleType) -> None:
@@ -256,6 +260,12 @@ class Simulation(World):
             self.revenuecat.customers(),
         )
         return hashlib.sha256(repr(everything).encode()).hexdigest()
+
+
+@cache
+def handler_code(function: str) -> CodeType:
+    path = ROOT / "functions" / function / "handler.py"
+    return compile(path.read_text(), str(path), "exec")
 
 
 def newer(envelope: Mapping[str, Any]) -> dict[str, Any]:

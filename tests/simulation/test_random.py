@@ -9,7 +9,7 @@ from tests.simulation.reckoning import play
 from tests.simulation.shrinking import shrink, story
 from tests.simulation.tally import tally
 
-SCHEDULES, CHUNK = 250, 25
+SCHEDULES, CHUNK = 200, 25
 
 
 @pytest.mark.parametrize("first", range(0, SCHEDULES, CHUNK))
