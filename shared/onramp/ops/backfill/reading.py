@@ -15,6 +15,7 @@ from onramp.sweep import CONFIRMED, Page, Pool, TokenExpired
 
 READERS = 4
 LIST_ATTEMPTS = 5
+PASSING = ("TooManyRequestsException", "ThrottlingException", "InternalErrorException", "Timeout", "TimeoutError")
 
 
 class Records(Protocol):
@@ -78,7 +79,9 @@ class Reader:
                 return self.pool.page(user_pool_id, token)
             except TokenExpired:
                 raise
-            except RetryableError:
+            except RetryableError as error:
+                if not error.code.endswith(PASSING):
+                    raise
                 self.sleep(2.0**attempt)
         self.pace()
         return self.pool.page(user_pool_id, token)

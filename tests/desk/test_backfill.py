@@ -1,0 +1,222 @@
+"""`onramp backfill` on a stack of its own: the pool must hold these people and no others."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from onramp.local.parameters import STACK_NAME
+from onramp.local.stack import LocalStack
+from tests.conftest import QUICK
+from tests.desk.conftest import Onramp
+from tests.people import Town, eventually, somebody
+
+WEEK = 7 * 86_400
+CROWD = 480
+
+
+def identity(name: str, kind: str) -> str:
+    return json.dumps([{"providerName": name, "providerType": kind, "primary": True}])
+
+
+@pytest.fixture(scope="module")
+def stack() -> Iterator[LocalStack]:
+    with LocalStack.start(enforce_iam=True, parameters=QUICK) as running:
+        yield running
+
+
+def people(stack: LocalStack, *users: tuple[str, str, dict[str, str]]) -> list[str]:
+    """Address, status and more attributes of each; verified unless those say otherwise."""
+    return stack.control.populate(
+        stack.outputs["UserPoolId"],
+        [
+            {"attributes": {"email": email, "email_verified": "true", **more}, "status": status, "ageSeconds": WEEK}
+            for email, status, more in users
+        ],
+    )
+
+
+@pytest.fixture(scope="module")
+def mixed(stack: LocalStack) -> dict[str, Any]:
+    """Everybody a pool may hold, and the report that the rules demand."""
+    town = Town(stack)
+    federated = "EXTERNAL_PROVIDER"
+    has, moved, taken = (somebody(name) for name in ("has", "moved", "taken"))
+    town.join(has), town.join(taken)
+    sub = town.join(moved)
+    for email in (has, taken, moved):
+        town.ready(email)
+    attribute = {"Name": "email", "Value": somebody("new.address")}
+    town.cognito.admin_update_user_attributes(
+        UserPoolId=stack.outputs["UserPoolId"], Username=sub, UserAttributes=[attribute]
+    )
+    prepared, guarded, twice = (somebody(name) for name in ("prepared", "guarded", "twice"))
+    town.pre_create(prepared, "admin"), town.pre_create(guarded, "admin")
+    google = {"identities": identity("Google", "Google"), "email_verified": "false"}
+    people(
+        stack,
+        (somebody("native"), "CONFIRMED", {"given_name": "Nia"}),
+        (somebody("google"), federated, google),
+        (somebody("contoso"), federated, {"identities": identity("Contoso", "SAML"), "email_verified": "false"}),
+        (twice, "CONFIRMED", {}),
+        (twice, federated, google),
+        (prepared, "CONFIRMED", {}),
+        (guarded, federated, google),
+        (taken, federated, google),
+        (somebody("unverified"), "CONFIRMED", {"email_verified": "false"}),
+        (somebody("okta"), federated, {"identities": identity("Okta", "SAML")}),
+        ("=cmd|calc!@example.com\x1b[31m", "CONFIRMED", {}),
+        (somebody("waiting"), "UNCONFIRMED", {}),
+        (somebody("invited"), "FORCE_CHANGE_PASSWORD", {}),
+    )
+    return {
+        "create": 4,
+        "link": 1,
+        "has_record": 2,
+        "conflict": 2,
+        "email_changed": 1,
+        "refused_link_needs_verified_email": 1,
+        "refused_nobody_vouches": 2,
+        "refused_unusable_email": 1,
+        "skipped_force_change_password": 1,
+        "skipped_unconfirmed": 1,
+    }
+
+
+def test_a_dry_run_reports_what_the_rules_demand_twice_the_same(
+    onramp: Onramp, mixed: dict[str, Any], town: Town, tmp_path: Path
+) -> None:
+    before = town.dynamodb.scan(TableName=town.outputs["UsersTableName"])["Items"]
+    first = onramp("backfill", "--csv", str(tmp_path / "one.csv"), "--json")
+    second = onramp("backfill", "--csv", str(tmp_path / "two.csv"), "--json")
+    assert (first.code, second.code) == (0, 0)
+    assert first.json["found"] == mixed
+    assert (first.json["users"], first.json["refused"], first.json["skipped"]) == (16, 7, 2)
+    assert first.out == second.out
+    assert (tmp_path / "one.csv").read_text() == (tmp_path / "two.csv").read_text()
+    assert town.dynamodb.scan(TableName=town.outputs["UsersTableName"])["Items"] == before
+
+
+def test_the_file_of_refusals_is_masked_and_harmless(onramp: Onramp, mixed: dict[str, Any], tmp_path: Path) -> None:
+    path = tmp_path / "refused.csv"
+    ran = onramp("backfill", "--csv", str(path))
+    assert "dry run" in ran.out
+    assert str(path) in ran.err
+    assert path.stat().st_mode & 0o777 == 0o600
+    with path.open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert len(rows) == 7
+    assert "\x1b" not in path.read_text()
+    assert all("***" in row["email"] for row in rows)
+    assert onramp("backfill", "--csv", str(path), "--reveal").code == 0
+    assert "unverified." in path.read_text()
+    (row, *_) = onramp("audit", "--json").json
+    assert (row["what"], row["result"]) == ("reveal backfill", "done")
+
+
+def test_applied_it_does_what_it_said_and_the_pipeline_does_the_rest(
+    onramp: Onramp, mixed: dict[str, Any], town: Town
+) -> None:
+    events_of = town.subscribe("UserSignedUp")
+    done = onramp("backfill", "--apply", "--yes", "--json")
+    assert (done.code, done.json["found"]) == (0, mixed)
+    (native,) = (row for row in rows_of(town) if row["userId"]["S"].startswith("native."))
+    profile = town.ready(native["userId"]["S"])
+    assert profile["displayName"] == "Nia"
+    sub = native["cognitoSub"]["S"]
+    (event,) = eventually(lambda: events_of(sub))
+    assert event["detail"]["metadata"]["origin"] == "backfill"
+    assert len(town.customers_of(sub)) == 1
+    again = onramp("backfill", "--apply", "--yes", "--json").json["found"]
+    assert (again["create"], again["link"], again["has_record"]) == (0, 0, 7)
+    entries = [row for row in onramp("audit", "--json").json if row["what"] == "backfill"]
+    assert [entry["count"] for entry in entries] == [0, 5]
+
+
+def rows_of(town: Town) -> list[dict[str, Any]]:
+    pages = town.dynamodb.get_paginator("scan").paginate(TableName=town.outputs["UsersTableName"])
+    return [item for page in pages for item in page["Items"]]
+
+
+def test_killed_for_real_and_run_again_it_loses_and_doubles_nobody(
+    onramp: Onramp, stack: LocalStack, town: Town
+) -> None:
+    mapping = town.stack.client("lambda").list_event_source_mappings()["EventSourceMappings"][0]["UUID"]
+    town.stack.client("lambda").update_event_source_mapping(UUID=mapping, Enabled=False)
+    events_of = town.subscribe("UserSignedUp")
+    emails = [somebody("crowd") for _ in range(CROWD)]
+    subs = people(stack, *((email, "CONFIRMED", {}) for email in emails))
+    environment = {**os.environ, **stack.environment(), "ONRAMP_STACK": STACK_NAME}
+    command = "from onramp.ops.cli import main; main(['backfill', '--apply', '--yes', '--rate', '5'])"
+    process = subprocess.Popen([sys.executable, "-c", command], env=environment, stderr=subprocess.DEVNULL)
+    checkpoint = {"pk": {"S": "BACKFILL#run"}, "sk": {"S": "run"}}
+    table = town.outputs["OperationsTableName"]
+
+    def under_way() -> bool:
+        row = town.dynamodb.get_item(TableName=table, Key=checkpoint).get("Item", {})
+        return int(row.get("found", {"M": {}})["M"].get("create", {"N": "0"})["N"]) >= 100
+
+    eventually(under_way)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    written = sum(row["userId"]["S"].startswith("crowd.") for row in rows_of(town))
+    assert 100 <= written < CROWD
+    done = onramp("backfill", "--apply", "--yes", "--json")
+    assert done.json["found"]["create"] == CROWD
+    crowd = {r["userId"]["S"]: r["cognitoSub"]["S"] for r in rows_of(town) if r["userId"]["S"].startswith("crowd.")}
+    assert crowd == dict(zip(emails, subs, strict=True))
+    assert "Item" not in town.dynamodb.get_item(TableName=table, Key=checkpoint)
+    heard = eventually(lambda: all_heard(events_of, subs), within=20)
+    owed = [row for row in rows_of(town) if row.get("owed", {"S": ""})["S"].startswith("emit#")]
+    assert heard <= set(subs), "those whose event died with the process still owe it"
+    assert set(subs) - heard <= {row["cognitoSub"]["S"] for row in owed}
+
+
+def all_heard(events_of: Any, subs: list[str]) -> set[str] | None:
+    """Asked until the queue has nothing new."""
+    heard: set[str] = set()
+    while True:
+        before = len(heard)
+        heard |= {sub for sub in subs if events_of(sub)}
+        if len(heard) == before:
+            return heard or None
+
+
+class TestUsedWrongly:
+    def test_another_pool(self, onramp: Onramp) -> None:
+        ran = onramp("backfill", "--pool", "eu-west-1_Other")
+        assert ran.code == 2
+        assert "no pool of this stack" in ran.err
+
+    def test_a_file_that_is_something_else(self, onramp: Onramp, tmp_path: Path) -> None:
+        (tmp_path / "thesis.csv").write_text("precious")
+        ran = onramp("backfill", "--csv", str(tmp_path / "thesis.csv"))
+        assert (ran.code, ran.err.count("\n")) == (2, 1)
+        assert (tmp_path / "thesis.csv").read_text() == "precious"
+
+    def test_a_file_that_cannot_be(self, onramp: Onramp, tmp_path: Path) -> None:
+        ran = onramp("backfill", "--csv", str(tmp_path / "no/such/folder.csv"))
+        assert (ran.code, ran.err.count("\n")) == (2, 1)
+
+    def test_nobody_to_ask(self, onramp: Onramp) -> None:
+        ran = onramp("backfill", "--apply")
+        assert ran.code == 2
+        assert "--yes" in ran.err
+
+    def test_a_denied_permission_is_named(self, onramp: Onramp, stack: LocalStack) -> None:
+        stack.control.fault("cognito-idp", "ListUsers", "refused", times=None, code="AccessDeniedException", status=400)
+        try:
+            ran = onramp("backfill")
+        finally:
+            stack.control.clear()
+        assert ran.code == 2
+        assert "may not" in ran.err
