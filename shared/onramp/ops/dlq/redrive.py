@@ -19,10 +19,10 @@ from onramp.ops.dlq.letters import TABLE, Letter
 from onramp.ops.dlq.parts import Parts
 from onramp.ops.dlq.plan import Plan, Source
 from onramp.ops.dlq.verify import Watched
+from onramp.ops.dlq.walk import MARGIN_SECONDS
 
 SENDERS = 8
 BATCH, BATCH_BYTES = 10, 1_000_000
-MARGIN_SECONDS = 10.0
 Pace = Callable[[], None]
 
 

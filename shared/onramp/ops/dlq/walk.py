@@ -26,6 +26,7 @@ BATCH = 10
 LONG_POLL_SECONDS = 1  # asks all of SQS's servers: a short poll may find a queue empty that is not
 READING_SECONDS = 60
 WORKING_SECONDS = 120
+MARGIN_SECONDS = 10.0  # before a hold ends it counts as over: clocks, and the way to SQS
 MOST = 100_000  # SQS refuses to hand out more than about 120,000 at a time
 
 
@@ -56,9 +57,9 @@ class Walk:
     def __exit__(self, *_: object) -> None:
         with self._threads:
             self._letters.close()
-            now = self._parts.monotonic()
+            over = self._parts.monotonic() + MARGIN_SECONDS
             # Once its time is over somebody else may hold it: showing it then would hand it out twice.
-            self.give_back([one for one, hold in self._held.items() if hold.until > now])
+            self.give_back([one for one, hold in self._held.items() if hold.until > over])
 
     def __iter__(self) -> Iterator[Letter]:
         """One walk, that goes on where it was left."""
