@@ -82,6 +82,7 @@ class History:
         self.heard: Counter[tuple[str, str]] = Counter()
         self.triggers: Counter[str] = Counter()
         self.customers: Counter[tuple[str, str]] = Counter()
+        self.owners: dict[str, str] = {}
         self.letters: dict[str, list[dict[str, str]]] = defaultdict(list)
         self.lettered: set[str] = set()
         self.written_by: dict[tuple[str, str], dict[str, str]] = {}
@@ -183,6 +184,7 @@ class History:
         def watched(parameters: Any) -> dict[str, Any]:
             customer = create(parameters)
             who = customer["metadata"].get("userPoolId", ""), customer["metadata"].get("cognitoSub", "")
+            self.owners[customer["id"]] = who[1]
             if all(who):
                 self.customers[who] += 1
                 self.ask("customer", who)

@@ -257,7 +257,7 @@ def stripe_ids_are_ours(sim: Simulation, write: Write) -> str | None:
     found = write.after("stripeCustomerId") if write.table == PROFILES else None
     if not found or write.role != "worker" or found == write.before("stripeCustomerId"):
         return None
-    owner = next((c["metadata"].get("cognitoSub") for c in sim.stripe.customers() if c["id"] == found), None)
+    owner = sim.history.owners.get(found)
     return f"{write.label} stored {found} of {owner} for {write.key}" if owner != write.key else None
 
 

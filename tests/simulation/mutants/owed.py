@@ -194,6 +194,19 @@ MUTANTS = (
         only="queued_once_a_day",
     ),
     mutant(
+        "claimed_by_everybody",
+        "7: dueAt = :read (two reconcilers have read the same)",
+        Edit(f"{LEDGER}.claim_due", "owed = :read AND dueAt = :was", "(owed = :read OR dueAt = :was)"),
+        on=plan(
+            at(0, "sign_up", NIA),
+            at(400, "reconcile"),
+            at(13 * HOUR, "reconcile"),
+            at(13 * HOUR, "reconcile"),
+            faults=LOST,
+        ),
+        only="queued_once_a_day",
+    ),
+    mutant(
         "redrive_whatever_is_owed",
         "8: `operator`",
         Edit(
@@ -249,4 +262,11 @@ MUTANTS = (
         by=("sub_set_once", "debts_move_by_the_table"),
     ),
 )
-COVERED: tuple[Covered, ...] = ()
+COVERED = (
+    Covered(
+        "retry_always_emits",
+        (Edit("onramp.signup:SignUp.__call__", "outcome is Outcome.RETRIED and not user.owes(Owed.EMIT)", "False"),),
+        plan(at(0, "sign_up", NIA, calls=(0.0, 3.0))),
+        "2: the same eventId, at most once for each of Cognito's calls: more work for the consumers' dedup, no harm",
+    ),
+)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tests.simulation.edits import Edit
-from tests.simulation.mutants.mutant import NIA, TWICE, Covered, at, mutant, plan
+from tests.simulation.mutants.mutant import NIA, TWICE, at, mutant, plan
 from tests.simulation.mutants.owed import PROVISION, PUBLISH, SETTLE
 
 SHORT_CUT = "if user.owed is None and (profile := self.profiles.get(sub)) and profile.ready:"
@@ -88,4 +88,3 @@ MUTANTS = (
         only="replays_cost_nothing",
     ),
 )
-COVERED: tuple[Covered, ...] = ()

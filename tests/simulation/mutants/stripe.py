@@ -8,7 +8,7 @@ from typing import Any
 from onramp.adapters.profiles import ProfileTable
 from onramp.domain.users import Intent, Profile
 from tests.simulation.edits import Edit, Value
-from tests.simulation.mutants.mutant import HOUR, NIA, ONE_RECEIVE, Covered, at, mutant, plan
+from tests.simulation.mutants.mutant import HOUR, NIA, ONE_RECEIVE, TWICE, Covered, at, mutant, plan
 
 STRIPE = "onramp.enrichers.stripe:StripeCustomer"
 UNANSWERED = {"worker-1 StripeCustomers.create": "not_sent"}
@@ -123,4 +123,47 @@ MUTANTS = (
         only="one_stripe_customer",
     ),
 )
-COVERED: tuple[Covered, ...] = ()
+TWO_WORKERS = plan(
+    at(0, "sign_up", NIA, **TWICE),
+    waits={"worker-2 ProfileTable.store_first_intent": 20},
+    faults={"worker-1 StripeCustomers.create": "lost_reply"},
+)
+COVERED = (
+    Covered(
+        "first_intent_over_another",
+        (
+            Edit(
+                "onramp.adapters.profiles:ProfileTable.store_first_intent",
+                'f"attribute_not_exists({_STEPS}.{_INTENT}) AND attribute_not_exists(stripeCustomerId)"',
+                "None",
+            ),
+        ),
+        TWO_WORKERS,
+        "the key has no time in it, so that both store the same key and body; and whoever read no intent is at most a "
+        "worker's minute late, which the quiet hour outlives",
+    ),
+    Covered(
+        "next_epoch_over_another",
+        (
+            Edit(
+                "onramp.adapters.profiles:ProfileTable.store_next_intent",
+                'f"{_STEPS}.{_INTENT}.epoch = :read"',
+                'f"({_STEPS}.{_INTENT}.epoch = :read OR attribute_exists(userId))"',
+            ),
+        ),
+        plan(
+            at(0, "sign_up", NIA),
+            at(22 * HOUR, "replay", NIA),
+            at(22 * HOUR, "replay", NIA),
+            faults=UNANSWERED,
+            settings=ONE_RECEIVE,
+        ),
+        "the next epoch is computed, so that two workers compute the same one (see next_epoch_by_add)",
+    ),
+    Covered(
+        "replayed_500_not_recognised",
+        (Edit("onramp.adapters.stripe:_translated", "ReplayedFailure() if replayed else ", ""),),
+        plan(at(0, "sign_up", NIA), faults={"worker-1 StripeCustomers.create": "stored_500"}),
+        "the intent's age cures it: a day later instead of seconds",
+    ),
+)
