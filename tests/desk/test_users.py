@@ -1,0 +1,270 @@
+"""`onramp user` on the local stack: one person seen, prepared, given roles, relinked, forgotten."""
+
+from __future__ import annotations
+
+import json
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from onramp.local.stack import LocalStack
+from onramp.ops.user import forget
+from tests.desk.conftest import Onramp
+from tests.people import Town, eventually, somebody
+
+
+def reconcile(town: Town) -> None:
+    """The reconciler's next run, now."""
+    name = town.outputs["ReconcileFunctionName"]
+    reply = town.stack.client("lambda").invoke(FunctionName=name, Qualifier="live", Payload=b"{}")
+    assert "FunctionError" not in reply
+
+
+def row(town: Town, pk: str, sk: str) -> dict[str, Any] | None:
+    key = {"pk": {"S": pk}, "sk": {"S": sk}}
+    item: dict[str, Any] | None = town.dynamodb.get_item(TableName=town.outputs["OperationsTableName"], Key=key).get(
+        "Item"
+    )
+    return item
+
+
+def given_up(town: Town, email: str) -> bool:
+    return str((town.user(email) or {}).get("owed")).startswith("operator")
+
+
+class TestShowAndExplain:
+    def test_somebody_provisioned(self, onramp: Onramp, town: Town) -> None:
+        email = somebody("nia")
+        sub = town.join(email, given_name="Nia", family_name="Newcomer")
+        profile = town.ready(email)
+        shown = onramp("user", "show", email, "--json")
+        assert shown.code == 0
+        assert shown.json["record"]["cognitoSub"] == shown.json["profile"]["sub"] == sub
+        assert shown.json["profile"]["stripeCustomerId"] == profile["stripeCustomerId"]
+        explained = onramp("user", "explain", sub, "--json")
+        assert (explained.code, explained.json["state"], explained.json["next"]) == (0, "ready", "nothing")
+        assert set(explained.json["steps"]) == {"stripe", "revenuecat"}
+        for ran in (shown, explained, onramp("user", "show", sub), onramp("user", "explain", email)):
+            assert not any(secret in ran.out + ran.err for secret in (email, "Nia", "Newcomer"))
+
+    def test_revealing_is_audited(self, onramp: Onramp, town: Town) -> None:
+        email = somebody("nia")
+        sub = town.join(email)
+        assert onramp("user", "show", email, "--reveal", "--json").json["record"]["userId"] == email
+        (row, *_) = onramp("audit", "--json").json
+        assert (row["what"], row["result"]) == ("reveal user show", "done")
+        assert email not in json.dumps(row)
+        assert onramp("user", "explain", sub, "--reveal", "--json").json["user"] == email
+
+    def test_somebody_stuck_and_the_command_that_helps(self, onramp: Onramp, town: Town) -> None:
+        email = somebody("stuck")
+        town.stripe.fault("refused", operation="create", match=email)
+        sub = town.join(email)
+        eventually(partial(given_up, town, email))
+        ran = onramp("user", "explain", email, "--json")
+        assert (ran.code, ran.json["state"]) == (1, "operator")
+        assert ran.json["steps"]["stripe"]["errorCode"] == "parameter_invalid_string"
+        assert ran.json["next"].endswith(f"onramp dlq redrive --user {sub}")
+        assert onramp("dlq", "redrive", "--user", sub, "--wait", "0", "--yes").code == 0
+        town.ready(email)
+        assert onramp("user", "explain", email, "--json").json["state"] == "ready"
+
+    def test_somebody_the_trigger_refused(self, onramp: Onramp, town: Town) -> None:
+        email = somebody("unverified")
+        sub = town.sign_up(email)
+        with pytest.raises(town.cognito.exceptions.UserLambdaValidationException):
+            town.confirm_by_admin(email)
+        for who in (email, sub):
+            ran = onramp("user", "explain", who, "--json")
+            (found,) = ran.json["cognito"]
+            assert (ran.code, found["outcome"], found["sub"]) == (1, "refused_nobody_vouches", sub)
+        assert email not in onramp("user", "show", email).out
+
+    def test_somebody_nobody_knows(self, onramp: Onramp) -> None:
+        ran = onramp("user", "explain", somebody(), "--json")
+        assert (ran.code, ran.json["cognito"], ran.json["forgotten"]) == (1, [], False)
+
+    @pytest.mark.parametrize("who", ["nobody", "", "two@at@example.com", "\x1b[31m@example.com"])
+    def test_nonsense_is_one_sentence(self, onramp: Onramp, who: str) -> None:
+        ran = onramp("user", "show", who)
+        assert (ran.code, ran.out, ran.err.count("\n")) == (2, "", 1)
+
+
+class TestPrepare:
+    def test_who_signs_up_takes_the_record_over(self, onramp: Onramp, town: Town) -> None:
+        email = somebody("mara")
+        upper = email.replace("mara", "MARA")
+        assert (
+            onramp("user", "pre-create", "--email", upper, "--role", "admin", "--yes", "--json").json["result"] == "new"
+        )
+        assert onramp("user", "pre-create", "--email", email, "--role", "admin", "--yes").code == 0
+        assert onramp("user", "pre-create", "--email", email, "--role", "manager", "--yes").code == 1
+        assert onramp("user", "explain", email, "--json").json["state"] == "prepared"
+        town.join(email)
+        town.ready(email)
+        assert (town.user(email) or {})["roles"] == ["admin"]
+        assert "an administrator prepared the record" in onramp("user", "explain", email).out
+
+    @pytest.mark.parametrize(("email", "role"), [("mara@example.com", "boss"), ("mara", "admin")])
+    def test_bad_input_writes_nothing(self, onramp: Onramp, town: Town, email: str, role: str) -> None:
+        ran = onramp("user", "pre-create", "--email", email, "--role", role, "--yes")
+        assert (ran.code, ran.err.count("\n")) == (2, 1)
+        assert town.user("mara@example.com") is None
+
+    def test_a_file(self, onramp: Onramp, town: Town, tmp_path: Path) -> None:
+        emails = [somebody(f"row{number}") for number in range(25)]
+        town.join(emails[3])
+        path = tmp_path / "people.csv"
+        path.write_text("email,roles\n" + "".join(f"{email},manager;team_member\n" for email in emails))
+        ran = onramp("user", "import", str(path), "--yes", "--json")
+        assert (ran.code, ran.json["new"], ran.json["in_the_way"]) == (1, 24, 1)
+        assert "5,r***@example.com" in Path(ran.json["errors"]).read_text()
+        assert (town.user(emails[0]) or {})["roles"] == ["manager", "team_member"]
+        assert "manager" not in (town.user(emails[3]) or {})["roles"]
+        again = onramp("user", "import", str(path), "--yes", "--json").json
+        assert (again["new"], again["already"]) == (0, 24)
+
+    def test_a_file_with_a_bad_row_is_not_begun(self, onramp: Onramp, town: Town, tmp_path: Path) -> None:
+        good = somebody("good")
+        (path := tmp_path / "people.csv").write_text(f"email,roles\n{good},admin\nbad,admin\n")
+        ran = onramp("user", "import", str(path), "--yes")
+        assert (ran.code, ran.err.count("\n")) == (2, 1)
+        assert "people.errors.csv" in ran.err
+        assert town.user(good) is None
+
+
+class TestRoles:
+    def test_change_and_nothing_else_does(self, onramp: Onramp, town: Town) -> None:
+        email = somebody("mara")
+        town.join(email)
+        town.ready(email)
+        before = town.user(email) or {}
+        assert onramp("user", "roles", email, "--add", "admin", "--yes", "--json").json["after"] == [
+            "team_member",
+            "admin",
+        ]
+        after = town.user(email) or {}
+        assert after == before | {"roles": ["team_member", "admin"], "updatedAt": after["updatedAt"]}
+        assert not onramp("user", "roles", email, "--add", "admin", "--json").json["changed"]
+        assert onramp("user", "roles", email, "--set", "boss", "--yes").code == 2
+        assert onramp("user", "roles", email).code == 2
+        assert onramp("user", "roles", somebody(), "--add", "admin", "--yes").code == 2
+
+    def test_nobody_is_raised_whom_nobody_vouched_for(self, onramp: Onramp, town: Town) -> None:
+        email = somebody("google")
+        town.stack.control.federated_sign_in(town.outputs["UserPoolId"], "Google", {"email": email})
+        assert (town.user(email) or {})["emailVouchedBy"] == "nobody"
+        refused = onramp("user", "roles", email, "--add", "admin", "--yes")
+        assert refused.code == 2
+        assert "--vouch" in refused.err
+        assert onramp("user", "roles", email, "--add", "admin", "--vouch", "--yes").code == 0
+        assert (town.user(email) or {})["roles"] == ["team_member", "admin"]
+
+
+def returned(town: Town, email: str) -> tuple[str, str]:
+    """Provisioned, deleted in Cognito, signed up again: refused, for the record is the old sub's. Both subs."""
+    old = town.join(email, given_name="Nia")
+    town.ready(email)
+    town.cognito.admin_delete_user(UserPoolId=town.outputs["UserPoolId"], Username=email)
+    new = town.sign_up(email)
+    with pytest.raises(town.cognito.exceptions.UserLambdaValidationException):
+        town.confirm(email)
+    return old, new
+
+
+class TestRelink:
+    def test_who_came_back_is_the_same_customer(self, onramp: Onramp, town: Town) -> None:
+        email = somebody("nia")
+        old, new = returned(town, email)
+        customer = (town.profile(old) or {})["stripeCustomerId"]
+        explained = onramp("user", "explain", new, "--json").json["cognito"][0]
+        assert explained["outcome"] == "conflict"
+        assert f"--sub {new}" in explained["next"]
+        ran = onramp("user", "relink", email, "--sub", new, "--yes", "--json")
+        assert (ran.code, ran.json["from"], ran.json["to"]) == (0, old, new)
+        reconcile(town)
+        profile = town.ready(email)
+        assert (profile["userId"], profile["stripeCustomerId"], profile["revenueCatId"]) == (new, customer, old)
+        assert [len(town.customers_of(sub)) for sub in (old, new)] == [1, 0]
+        assert onramp("user", "relink", email, "--sub", new, "--yes", "--json").json["relinked"] is False
+        (row, *_) = onramp("audit", "--json").json
+        assert (row["what"], row["details"]["from"], row["details"]["to"]) == ("user relink", old, new)
+
+    def test_refuses_what_is_not_theirs(self, onramp: Onramp, town: Town) -> None:
+        email, other = somebody("nia"), somebody("other")
+        town.join(email)
+        stranger = town.join(other)
+        for sub in (stranger, "7d1f3a52-90b1-70c4-5e0f-2b8c1a6d4eff", "nonsense"):
+            ran = onramp("user", "relink", email, "--sub", sub, "--yes")
+            assert (ran.code, ran.err.count("\n")) == (2, 1)
+
+
+class TestForget:
+    @pytest.fixture(autouse=True)
+    def _no_worker_lives_long_here(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(forget, "WORKER_LIFETIME", 300)
+
+    def test_leaves_a_tombstone_and_tells_everybody(self, onramp: Onramp, town: Town) -> None:
+        email = somebody("nia")
+        events_of = town.subscribe("UserForgotten")
+        old, new = returned(town, email)
+        onramp("user", "relink", email, "--sub", new, "--yes")
+        reconcile(town)
+        town.ready(email)
+        ran = onramp("user", "forget", email, "--stripe", "--revenuecat", "--yes", "--json")
+        assert ran.code == 0
+        assert ran.json["erased"] | {"profile": 2} == {
+            "stripe": 1, "revenuecat": 1, "profile": 2, "record": 1, "deadLetters": 0, "announced": 2
+        }  # fmt: skip
+        assert any("archive" in sentence for sentence in ran.json["remains"])
+        assert any("admin-delete-user" in sentence for sentence in ran.json["remains"])
+        assert town.user(email) is None
+        assert [town.profile(sub) for sub in (old, new)] == [None, None]
+        assert [town.customers_of(sub) for sub in (old, new)] == [[], []]
+        for sub in (old, new):
+            assert eventually(partial(events_of, sub))
+        assert row(town, f"FORGOTTEN#{new}", "tombstone") is not None
+        assert row(town, "FORGETTING", new) is None
+        reconcile(town)
+        assert town.user(email) is None, "the pool still knows them, the sweep passes them over"
+        explained = onramp("user", "explain", new, "--json").json
+        assert (explained["forgotten"], explained["cognito"][0]["outcome"]) == (True, "forgotten")
+        assert email not in json.dumps(onramp("audit", "--json").json)
+
+    def test_takes_the_dead_letter_along_and_leaves_others(self, onramp: Onramp, town: Town) -> None:
+        emails = [somebody("stuck") for _ in range(2)]
+        for email in emails:
+            town.stripe.fault("refused", operation="create", match=email)
+            town.join(email)
+        for email in emails:
+            eventually(partial(given_up, town, email))
+        ran = onramp("user", "forget", emails[0], "--yes", "--json")
+        assert (ran.code, ran.json["erased"]["deadLetters"]) == (0, 1)
+        assert town.dead_letter(emails[1])["reason"] == "stripe_refused_400"
+
+    def test_a_provider_that_refuses_stops_it_and_the_same_again_goes_on(self, onramp: Onramp, town: Town) -> None:
+        email = somebody("nia")
+        sub = town.join(email)
+        town.ready(email)
+        town.stripe.fault("unauthorized", times=1)
+        refused = onramp("user", "forget", email, "--stripe", "--yes")
+        assert (refused.code, "Stripe" in refused.err) == (1, True)
+        assert town.user(email) is not None
+        assert onramp("user", "forget", email, "--stripe", "--yes").code == 0
+        assert (town.user(email), town.customers_of(sub)) == (None, [])
+
+    def test_nobody_is_meant(self, onramp: Onramp) -> None:
+        ran = onramp("user", "forget", somebody(), "--yes")
+        assert (ran.code, ran.err.count("\n")) == (2, 1)
+
+    def test_nobody_to_ask(self, onramp: Onramp, town: Town) -> None:
+        email = somebody("nia")
+        town.join(email)
+        assert onramp("user", "forget", email).code == 2
+        assert town.user(email) is not None
+
+
+def test_the_commands_need_a_stack_of_this_version(onramp: Onramp, stack: LocalStack) -> None:
+    assert onramp("user", "show", "nia@example.com", "--stack", "no-such-stack").code == 2
