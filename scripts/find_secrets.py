@@ -19,6 +19,8 @@ EXPLAINED = {
     ("template.yaml", "Secret Keyword"): "settings of the pool's client whose names end like a secret's",
     ("tests/*", "Secret Keyword"): "the same, and what the tests expect of secrets",
     ("tests/*", "Hex High Entropy String"): "subs, and what is nearly one",
+    ("tests/*", "Base64 High Entropy String"): "idempotency keys of made-up users, and an alphabet",
+    ("shared/onramp/ops/*", "Secret Keyword"): "what the desk says of the metric and the alarm SecretUnreadable",
 }
 
 
