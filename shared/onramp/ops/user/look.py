@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from contextlib import AbstractContextManager, nullcontext
 
+from onramp.domain.users import User
 from onramp.ops.desk import Desk
 from onramp.ops.user.parts import UserDesk
 from onramp.ops.user.people import Name
 from onramp.ops.user.shown import person_data, show_person
 from onramp.ops.user.story import show_story, story
-from onramp.ops.user.unknown import show_strangers, strangers_data
+from onramp.ops.user.unknown import Stranger, show_strangers, strangers_data, with_others
 
 
 def show(desk: Desk, name: Name, *, reveal: bool) -> int:
@@ -28,8 +29,16 @@ def explain(desk: Desk, name: Name, *, reveal: bool) -> int:
         if person.user is None:
             return _unknown(desk, name, reveal=reveal)
         data = story(person, person.user, desk.now(), desk.parameters.get("RevenueCatProjectId", ""), reveal=reveal)
+        data |= with_others(data, _others(desk, person.user), reveal=reveal)
     desk.out.result(data, lambda: show_story(desk.out, data, desk.now()))
     return 1 if data["needsSomebody"] else 0
+
+
+def _others(desk: Desk, user: User) -> list[Stranger]:
+    """Cognito users of the same address to whom the record does not belong: they cannot use the application."""
+    name = Name(user.user_id, user.user_id, None)
+    found = UserDesk(desk).strangers.find(name, desk.now())
+    return [stranger for stranger in found if stranger.listed.person.sub != user.cognito_sub]
 
 
 def _unknown(desk: Desk, name: Name, *, reveal: bool) -> int:

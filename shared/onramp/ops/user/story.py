@@ -112,6 +112,10 @@ def show_story(out: Output, data: Mapping[str, Any], now: int) -> None:
         "next": data["next"],
     }
     out.facts({name: value for name, value in facts.items() if value})
+    for other in data.get("others", ()):
+        out.line("")
+        out.line(f"Another Cognito user has this address, and no record: {other['why']}.", "red")
+        out.facts({name: other[name] for name in ("sub", "status", "outcome", "next")})
 
 
 def _ago(at: str | None, now: int) -> str | None:

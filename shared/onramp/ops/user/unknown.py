@@ -61,6 +61,15 @@ def strangers_data(name: Name, strangers: list[Stranger], *, forgotten: bool, re
     }
 
 
+def with_others(data: Mapping[str, Any], others: list[Stranger], *, reveal: bool) -> dict[str, Any]:
+    """Who else has this address in Cognito, added to what is told of its record."""
+    waiting = any(not stranger.verdict.outcome.startswith("skipped_") for stranger in others)
+    return {
+        "others": [_data(stranger, reveal=reveal) for stranger in others],
+        "needsSomebody": data["needsSomebody"] or waiting,
+    }
+
+
 def _data(stranger: Stranger, *, reveal: bool) -> dict[str, Any]:
     person, verdict = stranger.listed.person, stranger.verdict
     email, reason = str(person.attributes.get("email", "")), reason_of(verdict.outcome)
