@@ -1,6 +1,6 @@
 # One verb per thing a person does; CI runs the same verbs.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo local test bench check format lock clean
+.PHONY: help setup demo local test simulate bench check format lock clean
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -24,6 +24,9 @@ local: setup ## keep a local stack up until Ctrl-C
 
 test: setup ## run every test
 	$(BIN)/pytest --numprocesses auto --maxprocesses 4 --dist loadfile
+
+simulate: setup ## play 10,000 schedules, every pair of faults and a storm of 100,000 signups
+	@$(BIN)/python -m tests.simulation.run
 
 bench: setup ## measure redrive and backfill against the local stack
 	@for script in tests/bench/bench_*.py; do \

@@ -98,7 +98,8 @@ def simulate(options: argparse.Namespace) -> bool:
     """Whether all went well."""
     began, everything, well = time.monotonic(), Tally(), True
     with ProcessPoolExecutor(options.jobs, mp_context=get_context("spawn")) as pool:
-        for name, futures in [(name, [pool.submit(job) for job in jobs]) for name, jobs in parts(options)]:
+        running = [(name, [pool.submit(job) for job in jobs]) for name, jobs in parts(options)]
+        for name, futures in running[1:] + running[:1]:  # the longest jobs begin first and end last
             part = Tally()
             for result in (future.result() for future in futures):
                 if isinstance(result, Tally):
