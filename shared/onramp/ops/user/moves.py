@@ -28,8 +28,9 @@ def relink(desk: Desk, email: str, sub: str, *, vouch: bool, yes: bool) -> None:
     if user.cognito_sub is None:
         raise DeskError("nobody has signed up with this address yet: the record goes to whoever does, by itself.")
     shown = masked_email(user.user_id)
-    data = {"user": shown, "from": user.cognito_sub, "to": new, "relinked": user.cognito_sub != new}
-    if user.cognito_sub != new:
+    moves = user.cognito_sub != new
+    data = {"user": shown, "from": user.cognito_sub if moves else None, "to": new, "relinked": moves}
+    if moves:
         claim = users.newcomers.claim(user, new, desk.now(), vouch=vouch)
         desk.out.confirm(_relink_plan(users, user, person, new), yes=yes)
         details = {"user": shown, "from": user.cognito_sub, "to": new, "vouched": claim.email_vouched_by}
