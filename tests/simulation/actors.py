@@ -1,27 +1,24 @@
-"""What people do: Cognito and its users, admins, users of their profile, and whatever else gets into the queue.
+"""What people do: Cognito and its users, admins, users of their profile.
 
-Each function is one kind of step; it runs as an actor of its own.
+Each function is one kind of step and runs as an actor of its own; more of them are in `operators` and `surroundings`.
 """
 
 from __future__ import annotations
 
 import json
-import uuid
+import sys
 from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
 from typing import Any
-from urllib.parse import quote_plus
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from onramp.local.fakes.faults import Fault
-from onramp.local.fakes.messages import Request
-from tests.simulation import operators
+from tests.simulation import operators, surroundings
 from tests.simulation.scheduler import Process
 from tests.simulation.schedules import Person, Step
 from tests.simulation.simulation import Simulation
-from tests.world import BUS, DLQ, POOL, PROFILES, QUEUE, USERS, signup
+from tests.world import PROFILES, USERS, signup
 
 CONFIRM, SIGN_IN = "PostConfirmation_ConfirmSignUp", "PostAuthentication_Authentication"
 Play = Callable[[Simulation, Step], None]
@@ -79,7 +76,7 @@ def trigger_event(sim: Simulation, person: Person, source: str) -> dict[str, Any
 
 def call_trigger(sim: Simulation, process: Process, event: dict[str, Any]) -> None:
     try:
-        sim.invoke(process, "post_confirmation", event)
+        sim.lambdas.invoke(process, "post_confirmation", event)
     except Exception as error:  # noqa: BLE001  # what Cognito shows to the user
         sim.history.told(error)
 
@@ -148,85 +145,12 @@ def heard() -> suppress:
     return suppress(ClientError, BotoCoreError)
 
 
-# -- queue, bus and providers ----------------------------------------------------------------------
-
-
-def poison(sim: Simulation, step: Step) -> None:
-    """What no worker can do anything with."""
-    nobody = str(uuid.uuid5(uuid.NAMESPACE_OID, step.label))
-    envelope: dict[str, Any] = {
-        "source": "onramp.signup",
-        "detail-type": "UserSignedUp",
-        "detail": {
-            "metadata": {
-                "eventId": nobody,
-                "schemaVersion": "2.0" if step.args["kind"] == "future" else "1.0",
-                "occurredAt": "2026-01-01T00:00:00Z",
-                "correlationId": "poison",
-                "origin": "signup",
-            },
-            "data": {
-                "userId": "nobody@example.com",
-                "cognitoSub": nobody,
-                "userPoolId": POOL,
-                "email": "nobody@example.com",
-                "emailVouchedBy": "cognito",
-                "roles": ["admin"],
-                "onboarding": "self_service",
-                "identityProvider": "Cognito",
-                "signedUpAt": "2026-01-01T00:00:00Z",
-            },
-        },
-    }
-    body = json.dumps(envelope) if step.args["kind"] in ("unknown", "future") else f"{{{step.args['kind']} {nobody}"
-    sim.history.poison[body] = nobody
-    sim.sqs.put(QUEUE, body)
-
-
-def replay(sim: Simulation, step: Step) -> None:
-    """The archive: everything the bus ever took of this user, or of everybody."""
-    sub = step.who.sub if step.who else None
-    sim.events.replay(BUS, [event for event in list(sim.events.events) if sub in (None, sub_of(event))])
-
-
-def sub_of(envelope: dict[str, Any]) -> str:
-    return str(envelope["detail"]["data"]["cognitoSub"])
-
-
-def outage(sim: Simulation, step: Step) -> None:
-    sim.providers[step.args["of"]].outage_until = sim.clock() + step.args["seconds"]
-
-
-def refuse(sim: Simulation, step: Step) -> None:
-    """From now on the provider refuses whatever contains this, until somebody changes it."""
-    provider = {"stripe": sim.stripe, "revenuecat": sim.revenuecat}[step.args["of"]]
-    provider.faults.add(Fault("refused", times=None, match=step.args["match"], operation="create"))
-
-
-def strangers(sim: Simulation, step: Step) -> None:
-    """Customers of other systems with the same address."""
-    for number in range(step.args["count"]):
-        body = f"email={quote_plus(whom(step).email.lower())}&metadata[shop]=other"
-        headers = {"authorization": f"Bearer {sim.stripe.accepted_key}", "idempotency-key": f"{step.label}/{number}"}
-        sim.stripe.handle(Request("POST", "/v1/customers", "", headers, body.encode()))
-
-
-def rotate_key(sim: Simulation, step: Step) -> None:
-    """The old key stops working at once, the new one is stored a little later."""
-    name, key = step.args["of"], f"sk_rotated_{step.number}"
-    {"stripe": sim.stripe, "revenuecat": sim.revenuecat}[name].accepted_key = key
-    sim.scheduler.later(step.args["seconds"], lambda: sim.ssm.set(f"/{name}", key))
-
-
-def empty_dead_letters(sim: Simulation, _: Step) -> None:
-    """They expire after 14 days, or somebody purges them."""
-    for message in sim.sqs.messages(DLQ):
-        sim.sqs.queues[DLQ].delete(message)
+# -- the schedule ---------------------------------------------------------------------------------
 
 
 def reconcile(sim: Simulation, step: Step) -> None:
     process = sim.person(f"{step.label}/run", "reconcile")
-    sim.scheduler.start(process, partial(sim.invoke, process, "reconcile", {}))
+    sim.scheduler.start(process, partial(sim.lambdas.invoke, process, "reconcile", {}))
 
 
 def whom(step: Step) -> Person:
@@ -250,5 +174,8 @@ ROLES = {
 
 def start(sim: Simulation, step: Step) -> None:
     """Whoever does it waits for their time."""
-    play: Play = globals().get(step.kind) or getattr(operators, step.kind)
-    sim.scheduler.start(sim.person(step.label, ROLES[step.kind]), partial(play, sim, step), step.at)
+    here = next(place for place in (sys.modules[__name__], operators, surroundings) if hasattr(place, step.kind))
+    play: Play = getattr(here, step.kind)
+    process = sim.person(step.label, ROLES[step.kind])
+    process.skew = sim.lambdas.skew("operator", step.label) if process.role == "operator" else 0.0
+    sim.scheduler.start(process, partial(play, sim, step), step.at)

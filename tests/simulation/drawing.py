@@ -30,8 +30,16 @@ def draw(seed: int) -> Schedule:
     steps = [*arrivals, *_happenings(rng, people, arrivals, span), *_runs(rng, span)]
     numbered = tuple(replace(step, number=number) for number, step in enumerate(sorted(steps, key=_when), 1))
     settings = {"MAX_RECEIVE_COUNT": rng.choice(("60", "60", "5")), "SWEEP_PAGES": rng.choice(("20", "2"))}
-    lag, page = rng.choice((0.0, 1.0, 5.0)), rng.choice((60, 60, 1, 2))
-    return Schedule(numbered, seed, rate=rng.choice(RATES), rough=True, lag=lag, page=page, settings=settings)
+    return Schedule(
+        numbered,
+        seed,
+        rate=rng.choice(RATES),
+        rough=True,
+        lag=rng.choice((0.0, 1.0, 5.0)),
+        page=rng.choice((60, 60, 1, 2)),
+        pool_skew=rng.choice((0.0, 0.0, -DAY, DAY)),
+        settings=settings,
+    )
 
 
 def _when(step: Step) -> float:

@@ -16,8 +16,6 @@ from typing import Any, Protocol
 
 import pytest
 
-HANDLERS = "functions."
-
 
 class Change(Protocol):
     def apply(self, patch: pytest.MonkeyPatch) -> None: ...
@@ -81,7 +79,7 @@ class HandlerChange:
             if module.__name__ == f"functions.{self.handler}.handler":
                 self.change(module)
 
-        patch.setattr("tests.simulation.simulation.Simulation.imported", imported)
+        patch.setattr("tests.simulation.lambdas.Lambdas.imported", imported)
 
 
 def find(target: str) -> tuple[Any, str]:

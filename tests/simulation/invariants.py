@@ -341,7 +341,7 @@ def both_news_are_heard(sim: Simulation) -> str | None:
 def emissions_bounded(sim: Simulation) -> str | None:
     """UserSignedUp is emitted at most 1 + overlapping reconcilers + faults times (a repeated call of Cognito's and a
     deleted record count as faults)."""
-    everything = sim.overlap + len(sim.weather.struck) + sim.deaths
+    everything = sim.lambdas.reconcilers + len(sim.weather.struck) + sim.lambdas.deaths
     for sub in sim.history.confirmed:
         bound = max(1, sim.history.triggers[sub]) + sim.history.deleted[sub] + everything
         if (number := sim.history.heard["UserSignedUp", sub]) > bound:

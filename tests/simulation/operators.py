@@ -145,12 +145,12 @@ def restore(sim: Simulation, step: Step) -> None:
     """
     if step.who is None:
         return
-    sim.mapping_off += 1
+    sim.delivery.off += 1
     try:
         sim.scheduler.sleep(QUIET)
         lose(sim, step.who)
     finally:
-        sim.mapping_off -= 1
+        sim.delivery.off -= 1
 
 
 def lose(sim: Simulation, person: Person) -> None:

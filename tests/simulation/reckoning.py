@@ -50,7 +50,7 @@ def verdict(sim: Simulation) -> Verdict:
         struck=sim.weather.struck,
         offered=sim.weather.offered,
         calls=sim.weather.calls,
-        releases=sim.releases,
+        releases=sim.lambdas.releases,
         digest=sim.digest(),
         trace=sim.trace,
     )
@@ -60,9 +60,12 @@ def calm_down(sim: Simulation) -> None:
     """The faults are over: nothing fails any more, clocks agree, keys are right, indexes are up to date."""
     sim.trace.append(f"{sim.clock():.3f} -- calm")
     sim.weather.calm = True
-    sim.environments.clear()
+    sim.lambdas.cold_start()
     sim.dynamodb.read_lag = sim.cognito.list_lag = 0.0
     sim.cognito.empty_page = lambda _number: False
+    sim.cognito.clock = sim.clock
+    for user in sim.cognito.users.values():
+        user.created, user.modified = min(user.created, sim.clock()), min(user.modified, sim.clock())
     for name, provider in (("stripe", sim.stripe), ("revenuecat", sim.revenuecat)):
         sim.providers[name].outage_until = 0.0
         sim.ssm.set(f"/{name}", provider.accepted_key)

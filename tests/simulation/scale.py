@@ -96,14 +96,14 @@ class Crowd:
 
     def _join(self, process: Process, person: Person) -> None:
         self.sim.history.confirmed[person.sub] = person
-        self.sim.invoke(process, "post_confirmation", signup(person.email, person.sub, given_name="Nia"))
+        self.sim.lambdas.invoke(process, "post_confirmation", signup(person.email, person.sub, given_name="Nia"))
 
     def _reconcile(self) -> None:
         """As often as the template says, as long as anybody owes anything."""
         while True:
             self.sim.scheduler.sleep(RECONCILE_EVERY)
             process = Process(f"reconcile-{self.sim.clock():.0f}", "reconcile")
-            self.sim.scheduler.start(process, partial(self.sim.invoke, process, "reconcile", {}))
+            self.sim.scheduler.start(process, partial(self.sim.lambdas.invoke, process, "reconcile", {}))
             if not self.owing():
                 return
 

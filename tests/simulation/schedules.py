@@ -64,6 +64,8 @@ class Schedule:
     """How many seconds indexes and ListUsers are behind."""
     page: int = 60
     """How many users ListUsers has on a page; every third page is empty where that is less than 60."""
+    pool_skew: float = 0.0
+    """How many seconds the dates in the user pool are off."""
     settings: Mapping[str, str] = field(default_factory=dict)
 
     @property

@@ -42,7 +42,7 @@ def _smaller(schedule: Schedule, fails: Fails) -> Schedule:
     schedule = with_faults(faults)
     steps = _without(list(schedule.steps), lambda kept: fails(with_steps(kept)))
     schedule = with_steps(steps)
-    calmer: list[dict[str, Any]] = [{"rough": False}, {"lag": 0.0}, {"page": 60}, {"settings": {}}]
+    calmer: list[dict[str, Any]] = [{"rough": False}, {"lag": 0.0}, {"page": 60}, {"pool_skew": 0.0}, {"settings": {}}]
     for simpler in calmer:
         if fails(candidate := replace(schedule, **simpler)):
             schedule = candidate

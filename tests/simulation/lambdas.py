@@ -1,0 +1,92 @@
+"""Lambda: functions in environments of their own, which live on between invocations and die with a process."""
+
+from __future__ import annotations
+
+import os
+import random
+from functools import cache
+from types import CodeType, ModuleType
+from typing import TYPE_CHECKING, Any
+
+from tests.fakes import ProcessKilled
+from tests.simulation.scheduler import NEVER, Process
+from tests.template import ROOT
+from tests.world import Context
+
+if TYPE_CHECKING:
+    from tests.simulation.simulation import Simulation
+
+MINUTE, DAY = 60.0, 86_400.0
+TIMEOUTS = {"post_confirmation": 5.0, "enrich_profile": 60.0, "reconcile": 240.0}
+SKEWS = {"worker": 15 * MINUTE, "trigger": DAY, "reconcile": DAY, "operator": DAY}
+"""How far a clock may be off: see the assumptions in __init__.py."""
+Environment = tuple[str, int]
+
+
+class Lambdas:
+    def __init__(self, sim: Simulation) -> None:
+        self._sim = sim
+        self._modules: dict[Environment, ModuleType] = {}
+        self._busy: set[Environment] = set()
+        self.releases: set[str] = set()
+        self.deaths = 0
+        self.reconcilers = 0
+        """How many ran at once, at most."""
+
+    def invoke(self, process: Process, function: str, event: Any) -> Any:
+        """In the first environment that is free. Returns and raises what the handler does."""
+        environment = self._environment(function, process)
+        if function == "reconcile":
+            self.reconcilers = max(self.reconcilers, environment[1] + 1)
+        process.deadline = self._sim.clock() + TIMEOUTS[function]
+        process.skew = self.skew(process.role, str(environment))
+        try:
+            answer = self._module(environment).handler(event, Context(self._sim, TIMEOUTS[function]))
+        except ProcessKilled:
+            self._modules.pop(environment, None)
+            self.deaths += 1
+            raise
+        finally:
+            self._busy.discard(environment)
+        process.deadline = NEVER
+        return answer
+
+    def cold_start(self) -> None:
+        self._modules.clear()
+
+    def _environment(self, function: str, process: Process) -> Environment:
+        slot = next(slot for slot in range(1000) if (function, slot) not in self._busy)
+        self._busy.add((function, slot))
+        if self._sim.schedule.rough and process.latency.random() < 0.1:
+            self._modules.pop((function, slot), None)
+        return function, slot
+
+    def _module(self, environment: Environment) -> Any:
+        """Every other environment of a function still runs the older release."""
+        if environment not in self._modules:
+            os.environ["CODE_VERSION"] = release = "old" if environment[1] % 2 else "new"
+            self.releases.add(f"{release} {environment[0]}")
+            module = ModuleType(f"functions.{environment[0]}.handler")
+            exec(handler_code(environment[0]), module.__dict__)  # noqa: S102  # an import that leaves sys.modules alone
+            self.imported(module)
+            self._modules[environment] = module
+        return self._modules[environment]
+
+    def imported(self, module: ModuleType) -> None:
+        """A handler was imported: the place where mutants change one."""
+
+    def skew(self, role: str, machine: str) -> float:
+        """How far the clock of a machine is off."""
+        if not self._sim.schedule.rough or self._sim.weather.calm:
+            return 0.0
+        rng = random.Random(f"{self._sim.schedule.seed}/{machine}/skew")
+        most = rng.choice((0.0, MINUTE, SKEWS[role]))
+        if any(step.kind == "restore" for step in self._sim.schedule.steps):
+            most = min(most, MINUTE)
+        return most * rng.uniform(-1, 1)
+
+
+@cache
+def handler_code(function: str) -> CodeType:
+    path = ROOT / "functions" / function / "handler.py"
+    return compile(path.read_text(), str(path), "exec")
