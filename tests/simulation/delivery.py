@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from tests.fakes.lambda_events import failed_ids
+from tests.simulation.history import sub_in
 from tests.simulation.scheduler import NEVER, Process
 from tests.world import QUEUE
 
@@ -22,14 +24,14 @@ LATE = {"minutes": 40 * MINUTE, "hours": 25 * HOUR, "days": 20 * DAY}
 class Delivery:
     def __init__(self, sim: Simulation) -> None:
         self._sim = sim
-        self._events = self._batches = self._workers = 0
+        self._workers = 0
+        self._seen: Counter[str] = Counter()
         self.off = 0
         """By how many the event source mapping is switched off."""
 
     def take(self, envelope: Mapping[str, Any]) -> None:
         """The rule's target."""
-        self._events += 1
-        bus = self._sim.person(f"bus-{self._events}", "bus")
+        bus = self._process("bus", str(envelope["detail"]["data"]["cognitoSub"]))
         spot = bus.label, "deliver"
         fault = self._sim.weather.fault(bus, spot, ("lost", "twice", "newer", *LATE))
         delay = self._sim.weather.latency(bus, spot) + LATE.get(fault or "", 0.0)
@@ -51,10 +53,16 @@ class Delivery:
             batch = self._sim.sqs.lambda_batch(QUEUE)
             if batch["Records"]:
                 self._workers += 1
-                self._batches += 1
-                worker = self._sim.person(f"worker-{self._batches}", "worker")
+                worker = self._process("worker", sub_in(batch["Records"][0]["body"]))
                 self._sim.scheduler.start(worker, partial(self._work, worker, batch))
         return NEVER
+
+    def _process(self, role: str, sub: str | None) -> Process:
+        """Named and numbered by the user (a worker by the first of its batch), whatever happens to others."""
+        person = self._sim.history.confirmed.get(sub or "")
+        name = f"{role}-{person.name}{person.number or ''}" if person else f"{role}-nobody"
+        self._seen[name] += 1
+        return self._sim.person(f"{name}-{self._seen[name]}", role)
 
     def _work(self, worker: Process, batch: Mapping[str, Any]) -> None:
         try:

@@ -9,7 +9,7 @@ from tests.simulation.mutants.mutant import HOUR, NIA, ONE_RECEIVE, TWICE, at, p
 from tests.simulation.reckoning import play
 from tests.simulation.schedules import Schedule, Spot
 
-REFUSED = {"worker-1 RevenueCatSubscribers.ensure": "refused"}
+REFUSED = {"worker-nia-1 RevenueCatSubscribers.ensure": "refused"}
 WAYS = {
     "signup": plan(at(0, "sign_up", NIA), at(400, "reconcile")),
     "prepared": plan(at(0, "pre_create", email=NIA.email, role="admin"), at(9, "sign_up", NIA)),
@@ -19,34 +19,37 @@ WAYS = {
         at(0, "sign_up", NIA),
         at(400, "reconcile"),
         at(13 * HOUR, "reconcile"),
-        faults={"bus-1 deliver": "lost", "bus-2 deliver": "lost"},
+        faults={"bus-nia-1 deliver": "lost", "bus-nia-2 deliver": "lost"},
     ),
     "refused": plan(at(0, "sign_up", NIA), at(99, "redrive"), at(2000, "redrive_from_table"), faults=REFUSED),
     "ready all the same": plan(
         at(0, "sign_up", NIA, **TWICE),
         at(400, "reconcile"),
-        waits={"worker-1 ProfileTable.mark_ready": 40},
-        faults={"worker-2 RevenueCatSubscribers.ensure": "refused", "worker-1 EventBus.publish": "killed_before"},
+        waits={"worker-nia-1 ProfileTable.mark_ready": 40},
+        faults={
+            "worker-nia-2 RevenueCatSubscribers.ensure": "refused",
+            "worker-nia-1 EventBus.publish": "killed_before",
+        },
         settings=ONE_RECEIVE,
     ),
     "again": plan(at(0, "sign_up", NIA), at(99, "replay", NIA)),
-    "retried": plan(at(0, "sign_up", NIA), faults={"worker-1 StripeCustomers.create": "not_sent"}),
+    "retried": plan(at(0, "sign_up", NIA), faults={"worker-nia-1 StripeCustomers.create": "not_sent"}),
     "refused by Stripe": plan(
         at(0, "sign_up", NIA),
         at(99, "empty_dead_letters"),
         at(999, "redrive_from_table"),
-        faults={"worker-1 StripeCustomers.create": "refused"},
+        faults={"worker-nia-1 StripeCustomers.create": "refused"},
     ),
     "next epoch": plan(
         at(0, "sign_up", NIA),
         at(22 * HOUR, "replay", NIA),
-        faults={"worker-1 StripeCustomers.create": "not_sent"},
+        faults={"worker-nia-1 StripeCustomers.create": "not_sent"},
         settings=ONE_RECEIVE,
     ),
     "old intent": plan(
         at(0, "sign_up", NIA),
         at(22 * HOUR, "replay", NIA),
-        faults={"worker-1 StripeCustomers.create": "lost_reply"},
+        faults={"worker-nia-1 StripeCustomers.create": "lost_reply"},
         settings=ONE_RECEIVE,
     ),
 }

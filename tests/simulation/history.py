@@ -100,7 +100,7 @@ class History:
         for invariant in invariants.ALL[moment]:
             if invariant.name not in self.broken and (problem := invariant.check(self.sim, *what)):
                 self.broken[invariant.name] = f"{invariant.sentence}\n    {problem}"
-                self.sim.trace.append(f"{self.sim.clock():.3f} !! {invariant.name}: {problem}")
+                self.sim.trace.append(f"{self.sim.scheduler.elapsed:12.3f} !! {invariant.name}: {problem}")
 
     # -- the fakes, watched ----------------------------------------------------------------------------
 

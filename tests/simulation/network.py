@@ -52,7 +52,7 @@ class Network:
         self.scheduler.sleep(self.weather.latency(process, spot))
         fault = self.weather.fault(process, spot, kinds)
         self.sites.record(Site(operation, f"{method} < {user}"), fault)
-        self.trace.append(f"{self.scheduler.clock():.3f} {spot[0]} {operation} {spot[1]} {fault or ''}")
+        self.trace.append(f"{self.scheduler.elapsed:12.3f} {spot[0]} {operation} {spot[1]} {fault or ''}")
         return fault, self.weather.between(spot, 9.0, MOST_LATE) if fault in LATE else 0.0
 
     def late(self, fault: str, seconds: float, arrives: Callable[[], object], patience: float) -> None:

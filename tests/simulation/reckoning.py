@@ -58,7 +58,7 @@ def verdict(sim: Simulation) -> Verdict:
 
 def calm_down(sim: Simulation) -> None:
     """The faults are over: nothing fails any more, clocks agree, keys are right, indexes are up to date."""
-    sim.trace.append(f"{sim.clock():.3f} -- calm")
+    sim.trace.append(f"{sim.scheduler.elapsed:12.3f} -- calm")
     sim.weather.calm = True
     sim.lambdas.cold_start()
     sim.dynamodb.read_lag = sim.cognito.list_lag = 0.0

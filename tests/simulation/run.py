@@ -135,7 +135,7 @@ def show(problem: str, schedule: Schedule) -> None:
 def again(seed: int) -> bool:
     schedule = draw(seed)
     verdict = play(schedule)
-    print(story(schedule), *verdict.trace, verdict.digest, sep="\n")
+    print(story(schedule), *verdict.trace, f"digest {verdict.digest}", sep="\n")
     if verdict.broken:
         show("\n".join(f"{name}: {why}" for name, why in verdict.broken.items()), schedule)
     return not verdict.broken

@@ -64,11 +64,16 @@ class Actor(greenlet):  # type: ignore[misc]  # greenlet ships no types
 class Scheduler:
     def __init__(self, clock: VirtualClock) -> None:
         self.clock = clock
+        self._began = clock()
         self._hub = getcurrent()
         self._waiting: list[tuple[float, int, Actor | Callable[[], None]]] = []
         self._actors: set[Actor] = set()
         self._count = 0
         self._sender: Process | None = None
+
+    @property
+    def elapsed(self) -> float:
+        return self.clock() - self._began
 
     @property
     def process(self) -> Process | None:

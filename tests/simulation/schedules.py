@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 Spot = tuple[str, str]
-"""Process and call: `("worker-1", "ProfileTable.mark_ready")`, its second one `...mark_ready@2`."""
+"""Process and call: `("worker-nia-1", "ProfileTable.mark_ready")`, its second one `...mark_ready@2`."""
 
 TRUSTED = {"verified": (True, True), "google": (True, True), "google_unverified": (True, False)}
 

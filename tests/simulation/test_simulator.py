@@ -49,7 +49,7 @@ def test_others_go_on_between_any_two_calls_and_nobody_needs_a_thread() -> None:
     threads = threading.active_count()
     trace = play(plan(at(0, "sign_up", NIA, **TWICE))).trace
     callers = [line.split()[1] for line in trace if "worker" in line]
-    assert callers.count("worker-1") > 10
+    assert callers.count("worker-nia-1") > 10
     assert sum(one != other for one, other in pairwise(callers)) > 20
     assert threading.active_count() == threads
 
@@ -61,6 +61,5 @@ def test_a_failure_is_made_smaller() -> None:
         verdict = play(schedule)
         least = shrink(schedule, verdict)
         assert play(least).broken.keys() & verdict.broken.keys()
-    assert len(least.steps) < len(schedule.steps)
-    assert len(least.faults) < len(verdict.struck)
+    assert len(least.steps) == len(least.faults) == 1
     assert not play(least).broken

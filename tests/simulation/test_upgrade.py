@@ -84,7 +84,7 @@ def test_two_releases_at_once_go_on_with_what_the_other_began(fault: str) -> Non
     verdict = play(
         plan(
             at(0, "sign_up", NIA, **TWICE),
-            faults={"bus-2 deliver": "newer", "worker-1 StripeCustomers.create": fault},
+            faults={"bus-nia-2 deliver": "newer", "worker-nia-1 StripeCustomers.create": fault},
         )
     )
     assert verdict.broken == {}

@@ -72,7 +72,7 @@ def plan(
     waits: Mapping[str, float] | None = None,
     settings: Mapping[str, str] | None = None,
 ) -> Schedule:
-    """`faults` and `waits` by `worker-1 ProfileTable.mark_ready`. Steps are numbered as they stand."""
+    """`faults` and `waits` by `worker-nia-1 ProfileTable.mark_ready`. Steps are numbered as they stand."""
     numbered = tuple(replace(step, number=number) for number, step in enumerate(steps, 1))
     strikes = {_spot(place): fault for place, fault in (faults or {}).items()}
     pauses = {_spot(place): seconds for place, seconds in (waits or {}).items()}

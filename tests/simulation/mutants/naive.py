@@ -47,7 +47,7 @@ MUTANTS = (
         "stripe_without_a_key",
         "Stripe: no idempotency key",
         Edit(CREATE, 'options={"idempotency_key": key}', "options={}"),
-        on=plan(at(0, "sign_up", NIA), faults={"worker-1 StripeCustomers.create": "lost_reply"}),
+        on=plan(at(0, "sign_up", NIA), faults={"worker-nia-1 StripeCustomers.create": "lost_reply"}),
         only="one_stripe_customer",
     ),
     mutant(
@@ -61,7 +61,7 @@ MUTANTS = (
         on=plan(
             at(0, "sign_up", NIA),
             at(25 * HOUR, "replay", NIA),
-            faults={"worker-1 StripeCustomers.create": "lost_reply"},
+            faults={"worker-nia-1 StripeCustomers.create": "lost_reply"},
             settings=ONE_RECEIVE,
         ),
         only="one_stripe_customer",
@@ -105,7 +105,7 @@ MUTANTS = (
         on=plan(
             at(0, "sign_up", NIA),
             at(10, "import_customer", NIA, value="cus_imported"),
-            waits={"worker-1 ProfileTable.save_step": 30, "worker-1 ProfileTable.save_step@2": 30},
+            waits={"worker-nia-1 ProfileTable.save_step": 30, "worker-nia-1 ProfileTable.save_step@2": 30},
         ),
         only="provider_ids_written_once",
     ),

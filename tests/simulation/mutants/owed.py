@@ -20,9 +20,9 @@ PUBLISH = "    self.publisher.publish(user_provisioned(profile, pool, at=now, co
 HAND_OVER = "    self.ledger.hand_to_operator(user)\n"
 WITHOUT_SUB = Edit(f"{LEDGER}._update", '"cognitoSub = :sub"', '"(cognitoSub = :sub OR attribute_exists(userId))"')
 ALWAYS = "(begins_with(owed, :emit) OR attribute_exists(userId))"
-LOST = {"bus-1 deliver": "lost", "bus-2 deliver": "lost"}
-A_SLOW = {"worker-1 ProfileTable.mark_ready": 40.0}
-B_REFUSED = {"worker-2 RevenueCatSubscribers.ensure": "refused"}
+LOST = {"bus-nia-1 deliver": "lost", "bus-nia-2 deliver": "lost"}
+A_SLOW = {"worker-nia-1 ProfileTable.mark_ready": 40.0}
+B_REFUSED = {"worker-nia-2 RevenueCatSubscribers.ensure": "refused"}
 _claim = UserTable.claim
 
 
@@ -93,8 +93,8 @@ MUTANTS = (
         Value("onramp.adapters.owed:_EMIT", ALWAYS),
         on=plan(
             at(0, "sign_up", NIA, **TWICE),
-            waits={"worker-1 StripeCustomers.create": 30},
-            faults={"worker-1 StripeCustomers.create": "server_error"},
+            waits={"worker-nia-1 StripeCustomers.create": 30},
+            faults={"worker-nia-1 StripeCustomers.create": "server_error"},
         ),
         only="debts_move_by_the_table",
     ),
@@ -104,10 +104,10 @@ MUTANTS = (
         Value("onramp.adapters.owed:_EMIT", ALWAYS),
         on=plan(
             at(0, "sign_up", NIA, **TWICE),
-            waits={"worker-1 StripeCustomers.create": 30},
+            waits={"worker-nia-1 StripeCustomers.create": 30},
             faults={
-                "worker-1 StripeCustomers.create": "server_error",
-                "worker-2 RevenueCatSubscribers.ensure": "refused",
+                "worker-nia-1 StripeCustomers.create": "server_error",
+                "worker-nia-2 RevenueCatSubscribers.ensure": "refused",
             },
         ),
         only="debts_move_by_the_table",
@@ -120,7 +120,7 @@ MUTANTS = (
             at(0, "sign_up", NIA),
             at(5, "sign_up", NIA_AGAIN),
             at(9, "relink", email=NIA.email, to=NIA_AGAIN),
-            waits={"worker-1 OwedLedger.settle": 50},
+            waits={"worker-nia-1 OwedLedger.settle": 50},
         ),
         by=("nobody_uncounted", "both_news_are_heard", "redrives_repair"),
     ),
@@ -132,8 +132,8 @@ MUTANTS = (
         on=plan(
             at(0, "sign_up", NIA),
             at(305, "reconcile"),
-            waits={"bus-1 deliver": 295, "worker-1 ProfileTable.mark_failed": 30},
-            faults={"worker-1 RevenueCatSubscribers.ensure": "refused", "bus-2 deliver": "lost"},
+            waits={"bus-nia-1 deliver": 295, "worker-nia-1 ProfileTable.mark_failed": 30},
+            faults={"worker-nia-1 RevenueCatSubscribers.ensure": "refused", "bus-nia-2 deliver": "lost"},
         ),
         only="given_up_is_shown",
     ),
@@ -146,7 +146,7 @@ MUTANTS = (
             "    if not self.profiles.mark_failed(sub, now):\n",
             f"{HAND_OVER}    if not self.profiles.mark_failed(sub, now):\n",
         ),
-        on=plan(at(0, "sign_up", NIA), faults={"worker-1 RevenueCatSubscribers.ensure": "refused"}),
+        on=plan(at(0, "sign_up", NIA), faults={"worker-nia-1 RevenueCatSubscribers.ensure": "refused"}),
         only="operator_sees_why",
     ),
     mutant(
@@ -164,7 +164,7 @@ MUTANTS = (
         "settle_before_the_event",
         "6: ready, emit, remove",
         Edit(PROVISION, PUBLISH + SETTLE, SETTLE + PUBLISH),
-        on=plan(at(0, "sign_up", NIA), faults={"worker-1 EventBus.publish": "killed_before"}),
+        on=plan(at(0, "sign_up", NIA), faults={"worker-nia-1 EventBus.publish": "killed_before"}),
         only="both_news_are_heard",
     ),
     mutant(
@@ -229,7 +229,7 @@ MUTANTS = (
         on=plan(
             at(0, "sign_up", NIA),
             at(99, "empty_dead_letters"),
-            faults={"worker-1 RevenueCatSubscribers.ensure": "refused"},
+            faults={"worker-nia-1 RevenueCatSubscribers.ensure": "refused"},
         ),
         only="redrives_repair",
     ),
@@ -244,7 +244,7 @@ MUTANTS = (
         on=plan(
             at(0, "sign_up", NIA, **TWICE),
             waits=A_SLOW,
-            faults={**B_REFUSED, "worker-1 EventBus.publish": "killed_before"},
+            faults={**B_REFUSED, "worker-nia-1 EventBus.publish": "killed_before"},
             settings=ONE_RECEIVE,
         ),
         only="everybody_ends",

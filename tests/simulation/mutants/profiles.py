@@ -7,7 +7,7 @@ from tests.simulation.mutants.mutant import NIA, TWICE, at, mutant, plan
 from tests.simulation.mutants.owed import PROVISION, PUBLISH, SETTLE
 
 SHORT_CUT = "if user.owed is None and (profile := self.profiles.get(sub)) and profile.ready:"
-A_READY_B_STARTS = {"worker-1 OwedLedger.settle": 30, "worker-2 UserTable.get": 5}
+A_READY_B_STARTS = {"worker-nia-1 OwedLedger.settle": 30, "worker-nia-2 UserTable.get": 5}
 
 
 def always_set(name: str) -> Edit:
@@ -33,7 +33,7 @@ MUTANTS = (
         on=plan(
             at(0, "sign_up", NIA),
             at(9, "edit_profile", NIA, value="Nia the First"),
-            faults={"worker-1 OwedLedger.settle": "killed_before"},
+            faults={"worker-nia-1 OwedLedger.settle": "killed_before"},
         ),
         only="users_edits_survive",
     ),
@@ -47,8 +47,8 @@ MUTANTS = (
         ),
         on=plan(
             at(0, "sign_up", NIA, **TWICE),
-            waits={"worker-1 OwedLedger.settle": 30, "worker-2 ProfileTable.mark_failed": 5},
-            faults={"worker-2 RevenueCatSubscribers.ensure": "refused"},
+            waits={"worker-nia-1 OwedLedger.settle": 30, "worker-nia-2 ProfileTable.mark_failed": 5},
+            faults={"worker-nia-2 RevenueCatSubscribers.ensure": "refused"},
         ),
         by=("ready_stays_ready", "nobody_uncounted", "redrives_repair"),
     ),
@@ -68,7 +68,7 @@ MUTANTS = (
         "short_cut_on_ready_alone",
         "short cut: never on ready alone",
         Edit(PROVISION, SHORT_CUT, "if (profile := self.profiles.get(sub)) and profile.ready:"),
-        on=plan(at(0, "sign_up", NIA), faults={"worker-1 EventBus.publish": "killed_before"}),
+        on=plan(at(0, "sign_up", NIA), faults={"worker-nia-1 EventBus.publish": "killed_before"}),
         by=("everybody_ends", "redrives_repair"),
     ),
     mutant(
@@ -76,7 +76,9 @@ MUTANTS = (
         "short cut: never because `operator` is owed",
         Edit(PROVISION, SHORT_CUT, 'if user.owed and user.owed.startswith("operator") or user.owed is None:'),
         on=plan(
-            at(0, "sign_up", NIA), at(99, "replay", NIA), faults={"worker-1 RevenueCatSubscribers.ensure": "refused"}
+            at(0, "sign_up", NIA),
+            at(99, "replay", NIA),
+            faults={"worker-nia-1 RevenueCatSubscribers.ensure": "refused"},
         ),
         only="acknowledged_only_after_durable",
     ),

@@ -9,7 +9,7 @@ from tests.simulation.edits import Edit, HandlerChange, Value
 from tests.simulation.mutants.mutant import HOUR, NIA, OMAR, PIA, QUIN, at, mutant, plan
 from tests.simulation.schedules import Person
 
-LATER = {f"bus-{number} deliver": HOUR for number in range(1, 7)}
+LATER = {f"bus-nia-{number} deliver": HOUR for number in range(1, 7)}
 
 
 def whole_batch(handler: Any) -> None:
@@ -68,8 +68,8 @@ MUTANTS = (
         on=plan(
             at(0, "sign_up", NIA),
             at(9, "delete", email=NIA.email),
-            waits={"worker-1 StripeCustomers.create": 30},
-            faults={"worker-1 StripeCustomers.create": "server_error"},
+            waits={"worker-nia-1 StripeCustomers.create": 30},
+            faults={"worker-nia-1 StripeCustomers.create": "server_error"},
         ),
         only="no_half_records",
     ),
@@ -82,8 +82,8 @@ MUTANTS = (
             at(0, "sign_up", OMAR),
             at(5, "sign_up", PIA),
             at(5, "sign_up", QUIN),
-            waits={"worker-1 UserTable.get": 20, "worker-2 UserTable.get": 20},
-            faults={"worker-3 UserTable.get": "server_error"},
+            waits={"worker-nia-1 UserTable.get": 20, "worker-omar-1 UserTable.get": 20},
+            faults={"worker-pia-1 UserTable.get": "server_error"},
         ),
         only="poison_fails_alone",
     ),
@@ -95,14 +95,14 @@ MUTANTS = (
             "raise RetryLater(error, delay, sub) from error",
             'return Result("lost", sub)',
         ),
-        on=plan(at(0, "sign_up", NIA), faults={"worker-1 StripeCustomers.create": "server_error"}),
+        on=plan(at(0, "sign_up", NIA), faults={"worker-nia-1 StripeCustomers.create": "server_error"}),
         only="acknowledged_only_after_durable",
     ),
     mutant(
         "too_many_requests_are_final",
         "only refusals are final",
         Edit("onramp.adapters.stripe:_translated", "case 409 | 429:", "case 409:"),
-        on=plan(at(0, "sign_up", NIA), faults={"worker-1 StripeCustomers.create": "throttled"}),
+        on=plan(at(0, "sign_up", NIA), faults={"worker-nia-1 StripeCustomers.create": "throttled"}),
         only="only_refusals_are_final",
     ),
     mutant(
@@ -116,7 +116,7 @@ MUTANTS = (
         "operator_not_counted",
         "what is owed is told by kind",
         Edit("onramp.reconcile:Reconcile.survey", "kind: len(found)", "kind: len(found) * (kind != Owed.OPERATOR)"),
-        on=plan(at(0, "sign_up", NIA), faults={"worker-1 RevenueCatSubscribers.ensure": "refused"}),
+        on=plan(at(0, "sign_up", NIA), faults={"worker-nia-1 RevenueCatSubscribers.ensure": "refused"}),
         only="gauges_tell_the_truth",
     ),
     mutant(

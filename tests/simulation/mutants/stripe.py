@@ -11,7 +11,7 @@ from tests.simulation.edits import Edit, Value
 from tests.simulation.mutants.mutant import HOUR, NIA, ONE_RECEIVE, TWICE, Covered, at, mutant, plan
 
 STRIPE = "onramp.enrichers.stripe:StripeCustomer"
-UNANSWERED = {"worker-1 StripeCustomers.create": "not_sent"}
+UNANSWERED = {"worker-nia-1 StripeCustomers.create": "not_sent"}
 RESTORED = (at(60, "sign_up", NIA), at(30 * HOUR, "restore", NIA))
 
 
@@ -39,7 +39,7 @@ MUTANTS = (
             at(0, "sign_up", NIA),
             at(20 * HOUR - 10, "replay", NIA),
             at(20 * HOUR + 3, "replay", NIA),
-            faults={**UNANSWERED, "worker-2 StripeCustomers.create": "late"},
+            faults={**UNANSWERED, "worker-nia-2 StripeCustomers.create": "late"},
             settings=ONE_RECEIVE,
         ),
         only="one_stripe_customer",
@@ -51,7 +51,7 @@ MUTANTS = (
         on=plan(
             at(0, "sign_up", NIA),
             at(25 * HOUR, "replay", NIA),
-            faults={"worker-1 StripeCustomers.create": "lost_reply"},
+            faults={"worker-nia-1 StripeCustomers.create": "lost_reply"},
             settings=ONE_RECEIVE,
         ),
         only="one_stripe_customer",
@@ -64,7 +64,10 @@ MUTANTS = (
             at(0, "sign_up", NIA),
             at(19 * HOUR, "replay", NIA),
             at(38 * HOUR, "replay", NIA),
-            faults={"worker-1 StripeCustomers.create": "lost_reply", "worker-2 StripeCustomers.create": "throttled"},
+            faults={
+                "worker-nia-1 StripeCustomers.create": "lost_reply",
+                "worker-nia-2 StripeCustomers.create": "throttled",
+            },
             settings=ONE_RECEIVE,
         ),
         only="one_stripe_customer",
@@ -80,7 +83,7 @@ MUTANTS = (
         "first_500_burns",
         "only a replayed 500 proves a key dead",
         Edit("onramp.adapters.stripe:_translated", "ReplayedFailure() if replayed else", "ReplayedFailure() or"),
-        on=plan(at(0, "sign_up", NIA), faults={"worker-1 StripeCustomers.create": "failed_late"}),
+        on=plan(at(0, "sign_up", NIA), faults={"worker-nia-1 StripeCustomers.create": "failed_late"}),
         only="one_stripe_customer",
     ),
     mutant(
@@ -91,7 +94,7 @@ MUTANTS = (
             at(0, "sign_up", NIA),
             at(1, "refuse", of="stripe", match="name=Nia"),
             at(99, "edit", email=NIA.email, role="manager", name="Mended"),
-            waits={"bus-1 deliver": 9},
+            waits={"bus-nia-1 deliver": 9},
         ),
         by=("redrives_repair",),
     ),
@@ -125,8 +128,8 @@ MUTANTS = (
 )
 TWO_WORKERS = plan(
     at(0, "sign_up", NIA, **TWICE),
-    waits={"worker-2 ProfileTable.store_first_intent": 20},
-    faults={"worker-1 StripeCustomers.create": "lost_reply"},
+    waits={"worker-nia-2 ProfileTable.store_first_intent": 20},
+    faults={"worker-nia-1 StripeCustomers.create": "lost_reply"},
 )
 COVERED = (
     Covered(
@@ -163,7 +166,7 @@ COVERED = (
     Covered(
         "replayed_500_not_recognised",
         (Edit("onramp.adapters.stripe:_translated", "ReplayedFailure() if replayed else ", ""),),
-        plan(at(0, "sign_up", NIA), faults={"worker-1 StripeCustomers.create": "stored_500"}),
+        plan(at(0, "sign_up", NIA), faults={"worker-nia-1 StripeCustomers.create": "stored_500"}),
         "the intent's age cures it: a day later instead of seconds",
     ),
 )
