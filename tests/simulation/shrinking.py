@@ -39,6 +39,10 @@ def _smaller(schedule: Schedule, fails: Fails) -> Schedule:
         return replace(schedule, steps=tuple(steps))
 
     faults = _without(list(schedule.faults.items()), lambda kept: fails(with_faults(kept)))
+    for process in dict.fromkeys(process for (process, _), _ in faults):
+        if fails(with_faults(earlier := _as_if_never(process, faults))):
+            faults = earlier
+            break
     schedule = with_faults(faults)
     steps = _without(list(schedule.steps), lambda kept: fails(with_steps(kept)))
     schedule = with_steps(steps)
@@ -47,6 +51,18 @@ def _smaller(schedule: Schedule, fails: Fails) -> Schedule:
         if fails(candidate := replace(schedule, **simpler)):
             schedule = candidate
     return schedule
+
+
+def _as_if_never(process: str, faults: list[tuple[Spot, str]]) -> list[tuple[Spot, str]]:
+    """Without the faults of `worker-nia-2`, and what the third worker suffered befalls the second."""
+    name, _, number = process.rpartition("-")
+
+    def moved(other: str) -> str:
+        same, _, count = other.rpartition("-")
+        later = same == name and count.isdecimal() and number.isdecimal() and int(count) > int(number)
+        return f"{same}-{int(count) - 1}" if later else other
+
+    return [((moved(other), call), fault) for (other, call), fault in faults if other != process]
 
 
 def _without(items: list[T], fails: Callable[[list[T]], bool]) -> list[T]:
