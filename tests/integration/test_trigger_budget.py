@@ -77,18 +77,19 @@ def test_a_hanging_table(stack: LocalStack, trigger: Any, hanging: str) -> None:
     assert context.seconds() < BUDGET
 
 
-def test_a_hanging_bus(stack: LocalStack, trigger: Any, hanging: str) -> None:
-    module, context, email = trigger(AWS_ENDPOINT_URL_EVENTS=hanging), Context(), somebody()
+def test_a_hanging_bus(stack: LocalStack, trigger: Any, hanging: str, capsys: pytest.CaptureFixture[str]) -> None:
+    module, context, email = trigger(AWS_ENDPOINT_URL_EVENTBRIDGE=hanging), Context(), somebody()
     event = event_for(stack, email)
     assert module.handler(event, context) == event
     assert context.seconds() < BUDGET
+    assert "put_events_ReadTimeoutError" in capsys.readouterr().out, "the bus was asked and hung"
     user = Town(stack).user(email)
     assert user is not None
     assert user["owed"].startswith("emit#")
 
 
 def test_no_time_left_for_the_event(stack: LocalStack, trigger: Any, hanging: str) -> None:
-    module, context, email = trigger(AWS_ENDPOINT_URL_EVENTS=hanging), Context(), somebody()
+    module, context, email = trigger(AWS_ENDPOINT_URL_EVENTBRIDGE=hanging), Context(), somebody()
     context.started -= BUDGET - 1.2
     event = event_for(stack, email)
     assert module.handler(event, context) == event
