@@ -150,6 +150,7 @@ def restore(sim: Simulation, step: Step) -> None:
         sim.scheduler.sleep(QUIET)
         lose(sim, step.who)
     finally:
+        sim.scheduler.sleep(QUIET)  # whatever the loss had under way has landed before anybody works again
         sim.delivery.off -= 1
 
 
