@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 import time
 import uuid
 from collections.abc import Callable
@@ -154,6 +155,11 @@ class Town:
 
 def _plain(item: dict[str, Any] | None) -> dict[str, Any] | None:
     return {name: TypeDeserializer().deserialize(value) for name, value in item.items()} if item else None
+
+
+def as_in_the_foreground() -> None:
+    """For a child that Ctrl-C is to end: whoever runs the tests in the background makes their children ignore it."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def somebody(name: str = "user") -> str:

@@ -18,6 +18,7 @@ import pytest
 from onramp.local.errors import PortTakenError
 from onramp.local.stack import LocalStack
 from tests.contracts.toy import TEMPLATE, eventually
+from tests.people import as_in_the_foreground
 
 ONRAMP = Path(sys.executable).with_name("onramp")
 
@@ -41,7 +42,13 @@ time.sleep(60)
 def running(folder: Path, *arguments: str) -> Iterator[subprocess.Popen[str]]:
     command = [str(ONRAMP), "local", "up", *arguments]
     process = subprocess.Popen(
-        command, cwd=folder, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True
+        command,
+        cwd=folder,
+        text=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        start_new_session=True,
+        preexec_fn=as_in_the_foreground,
     )
     try:
         yield process

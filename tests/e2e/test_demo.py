@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.people import eventually
+from tests.people import as_in_the_foreground, eventually
 
 ONRAMP = Path(sys.executable).parent / "onramp"
 WITHIN_SECONDS = 120
@@ -115,7 +115,12 @@ def _started(scratch: Path, *options: str) -> subprocess.Popen[str]:
     environment = {name: value for name, value in os.environ.items() if name not in ("FORCE_COLOR", "TTY_COMPATIBLE")}
     environment |= {"TMPDIR": str(scratch), "COLUMNS": "80"}
     return subprocess.Popen(
-        [ONRAMP, "demo", *options], env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        [ONRAMP, "demo", *options],
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=as_in_the_foreground,
     )
 
 
