@@ -19,6 +19,9 @@ from itertools import islice
 from multiprocessing import get_context
 from typing import Any
 
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
 from tests.simulation import exhaustive
 from tests.simulation.drawing import draw
 from tests.simulation.mutants import naive
@@ -63,10 +66,10 @@ def hunt(name: str) -> str:
     return f"{name}: NOT NOTICED by {MOST_SEEDS:,} schedules"
 
 
-def scale(users: int, outage: float) -> str:
+def scale(users: int, outage: float, stripe_calls_each: float) -> str:
     report = storm(users, outage=outage)
-    fine = report.ready == report.customers == users and not (report.owing or report.dead_letters or report.broken)
-    return f"{'' if fine else 'FAILED: '}{report}"
+    shortcomings = report.falls_short(stripe_calls_each=stripe_calls_each)
+    return f"{report}{''.join(f'; FAILED: {promise}' for promise in shortcomings)}"
 
 
 # -- what is done with them --------------------------------------------------------------------------
@@ -81,7 +84,7 @@ def parts(options: argparse.Namespace) -> list[Part]:
         return [(f"pairs of faults, {way}", slices(way, SLICES)) for way in exhaustive.WAYS]
     others = [way for way in exhaustive.WAYS if way != WAY]
     return [
-        ("scale", [partial(scale, 100_000, 0.0), partial(scale, 2_000, 6 * HOUR)]),
+        ("scale", [partial(scale, 100_000, 0.0, 1.01), partial(scale, 2_000, 6 * HOUR, 50.0)]),
         ("drawn schedules", drawn_ones),
         ("every single fault", [partial(singles, way) for way in exhaustive.WAYS]),
         (f"every pair of faults, {WAY}", slices(WAY, SLICES)),
@@ -95,28 +98,34 @@ def slices(way: str, count: int) -> list[Job]:
 
 
 def simulate(options: argparse.Namespace) -> bool:
-    """Whether all went well."""
+    """Whether all went well. What fails is shown as soon as it is known; on a terminal a bar shows the way."""
     began, everything, well = time.monotonic(), Tally(), True
-    with ProcessPoolExecutor(options.jobs, mp_context=get_context("spawn")) as pool:
+    with bar() as progress, ProcessPoolExecutor(options.jobs, mp_context=get_context("spawn")) as pool:
         running = [(name, [pool.submit(job) for job in jobs]) for name, jobs in parts(options)]
         for name, futures in running[1:] + running[:1]:  # the longest jobs begin first and end last
-            part = Tally()
+            part, bar_of_part = Tally(), progress.add_task(name, total=len(futures))
             for result in (future.result() for future in futures):
+                progress.advance(bar_of_part)
                 if isinstance(result, Tally):
                     part.add(result)
+                    show_some(result.failures, MOST_SHOWN - len(everything.failures))
+                    everything.add(result)
                 else:
                     print(f"{name}: {result}", flush=True)
                     well &= not any(word in result for word in BAD)
             if part.runs:
                 print(f"{name}: {summary(part)}", flush=True)
-            everything.add(part)
     print(f"in {time.monotonic() - began:,.0f} s: {summary(everything)}")
     missed = [] if options.schedules else everything.never_faulted
     for site in missed:
         print(f"NEVER FAULTED: {site.operation} by {site.caller}")
-    for problem, schedule in everything.failures[:MOST_SHOWN]:
-        show(problem, schedule)
     return well and not missed and not everything.failures
+
+
+def bar() -> Progress:
+    """On standard error, where there is somebody to see it: the results on standard output stay lines."""
+    columns = [TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()]
+    return Progress(*columns, console=Console(stderr=True), transient=True, redirect_stdout=sys.stdout.isatty())
 
 
 def summary(found: Tally) -> str:
@@ -126,10 +135,16 @@ def summary(found: Tally) -> str:
     )
 
 
+def show_some(failures: Sequence[tuple[str, Schedule]], most: int) -> None:
+    for problem, schedule in failures[: max(most, 0)]:
+        show(problem, schedule)
+
+
 def show(problem: str, schedule: Schedule) -> None:
     print(f"\nFAILED, {problem}\n  the least that fails:\n{story(shrink(schedule, play(schedule)))}")
     if schedule.rate or not schedule.faults:
         print(f"  again: python -m tests.simulation.run --seed {schedule.seed}")
+    sys.stdout.flush()
 
 
 def again(seed: int) -> bool:

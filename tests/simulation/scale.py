@@ -38,6 +38,23 @@ class Report:
     calls: int
     seconds: float
 
+    def falls_short(self, *, stripe_calls_each: float) -> list[str]:
+        """What of the promise does not hold. The bound on emissions is protocol.md's: a reconciler found
+        the record before its trigger had flipped it, and nothing else failed.
+        """
+        holds = {
+            "everybody is ready": self.ready == self.users,
+            "nobody owes anything": not self.owing,
+            "everybody is one customer": self.customers == self.users,
+            "the dead-letter queue is empty": not self.dead_letters,
+            "no promise broke on the way": not self.broken,
+            "nobody was announced more than twice": self.emissions_of_one_user <= 2,
+            "RevenueCat was asked once a user": self.revenuecat_calls == self.users,
+            f"Stripe was asked at most {stripe_calls_each:g} times a user": self.stripe_calls
+            <= stripe_calls_each * self.users,
+        }
+        return [promise for promise, held in holds.items() if not held]
+
     def __str__(self) -> str:
         words = (f"{getattr(self, field.name):,.6g} {field.name.replace('_', ' ')}" for field in fields(self))
         return ", ".join(words)
