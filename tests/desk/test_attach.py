@@ -2,107 +2,26 @@
 
 from __future__ import annotations
 
-import copy
 import json
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
+from scripts.stories import STORIES, UPDATE, page
 
-from onramp.local.deploy import deploy
-from onramp.local.stack import ROOT, LocalStack
+from onramp.local.stack import LocalStack
 from onramp.ops.pools.compare import differences
 from onramp.ops.pools.rewiring import UserPool
-from tests.conftest import QUICK
 from tests.desk.conftest import Onramp, Ran
+from tests.desk.existing_pool import ACCOUNT, EVERY_SETTING, LAMBDA, NAME, described, stack_for_a_pool
 from tests.people import Town, somebody
-
-NAME = "onramp-existing"
-ACCOUNT = "000000000000"
-LAMBDA = f"arn:aws:lambda:eu-west-1:{ACCOUNT}:function"
-EVERY_SETTING: dict[str, Any] = {
-    "Policies": {
-        "PasswordPolicy": {
-            "MinimumLength": 17,
-            "RequireUppercase": False,
-            "RequireLowercase": True,
-            "RequireNumbers": False,
-            "RequireSymbols": True,
-            "PasswordHistorySize": 5,
-            "TemporaryPasswordValidityDays": 3,
-        },
-        "SignInPolicy": {"AllowedFirstAuthFactors": ["PASSWORD", "EMAIL_OTP"]},
-    },
-    "DeletionProtection": "ACTIVE",
-    "LambdaConfig": {
-        "PreAuthentication": f"{LAMBDA}:theirs-pre-authentication",
-        "PreTokenGenerationConfig": {"LambdaVersion": "V2_0", "LambdaArn": f"{LAMBDA}:theirs-token"},
-        "DefineAuthChallenge": f"{LAMBDA}:theirs-challenge",
-    },
-    "AutoVerifiedAttributes": ["email", "phone_number"],
-    "SmsVerificationMessage": "Your code: {####}",
-    "EmailVerificationMessage": "Use {####} within the hour.",
-    "EmailVerificationSubject": "Welcome aboard",
-    "VerificationMessageTemplate": {
-        "SmsMessage": "Your code: {####}",
-        "EmailMessage": "Use {####} within the hour.",
-        "EmailSubject": "Welcome aboard",
-        "EmailMessageByLink": "Follow {##this link##}.",
-        "EmailSubjectByLink": "Welcome",
-        "DefaultEmailOption": "CONFIRM_WITH_LINK",
-    },
-    "SmsAuthenticationMessage": "Signing in: {####}",
-    "MfaConfiguration": "OPTIONAL",
-    "DeviceConfiguration": {"ChallengeRequiredOnNewDevice": True, "DeviceOnlyRememberedOnUserPrompt": False},
-    "EmailConfiguration": {
-        "SourceArn": f"arn:aws:ses:eu-west-1:{ACCOUNT}:identity/hello@example.com",
-        "ReplyToEmailAddress": "help@example.com",
-        "EmailSendingAccount": "DEVELOPER",
-        "From": "Hello <hello@example.com>",
-        "ConfigurationSet": "tracked",
-    },
-    "SmsConfiguration": {
-        "SnsCallerArn": f"arn:aws:iam::{ACCOUNT}:role/sms",
-        "ExternalId": "onramp",
-        "SnsRegion": "eu-west-1",
-    },
-    "UserPoolTags": {"team": "growth", "cost": "42"},
-    "AdminCreateUserConfig": {
-        "AllowAdminCreateUserOnly": False,
-        "UnusedAccountValidityDays": 3,
-        "InviteMessageTemplate": {
-            "SMSMessage": "{username} {####}",
-            "EmailMessage": "Hello {username}, {####}",
-            "EmailSubject": "You are invited",
-        },
-    },
-    "UserPoolAddOns": {"AdvancedSecurityMode": "AUDIT"},
-    "UserAttributeUpdateSettings": {"AttributesRequireVerificationBeforeUpdate": ["email"]},
-    "AccountRecoverySetting": {"RecoveryMechanisms": [{"Name": "verified_phone_number", "Priority": 1}]},
-    "UserPoolTier": "PLUS",
-}
-ONLY_AT_CREATION = {
-    "UsernameAttributes": ["email"],
-    "UsernameConfiguration": {"CaseSensitive": False},
-    "Schema": [{"Name": "shoe", "AttributeDataType": "Number", "Mutable": True}],
-}
 
 
 @pytest.fixture(scope="module")
 def stack() -> Iterator[LocalStack]:
-    """An emulator of this module's own, with a pool of somebody's and a stack deployed for it."""
-    with LocalStack.start(enforce_iam=True, parameters=QUICK) as own:
-        cognito = own.client("cognito-idp")
-        pool = cognito.create_user_pool(PoolName="theirs", **EVERY_SETTING, **ONLY_AT_CREATION)["UserPool"]["Id"]
-        cognito.set_user_pool_mfa_config(
-            UserPoolId=pool, MfaConfiguration="OPTIONAL", SoftwareTokenMfaConfiguration={"Enabled": True}
-        )
-        client = cognito.create_user_pool_client(UserPoolId=pool, ClientName="app")["UserPoolClient"]["ClientId"]
-        existing = copy.copy(own)
-        parameters = QUICK | {"ExistingUserPoolId": pool, "HealOnSignIn": "true"}
-        existing.outputs = deploy(own, ROOT / "template.yaml", parameters, NAME) | {"UserPoolClientId": client}
-        yield existing
+    """An emulator of this module's own."""
+    with stack_for_a_pool() as own:
+        yield own
 
 
 @pytest.fixture
@@ -121,10 +40,12 @@ def attach(onramp: Onramp, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> O
     return run
 
 
-def described(stack: LocalStack, pool: str) -> dict[str, Any]:
-    cognito = stack.client("cognito-idp")
-    found: dict[str, Any] = cognito.describe_user_pool(UserPoolId=pool)["UserPool"]
-    return found | {"mfa": cognito.get_user_pool_mfa_config(UserPoolId=pool)["SoftwareTokenMfaConfiguration"]}
+def test_the_page_says_what_the_commands_say(stack: LocalStack, pool: str) -> None:
+    """The first test: the page ends with everything that the audit has."""
+    before = described(stack, pool)
+    told = STORIES["attach-and-detach"].told_on(stack)
+    assert told.markdown() == page("attach-and-detach"), UPDATE
+    assert differences(before, described(stack, pool)) == []
 
 
 def test_an_update_resets_what_it_leaves_out_here_too(stack: LocalStack) -> None:

@@ -8,22 +8,18 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-from scripts.stories import FOLDER, Teller
-from scripts.story_revoked_key import PEOPLE, ROLLED, revoked_key
+from scripts.stories import STORIES, UPDATE, page
+from scripts.stories.revoked_key import PEOPLE, ROLLED
+from scripts.stories.teller import Teller
 
 from onramp.local.fakes.stripe import LOCAL_KEY
 from onramp.local.stack import LocalStack
-from tests.people import Town
-
-UPDATE = "run `python -m scripts.stories revoked-key`, and read what has changed"
 
 
 @pytest.fixture(scope="module")
 def told() -> Iterator[Teller]:
     with LocalStack.start() as stack:
-        teller = Teller(Town(stack))
-        revoked_key(teller)
-        yield teller
+        yield STORIES["revoked-key"].told_on(stack)
 
 
 def test_in_fewer_than_ten_commands_and_no_log_search(told: Teller) -> None:
@@ -49,4 +45,4 @@ def test_no_key_is_on_the_page(told: Teller) -> None:
 
 
 def test_the_page_says_what_the_commands_say(told: Teller) -> None:
-    assert (FOLDER / "revoked-key.md").read_text() == told.markdown(), UPDATE
+    assert told.markdown() == page("revoked-key"), UPDATE

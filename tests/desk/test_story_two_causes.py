@@ -9,22 +9,18 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from scripts.stories import FOLDER, Teller, two_causes
+from scripts.stories import STORIES, UPDATE, page
+from scripts.stories.teller import Teller
 
 from onramp.local.stack import LocalStack
 from onramp.ops.dlq import walk
-from tests.people import Town
-
-UPDATE = "run `python -m scripts.stories two-causes`, and read what has changed"
 
 
 @pytest.fixture(scope="module")
 def told() -> Iterator[Teller]:
     with pytest.MonkeyPatch.context() as patch, LocalStack.start() as stack:
         patch.setattr(walk, "LONG_POLL_SECONDS", 0)  # the emulator is one server: empty is empty
-        teller = Teller(Town(stack))
-        two_causes(teller)
-        yield teller
+        yield STORIES["two-causes"].told_on(stack)
 
 
 def people(teller: Teller, domain: str) -> list[dict[str, Any]]:
@@ -57,4 +53,4 @@ def test_the_other_group_stays(told: Teller) -> None:
 
 
 def test_the_page_says_what_the_commands_say(told: Teller) -> None:
-    assert (FOLDER / "two-causes.md").read_text() == told.markdown(), UPDATE
+    assert told.markdown() == page("two-causes"), UPDATE

@@ -40,6 +40,8 @@ def translate(sam: Template, parameters: Mapping[str, str], code: Mapping[str, s
     except InvalidDocumentException as exc:
         causes = "; ".join(cause.message for cause in exc.causes)
         raise DeployError(f"template.yaml is not valid SAM: {causes}") from exc
+    finally:
+        translator.metrics.publish()  # to nobody; it complains on stderr about those that it still has at the end
 
 
 def functions_in(sam: Template) -> dict[str, str]:

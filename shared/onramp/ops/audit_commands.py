@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from onramp.ops.audit import AuditLog
 from onramp.ops.desk import Desk
 from onramp.ops.errors import DeskError
+from onramp.ops.output import Output
 
 
 def audit(
@@ -43,17 +44,16 @@ def audit(
         if not data:
             desk.out.line(f"Nothing was changed or revealed in {wanted}.")
             return
-        desk.out.table(
-            ["when", "who", "what", "details", "count", "outcome", "result"],
-            (
-                [row["when"][:19], row["who"].rpartition(":")[2], row["what"], _words(row["details"]), row["count"],
-                 _words(row["outcome"]), row["result"]]
-                for row in data
-            ),
-        )  # fmt: skip
+        for row in data:
+            _show(desk.out, row)
 
     desk.out.result(data, show)
 
 
-def _words(mapping: dict[str, object]) -> str:
-    return " ".join(f"{name}={value}" for name, value in mapping.items())
+def _show(out: Output, row: dict[str, Any]) -> None:
+    """Two or three lines: a table of so many columns breaks what was asked for on every screen."""
+    who = row["who"].rpartition(":")[2]
+    out.line(f"{row['when'][:19]}  {who}  {row['what']}  {row['result']}, {row['count']}", "bold")
+    for words in (row["details"], row["outcome"]):
+        if words:
+            out.line(f"  {' '.join(f'{name}={value}' for name, value in words.items())}")

@@ -67,8 +67,7 @@ def list_(context: typer.Context, queue: Queue = Queues.ALL, reveal: Reveal = Fa
             desk.out.line("There are no dead letters.")
 
     desk.out.result(data, show)
-    if held:
-        desk.out.say(f"About {held} more are held by another reader at this moment: look again in a minute.")
+    screen.say_held(desk.out, held)
     if not walk.complete:
         desk.out.say(f"There are more: these are the first {groups.count:,}.")
 

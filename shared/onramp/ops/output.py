@@ -56,7 +56,9 @@ class Output:
         self.screen.print(Text(visible(sentence), style=style), soft_wrap=True)
 
     def table(self, columns: Sequence[str], rows: Iterable[Sequence[object]], title: str | None = None) -> None:
-        table = Table(title=title, title_justify="left", header_style="bold", box=None, pad_edge=False)
+        if title:  # not the table's own, which folds it to the width of the table
+            self.line(title)
+        table = Table(header_style="bold", box=None, pad_edge=False)
         for column in columns:
             table.add_column(column, overflow="fold")
         for row in rows:

@@ -32,10 +32,10 @@ def show(out: Output, data: Mapping[str, Any]) -> None:
     done = {CREATE: "created", LINK: "linked"} if data["applied"] else {}
     rows = [(done.get(outcome, outcome), f"{count:,}", _why(outcome)) for outcome, count in data["found"].items()]
     title = "brought in" if data["applied"] else "dry run: nothing was written"
-    out.table(["outcome", "users", "why"], [*rows, ("in all", f"{data['users']:,}", None)], title=title)
+    out.table(["outcome", "users", "why"], [*rows, ("in all", f"{data['users']:,}", "")], title=title)
     if data["eventsLeftToTheReconciler"]:
         out.line(f"The bus did not take {data['eventsLeftToTheReconciler']:,} events: the reconciler emits them.")
 
 
-def _why(outcome: str) -> str | None:
-    return None if outcome in FIRST else reason_of(outcome).why
+def _why(outcome: str) -> str:
+    return "" if outcome in FIRST else reason_of(outcome).why

@@ -16,7 +16,7 @@ from onramp.ops.dlq.filters import Filter
 from onramp.ops.dlq.parts import Parts
 from onramp.ops.dlq.plan import Plan, Sources
 from onramp.ops.dlq.redrive import BATCH, Pace, Redrive, Tally
-from onramp.ops.dlq.scan import asked, counted, planned
+from onramp.ops.dlq.scan import asked, counted, elsewhere, planned
 from onramp.ops.dlq.table import TableLetters
 from onramp.ops.dlq.verify import Verify
 from onramp.ops.dlq.walk import WORKING_SECONDS, Walk
@@ -24,9 +24,10 @@ from onramp.ops.dlq.walk import WORKING_SECONDS, Walk
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """What was done of a plan."""
+    """What was done of a plan; `held`: letters that somebody else had in hand, about."""
 
     plan: Plan
+    held: int = 0
     tally: Tally = field(default_factory=Tally)
     outcome: Outcome = field(default_factory=Outcome)
     verified: bool = False
@@ -63,6 +64,7 @@ class Report:
         causes = {"failedAgain": verdict.failed, "stillOnTheWay": verdict.waiting}
         return {
             "plan": self.plan.groups.rows(),
+            "heldByOthers": self.held,
             "counts": self.counts(),
             **{
                 name: [{"step": step, "errorCode": code, "count": count} for (step, code), count in found.most_common()]
@@ -88,7 +90,7 @@ class RedriveOrder:
         sources = self._sources(desk, parts)
         plan = planned(desk, sources, self.wanted)
         if not plan.ids:
-            return Report(plan)
+            return Report(plan, elsewhere(parts, self.queues))
         asked(desk, self._words(plan, deployed_code_version(desk)), yes=self.yes)
         redrive = Redrive(parts, plan, self._pace(parts), self.limit)
         with desk.audited("dlq redrive", **self._details()) as entry:
@@ -96,7 +98,7 @@ class RedriveOrder:
                 outcome = self._run(desk, parts, redrive, sources)
             finally:
                 entry.count = redrive.tally.sent  # of an interrupted one too
-            report = Report(plan, redrive.tally, outcome, verified=bool(self.wait))
+            report = Report(plan, tally=redrive.tally, outcome=outcome, verified=bool(self.wait))
             entry.outcome = report.counts()
         return report
 

@@ -43,6 +43,12 @@ def show_groups(out: Output, groups: Groups, now: int, *, reveal: bool) -> None:
     out.line(f"Cause mended?   onramp dlq redrive --reason {shlex.quote(first['reason'])}")
 
 
+def say_held(out: Output, held: int) -> None:
+    """A letter in another reader's hands is hidden: a queue that looks empty may not be."""
+    if held:
+        out.say(f"About {held} are held by another reader at this moment: look again in two minutes.")
+
+
 def _most(counts: Mapping[str, int]) -> str:
     """The most frequent, and how many others there are."""
     others = len(counts) - 1
@@ -110,6 +116,7 @@ def show_report(out: Output, report: Report) -> None:
         poison = report.plan.poison
         rest = f" but {poison} malformed_event, which can only come back: onramp dlq drop" if poison else ""
         out.line(f"There is nothing to redrive{rest}.")
+        say_held(out, report.held)
         return
     out.facts({name.replace("_", " "): count for name, count in report.counts().items()})
     for word, found in (

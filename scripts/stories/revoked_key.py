@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING
+
+from scripts.stories.teller import Teller
 
 from tests.desk.aws_cli import run_aws
 from tests.people import Town, eventually
-
-if TYPE_CHECKING:
-    from scripts.stories import Teller
 
 ROLLED = "sk_test_rolled"
 PEOPLE = [f"night{number:02}@example.com" for number in range(12)]

@@ -1,0 +1,61 @@
+"""The stories of docs/stories, each told on a fresh local stack: `python -m scripts.stories [NAME ...]`.
+
+What stands there is what the commands printed. A test tells each story again and fails where the page differs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from functools import partial
+
+from scripts.stories.attach_and_detach import attach_and_detach
+from scripts.stories.backfill import backfill
+from scripts.stories.revoked_key import revoked_key
+from scripts.stories.teller import FOLDER, Teller
+from scripts.stories.twelve_faults import twelve_faults
+from scripts.stories.two_causes import two_causes
+from scripts.stories.two_operators import two_operators
+
+from onramp.local.parameters import STACK_NAME
+from onramp.local.stack import LocalStack
+from tests.conftest import QUICK
+from tests.desk.existing_pool import NAME, stack_for_a_pool
+from tests.desk.patient import healthy_stack
+from tests.people import Town
+
+UPDATE = "run `python -m scripts.stories`, and read what has changed"
+
+
+@dataclass(frozen=True)
+class Story:
+    tell: Callable[[Teller], None]
+    stack: Callable[[], AbstractContextManager[LocalStack]] = LocalStack.start
+    stack_name: str = STACK_NAME
+
+    def told_on(self, stack: LocalStack) -> Teller:
+        teller = Teller(Town(stack), self.stack_name)
+        self.tell(teller)
+        return teller
+
+
+STORIES = {
+    "two-causes": Story(two_causes),
+    "revoked-key": Story(revoked_key),
+    "two-operators": Story(two_operators),
+    "attach-and-detach": Story(attach_and_detach, stack_for_a_pool, NAME),
+    "backfill": Story(backfill, partial(LocalStack.start, parameters=QUICK)),
+    "twelve-faults": Story(twelve_faults, healthy_stack),
+}
+
+
+def page(name: str) -> str:
+    """As committed."""
+    return (FOLDER / f"{name}.md").read_text()
+
+
+def write(name: str) -> None:
+    story = STORIES[name]
+    with story.stack() as stack:
+        (FOLDER / f"{name}.md").write_text(story.told_on(stack).markdown())

@@ -1,0 +1,100 @@
+"""Two operators on one dead-letter queue, and the laptop of one of them dies."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from scripts.stories.teller import Teller
+
+from onramp.local.parameters import STACK_NAME
+from tests.people import Town, eventually
+
+PEOPLE = [f"user{number:02}@example.com" for number in range(60)]
+REDRIVE = ("dlq", "redrive", "--reason", "stripe_refused_400", "--yes")
+HOLD_SECONDS, MARGIN_SECONDS = 5, 1
+LEFT = "34"
+"""Where the page says how many were left; every run has its own number."""
+
+
+def two_operators(teller: Teller) -> None:
+    town = teller.town
+    town.stripe.fault("refused", operation="create", code="email_invalid", times=None)
+    for email in PEOPLE:
+        town.join(email)
+    for email in PEOPLE:
+        eventually(lambda email=email: refused(town, email), what=f"{email} refused")  # type: ignore[misc]
+    town.stripe.clear()
+    teller.says(f"""
+        # Two operators and a dead laptop
+
+        {len(PEOPLE)} users were refused by Stripe, and the cause is mended. Ada and Ben both were woken. Everything
+        below ran on the local stack, with `ONRAMP_STACK` set, and is written by `python -m scripts.stories`.
+
+        ## Ada begins
+        """)
+    teller.shows(f"onramp {' '.join(REDRIVE)} --rate 3")
+    with colleague(town, *REDRIVE, "--rate", "3"):
+        eventually(lambda: ready(town) > 12, what="Ada in the middle of it")
+        teller.says("""
+            ## Ben does the same
+
+            A letter that one operator holds is hidden from everybody else, so Ben's command has nothing to send:
+            """)
+        teller.runs(*REDRIVE)
+        teller.runs("dlq", "list")
+    left = eventually(lambda: str(letters(town)), what="the letters that are left")
+    teller.says("""
+        ## Ada's laptop dies
+
+        In the middle of it, with no time to say goodbye (`kill -9`). Whoever was sent is on the way; the letters that
+        she held come back by themselves within two minutes:
+        """)
+    eventually(lambda: letters(town, "NotVisible") == 0, what="the letters given back")
+    teller.runs("dlq", "list")
+    teller.runs(*REDRIVE)
+    for email in PEOPLE:
+        town.ready(email)
+    teller.says("""
+        A letter is deleted only after its message was confirmed, so nobody was lost; a user who was sent twice is the
+        same customer, so nobody was doubled. The audit has all of it, the run that never ended too:
+        """)
+    teller.runs("audit")
+    teller.stands_for(left, LEFT)
+
+
+def refused(town: Town, email: str) -> bool:
+    return str((town.user(email) or {}).get("owed", "")).startswith("operator#")
+
+
+def ready(town: Town) -> int:
+    profiles = town.dynamodb.scan(TableName=town.outputs["UserProfilesTableName"])["Items"]
+    return sum(profile["provisioningStatus"]["S"] == "ready" for profile in profiles)
+
+
+def letters(town: Town, kind: str | None = None) -> int:
+    """In the dead-letter queue, all of them or only those that somebody holds."""
+    names = [f"ApproximateNumberOfMessages{one}" for one in (["", "NotVisible"] if kind is None else [kind])]
+    url = town.outputs["ProvisioningDlqUrl"]
+    return sum(map(int, town.sqs.get_queue_attributes(QueueUrl=url, AttributeNames=names)["Attributes"].values()))
+
+
+@contextmanager
+def colleague(town: Town, *arguments: str) -> Iterator[subprocess.Popen[bytes]]:
+    """Somebody else's `onramp`, in a process of its own that is killed at the end. What it holds, it holds not long."""
+    program = (
+        "from onramp.ops.dlq import redrive, redrive_order, walk; from onramp.ops.cli import main;"
+        f"redrive_order.WORKING_SECONDS = {HOLD_SECONDS};"
+        f"redrive.MARGIN_SECONDS = walk.MARGIN_SECONDS = {MARGIN_SECONDS};"
+        f"main({list(arguments)!r})"
+    )
+    environment = {**os.environ, **town.stack.environment(), "ONRAMP_STACK": STACK_NAME}
+    quiet = subprocess.DEVNULL
+    with subprocess.Popen([sys.executable, "-c", program], env=environment, stdout=quiet, stderr=quiet) as process:  # noqa: S603 - our own command
+        try:
+            yield process
+        finally:
+            process.kill()

@@ -1,0 +1,68 @@
+"""Two operators at once, one of them killed for real: nobody is lost, nobody is doubled.
+
+The story is told once, on a stack of its own; docs/stories/two-operators.md is what it printed. A kill at every single
+call is in tests/unit/test_dlq_killed.py.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from collections.abc import Iterator
+
+import pytest
+from scripts.stories import STORIES, UPDATE, page
+from scripts.stories.teller import Teller
+from scripts.stories.two_operators import PEOPLE, REDRIVE, colleague, letters, refused
+
+from onramp.local.stack import LocalStack
+from onramp.ops.dlq import walk
+from tests.people import Town, eventually
+
+CROWD = [f"crowd{number:02}@example.com" for number in range(40)]
+OPERATORS = 3
+
+
+@pytest.fixture(scope="module")
+def told() -> Iterator[Teller]:
+    with pytest.MonkeyPatch.context() as patch, LocalStack.start() as stack:
+        patch.setattr(walk, "LONG_POLL_SECONDS", 0)  # the emulator is one server: empty is empty
+        yield STORIES["two-operators"].told_on(stack)
+
+
+def each_is_one_customer(town: Town, people: list[str]) -> None:
+    for email in people:
+        profile = town.ready(email)
+        assert len(town.customers_of(profile["userId"])) == 1
+    assert letters(town) == 0
+
+
+def test_after_the_kill_nobody_is_lost_and_nobody_is_doubled(told: Teller) -> None:
+    each_is_one_customer(told.town, PEOPLE)
+
+
+def test_the_page_says_what_the_commands_say(told: Teller) -> None:
+    assert told.markdown() == page("two-operators"), UPDATE
+
+
+def test_three_at_once_send_everybody_once(told: Teller) -> None:
+    town = told.town
+    town.stripe.fault("refused", operation="create", match="crowd", code="email_invalid", times=None)
+    for email in CROWD:
+        town.join(email)
+    for email in CROWD:
+        eventually(lambda email=email: refused(town, email), what=f"{email} refused")  # type: ignore[misc]
+    town.stripe.clear()
+    before = sent(told)
+    with contextlib.ExitStack() as all_at_once:
+        operators = [all_at_once.enter_context(colleague(town, *REDRIVE)) for _ in range(OPERATORS)]
+        for operator in operators:
+            operator.wait(timeout=60)
+    told.runs(*REDRIVE)  # whatever the last of them held while the others looked
+    each_is_one_customer(town, CROWD)
+    assert sent(told) - before == len(CROWD)
+
+
+def sent(told: Teller) -> int:
+    """By all operators together, as the audit counts."""
+    return sum(row["count"] for row in json.loads(told.asks("audit", "--json")))
