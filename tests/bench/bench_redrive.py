@@ -22,7 +22,7 @@ from onramp.domain.envelope import delivery, user_signed_up
 from onramp.domain.users import Claim, Names, Owed, User, shard_of
 from onramp.local.parameters import STACK_NAME
 from onramp.local.stack import LocalStack
-from onramp.ops.desk import Desk
+from onramp.ops.desk import Desk, prepare_for_long_work
 from onramp.ops.dlq.filters import Filter
 from onramp.ops.dlq.letters import PROVISIONING
 from onramp.ops.dlq.parts import parts_of
@@ -48,6 +48,7 @@ class Stopwatch(Output):
 
 
 def main(letters: int) -> None:
+    prepare_for_long_work()
     with LocalStack.start() as stack:
         os.environ |= stack.environment()
         switch_off_the_worker(stack)

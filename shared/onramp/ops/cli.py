@@ -27,7 +27,7 @@ from onramp.ops import (
     user_commands,
 )
 from onramp.ops.demo import demo
-from onramp.ops.desk import Desk
+from onramp.ops.desk import Desk, prepare_for_long_work
 from onramp.ops.errors import DeskError, explained
 from onramp.ops.output import Output
 
@@ -70,6 +70,7 @@ def _desk(
 
 
 def main(arguments: list[str] | None = None) -> None:
+    prepare_for_long_work()
     try:
         command = typer.main.get_command(app)
         given = hoisted(sys.argv[1:] if arguments is None else arguments)

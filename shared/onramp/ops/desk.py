@@ -6,6 +6,7 @@ taken, if there is one. `--profile`, `--region` and AWS_ENDPOINT_URL work as wit
 
 from __future__ import annotations
 
+import gc
 import json
 import time
 from collections.abc import Iterator, Mapping
@@ -26,7 +27,18 @@ from onramp.ops.errors import DeskError
 from onramp.ops.output import Output
 
 LOCAL_FILE = Path(".onramp", "local.json")
-CONFIG = Config(connect_timeout=5, read_timeout=30, retries={"mode": "standard"}, max_pool_connections=32)
+CONFIG = Config(
+    connect_timeout=5,
+    read_timeout=30,
+    retries={"mode": "standard"},
+    max_pool_connections=32,
+    parameter_validation=False,  # AWS validates too; doing it here as well is a sixth of a long run
+)
+
+
+def prepare_for_long_work() -> None:
+    """Looking through the SDK's models for rubbish again and again costs a tenth of a long run, in vain."""
+    gc.set_threshold(10_000)
 
 
 @dataclass

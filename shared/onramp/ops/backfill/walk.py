@@ -25,7 +25,7 @@ from onramp.ops.judgement import CONFLICT, CREATE, FAILED, HAS_RECORD, LINK, Ver
 from onramp.signup import Outcome, SignUp
 from onramp.sweep import Listed, Page
 
-WRITERS, PAGES_AT_WORK = 16, 4
+WRITERS, PAGES_AT_WORK = 8, 4
 FAILURES_IN_A_ROW = 60
 
 
@@ -67,19 +67,21 @@ class Walk:
         """From `token` to the pool's end. Raises TokenExpired, RetryableError; what was yielded is done."""
         with self.threads(WRITERS) as writers:
             begun: deque[tuple[Page, list[Judged]]] = deque()
-            for page, facts in self.reader.pages(user_pool_id, token):
-                begun.append((page, [self._begin(listed, facts, writers) for listed in page.users]))
-                if len(begun) >= PAGES_AT_WORK:
+            try:
+                for page, facts in self.reader.pages(user_pool_id, token):
+                    begun.append((page, [self._begin(listed, facts, writers) for listed in page.users]))
+                    if len(begun) >= PAGES_AT_WORK:
+                        yield self._finished(*begun.popleft())
+                while begun:
                     yield self._finished(*begun.popleft())
-            while begun:
-                yield self._finished(*begun.popleft())
+            finally:  # what dies before this is owed, and emitted by the reconciler
+                self.outbox.flush()
 
     def _finished(self, page: Page, judged: Sequence[Judged]) -> Done:
         users = [
             (one.listed, Verdict(one.writing.result(), one.verdict.claim) if one.writing else one.verdict)
             for one in judged
         ]
-        self.outbox.flush()
         return Done(users, page.next_token)
 
     # -- judging ---------------------------------------------------------------------------------------
