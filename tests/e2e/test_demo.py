@@ -15,6 +15,7 @@ import pytest
 
 from tests.people import as_in_the_foreground, eventually
 
+README = Path(__file__).parents[2] / "README.md"
 ONRAMP = Path(sys.executable).parent / "onramp"
 WITHIN_SECONDS = 120
 CHAPTERS = [
@@ -73,6 +74,18 @@ def test_every_chapter_is_told_in_order(shown: str) -> None:
 def test_every_station_is_shown(shown: str) -> None:
     missing = [what for what, pattern in SHOWN.items() if not re.search(pattern, shown)]
     assert missing == [], shown
+
+
+def test_the_excerpt_in_the_readme_is_what_it_prints(shown: str) -> None:
+    excerpt = README.read_text().partition("```\n3 Mara")[2].partition("\n```")[0]
+    printed = set(map(_alike, shown.splitlines()))
+    assert len(excerpt.splitlines()) > 5
+    assert [line for line in f"3 Mara{excerpt}".splitlines() if _alike(line) not in printed] == []
+
+
+def _alike(line: str) -> str:
+    """Without what no two runs have in common: ids, times, and how far the worker was at the moment of the look."""
+    return " ".join(re.sub(rf"{UUID}|[\d,]+ ms|owed \w+|pending|ready", "...", line).split())
 
 
 def test_a_log_gets_plain_lines_that_fit(shown: str) -> None:
