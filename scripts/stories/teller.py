@@ -32,6 +32,7 @@ _FIXED = (
     (re.compile(r"\beu-west-1_\w{9}\b"), "eu-west-1_Example01"),
     (re.compile(r"\bthe oldest for \d+ s\b"), "the oldest for 40 s"),
     (re.compile(r"\bAbout \d+ are held"), "About 40 are held"),
+    (re.compile(r"-[0-9A-F]{13}\b"), "-EXAMPLE"),
     (re.compile(r"(?<=http://127\.0\.0\.1:)\d+"), "4566"),
     (re.compile(r"key refused \d+ \(\d+"), "key refused 31 (31"),
     (re.compile(r"\bProvisioningQueue (?:\d+ \(\+\d+ in hand\)|[1-9]\d*)"), "ProvisioningQueue 0 (+12 in hand)"),
