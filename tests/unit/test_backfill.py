@@ -16,6 +16,7 @@ import pytest
 
 from onramp.adapters.tombstones import tombstone_key
 from onramp.domain.claims import Admission
+from onramp.domain.errors import RetryableError
 from onramp.domain.trust import TrustPolicy
 from onramp.ops.backfill.checkpoint import State
 from onramp.ops.backfill.refusals import Refusals
@@ -233,6 +234,18 @@ class TestWhatIsApplied:
         world.work()
         world.reconcile()
         assert len({e["detail"]["metadata"]["eventId"] for e in world.published("UserSignedUp")}) == 25
+
+    def test_a_run_that_stops_half_way_has_sent_the_events_of_what_it_wrote(self, world: World) -> None:
+        world.cognito.most_listed = 1
+        for number in range(20):
+            in_pool(world, number, f"user{number}@example.com")
+        pages = count()
+        world.aws["cognito-idp"] = Faulty(world.cognito, lambda *_: "refused" if next(pages) == 15 else None, SiteLog())
+        with pytest.raises(RetryableError):
+            Desk(world).run(apply=True)
+        written = {user["userId"] for user in world.dynamodb.rows(USERS)}
+        assert 10 < len(written) < 20
+        assert {event["detail"]["data"]["userId"] for event in world.published("UserSignedUp")} == written
 
     def test_a_write_that_fails_is_counted_and_the_next_run_finds_the_user(self, world: World) -> None:
         for number in range(5):

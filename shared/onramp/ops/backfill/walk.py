@@ -65,17 +65,17 @@ class Walk:
 
     def __call__(self, user_pool_id: str, token: str | None) -> Iterator[Done]:
         """From `token` to the pool's end. Raises TokenExpired, RetryableError; what was yielded is done."""
-        with self.threads(WRITERS) as writers:
-            begun: deque[tuple[Page, list[Judged]]] = deque()
-            try:
+        try:
+            with self.threads(WRITERS) as writers:
+                begun: deque[tuple[Page, list[Judged]]] = deque()
                 for page, facts in self.reader.pages(user_pool_id, token):
                     begun.append((page, [self._begin(listed, facts, writers) for listed in page.users]))
                     if len(begun) >= PAGES_AT_WORK:
                         yield self._finished(*begun.popleft())
                 while begun:
                     yield self._finished(*begun.popleft())
-            finally:  # what dies before this is owed, and emitted by the reconciler
-                self.outbox.flush()
+        finally:  # what dies before this is owed, and emitted by the reconciler
+            self.outbox.flush()
 
     def _finished(self, page: Page, judged: Sequence[Judged]) -> Done:
         users = [
