@@ -1,6 +1,6 @@
 # Building and deploying, and the template's own checks.
 .PHONY: build build-PostConfirmationFunction build-EnrichProfileFunction build-ReconcileFunction \
-	check-template sam deploy
+	check-template check-extra sam deploy
 
 # The target; the same as the template's parameters. ARCHITECTURE=host builds for this machine's Python.
 ARCHITECTURE ?= arm64
@@ -45,6 +45,10 @@ $(SAM): requirements/sam.txt | setup
 	@$(BIN)/uv venv --quiet --clear --python $(BIN)/python .tools/sam
 	@$(BIN)/uv pip install --quiet --python .tools/sam/bin/python --require-hashes --requirement requirements/sam.txt
 	@touch $@
+
+check-extra: sam ## what `make check` leaves out, for it needs the SAM CLI: its validation, and that its build is ours
+	$(SAM) validate --lint
+	$(BIN)/pytest --quiet tests/infrastructure/test_build.py
 
 deploy: setup sam ## build and deploy: STACK=name [ENV=default|dev|prod] [PARAMETERS="Name=value ..."]
 	@$(BIN)/python scripts/deploy.py --sam $(SAM) --stack "$(STACK)" --environment $(ENV) -- $(PARAMETERS)
