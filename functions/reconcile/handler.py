@@ -40,9 +40,13 @@ def _attempt(part: Callable[[], bool | None]) -> bool:
         logger.error("part of the run failed", code=error.code)
         count("ReconcileFailed", code=error.code)
     except Exception as error:  # noqa: BLE001  # the edge: Lambda would write the text of it, and what it quotes
-        logger.error("bug", place=place_of(error))
-        count("ReconcileFailed", code=type(error).__name__)
+        _bug(error)
     return False
+
+
+def _bug(error: Exception) -> None:
+    logger.error("bug", place=place_of(error))
+    count("ReconcileFailed", code=type(error).__name__)
 
 
 def _reconcile(how: dict[str, Any]) -> bool:
@@ -66,11 +70,15 @@ def _say(survey: Survey) -> None:
     logger.info("owed", owed=survey.owed, oldest_owed_seconds=age, held_back=survey.held_back)
 
 
-def _sweep(pool: str, how: dict[str, Any]) -> None:
-    swept = reconciler.sweep(pool, **how)
+def _sweep(pool: str, how: dict[str, Any]) -> bool:
+    bugs: list[Exception] = []
+    swept = reconciler.sweep(pool, **how, on_bug=bugs.append)
+    for bug in bugs:
+        _bug(bug)
     count("Healed", swept.healed)
     if (found := swept.whole_pool) is not None:
         # Found again by every sweep, so a gauge: the alarm on refusals counts each signup once, in the trigger.
         gauge("RefusedInPool", sum(number for cause, number in found.items() if cause.startswith("refused_")))
         gauge("EmailChangedInPool", found.get(Health.EMAIL_CHANGED, 0))
         logger.info("swept", found=dict(found))
+    return not bugs

@@ -160,11 +160,14 @@ class Reconcile:
         return queued
 
     def _standing(self, user_ids: Sequence[str], kind: Owed, may_go_on: Callable[[], bool]) -> Iterator[Sequence[User]]:
-        """The records, read consistently in batches, of those who still owe this."""
+        """The records, read consistently in batches, of those who still owe this.
+
+        Of a record that an edit by hand has broken nothing can be told: it stays owed and grows old, which rings.
+        """
         for some in chunks(user_ids, READ_BATCH):
             if not may_go_on():
                 return
-            yield [user for user in self.users.get_many(some).values() if user.owes(kind)]
+            yield [user for user in self.users.get_many(some).values() if user.owes(kind) and user.is_linked]
 
     def _event(self, user: User, correlation_id: str) -> Event:
         return user_signed_up(user, correlation_id=correlation_id, origin=Origin.RECONCILE)

@@ -74,7 +74,7 @@ class SignUp:
         skipped emission is no failure of the signup: the record owes it.
         """
         outcome, user = self._settle(claim)
-        if outcome is Outcome.RETRIED and not user.owes(Owed.EMIT):
+        if outcome is Outcome.RETRIED and not (user.owes(Owed.EMIT) and user.is_linked):
             return SignedUp(outcome, user)
         if not may_emit():
             return SignedUp(outcome, user, emit_error="out_of_time")

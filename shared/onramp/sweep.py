@@ -85,8 +85,15 @@ class Sweep:
     pages: int
     grace: int
 
-    def __call__(self, user_pool_id: str, *, correlation_id: str, may_go_on: Callable[[], bool]) -> Swept:
-        """Raises RetryableError; what was swept until then is saved."""
+    def __call__(
+        self,
+        user_pool_id: str,
+        *,
+        correlation_id: str,
+        may_go_on: Callable[[], bool],
+        on_bug: Callable[[Exception], None],
+    ) -> Swept:
+        """Raises RetryableError; what was swept until then is saved. `on_bug` hears of what nobody foresaw."""
         healed = 0
         checkpoint = self.checkpoints.load(user_pool_id)
         for _ in range(self.pages):
@@ -98,7 +105,7 @@ class Sweep:
                 checkpoint = Checkpoint()
                 self.checkpoints.save(user_pool_id, checkpoint)
                 continue
-            swept = self._swept(page, correlation_id)
+            swept = self._swept(page, correlation_id, on_bug)
             healed += swept[Health.HEALED]
             found = Counter(checkpoint.found) + swept
             checkpoint = Checkpoint(page.next_token, found) if page.next_token else Checkpoint()
@@ -107,20 +114,26 @@ class Sweep:
                 return Swept(healed, found)
         return Swept(healed, None)
 
-    def _swept(self, page: Page, correlation_id: str) -> Counter[str]:
+    def _swept(self, page: Page, correlation_id: str, on_bug: Callable[[Exception], None]) -> Counter[str]:
         old_enough = self.clock() - self.grace
         confirmed = [listed for listed in page.users if listed.person.status in CONFIRMED]
         settled = [listed.person for listed in confirmed if listed.modified_at <= old_enough]
         known = self.records.get_many([person.email for person in settled if person.email])
-        found = Counter(self._outcome(person, known, correlation_id) for person in settled)
+        found = Counter(self._outcome(person, known, correlation_id, on_bug) for person in settled)
         found[NOT_CONFIRMED] += len(page.users) - len(confirmed)
         found[TOO_YOUNG] += len(confirmed) - len(settled)
         return found
 
-    def _outcome(self, person: PoolUser, known: Mapping[str, User], correlation_id: str) -> str:
+    def _outcome(
+        self, person: PoolUser, known: Mapping[str, User], correlation_id: str, on_bug: Callable[[Exception], None]
+    ) -> str:
+        """One stuck user must not stop the walk: it would keep all who come after from being healed, for ever."""
         try:
             return self.heal(person, read=known.get, correlation_id=correlation_id)
         except Rejection as rejection:
             return f"refused_{rejection.cause}"
         except RetryableError:
-            return FAILED  # one stuck user must not stop the walk; the next sweep finds them again
+            return FAILED  # the next sweep finds them again
+        except Exception as error:  # noqa: BLE001  # it is told
+            on_bug(error)
+            return FAILED

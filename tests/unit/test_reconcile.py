@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 
+from onramp.domain.claims import Admission, PoolUser
+from onramp.domain.users import Claim
 from onramp.local.fakes.faults import Fault
 from onramp.reconcile import window
 from tests.fakes import Faulty, ProcessKilled, SiteLog
@@ -27,13 +30,17 @@ def in_pool(world: World, email: str = EMAIL, sub: str = SUB, status: str = "CON
     world.cognito.add_user(sub, standard | attributes, status)
 
 
-def unheard(world: World) -> None:
-    """A signup whose event the bus refused."""
+def with_bus_refusing(world: World, act: Callable[[], object]) -> None:
     world.aws["events"] = Faulty(world.events, lambda *_: "partial", SiteLog())
     world.cold_start()
-    world.join(EMAIL, SUB)
+    act()
     world.aws["events"] = world.events
     world.cold_start()
+
+
+def unheard(world: World) -> None:
+    """A signup whose event the bus refused."""
+    with_bus_refusing(world, lambda: world.join(EMAIL, SUB))
 
 
 def metric(world: World, name: str) -> Any:
@@ -94,6 +101,41 @@ class TestEmit:
         world.reconcile()
         ids = {event["detail"]["metadata"]["eventId"] for event in world.published("UserSignedUp")}
         assert (len(world.published("UserSignedUp")), len(ids)) == (2, 1)
+
+
+class TestAnAdminsOwnEdit:
+    """Whatever stands in one record, the others are not kept waiting for it."""
+
+    @pytest.mark.parametrize(
+        "broken",
+        [
+            {"linkedAt": None},
+            {"linkedAt": {"S": "yesterday"}},
+            {"linkedAt": {"N": "1e30"}},
+            {"userPoolId": {"SS": ["a", "b"]}},
+            {"identityProvider": {"SS": ["a", "b"]}},
+            {"emailVouchedBy": {"B": b"\xff"}},
+            {"owedSince": {"S": "yesterday"}},
+        ],
+    )
+    def test_stops_nobody(self, world: World, broken: dict[str, Any]) -> None:
+        with_bus_refusing(
+            world, lambda: [world.join(email, str(uuid.uuid4())) for email in ("first@example.com", EMAIL)]
+        )
+        ((name, value),) = broken.items()
+        change: dict[str, Any] = {"UpdateExpression": f"REMOVE {name}"}
+        if value:
+            change = {"UpdateExpression": f"SET {name} = :v", "ExpressionAttributeValues": {":v": value}}
+        world.dynamodb.update_item(TableName=USERS, Key={"userId": {"S": "first@example.com"}}, **change)
+        world.clock.advance(6 * MINUTE)
+        world.reconcile()
+        assert owed(world).startswith("enrich#")
+        assert metric(world, "OwedEmit") == 2
+
+    def test_does_not_stop_the_signup_that_cognito_repeats(self, world: World) -> None:
+        unheard(world)
+        world.dynamodb.update_item(TableName=USERS, Key={"userId": {"S": EMAIL}}, UpdateExpression="REMOVE linkedAt")
+        assert world.join(EMAIL, SUB) == signup(EMAIL, SUB)
 
 
 class TestEnrich:
@@ -283,6 +325,25 @@ class TestSweep:
         assert len(world.dynamodb.rows(USERS)) == 2
         world.reconcile()
         assert len(world.dynamodb.rows(USERS)) == 3
+
+    def test_an_error_nobody_foresaw_at_one_user_does_not_stop_it_either(
+        self, world: World, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        for number in range(3):
+            in_pool(world, f"user{number}@example.com", str(uuid.UUID(int=number)))
+        world.clock.advance(6 * MINUTE)
+        claim = Admission.claim
+
+        def buggy(self: Admission, person: PoolUser, now: int) -> Claim:
+            return claim(self, person, now) if person.email != "user1@example.com" else [][0]
+
+        monkeypatch.setattr(Admission, "claim", buggy)
+        world.reconcile()
+        assert {row["userId"] for row in world.dynamodb.rows(USERS)} == {"user0@example.com", "user2@example.com"}
+        assert metric(world, "ReconcileCompleted") is None, "an alarm stays until it is mended"
+        assert [line["place"].split(":")[0] for line in world.lines() if line.get("message") == "bug"] == [
+            "IndexError at test_reconcile.py"
+        ]
 
 
 class TestEveryRun:

@@ -91,6 +91,7 @@ class TestWhoMatches:
         bench.user(2, userPoolId=None)
         bench.user(3, linkedAt=None)
         bench.user(4, linkedAt="yesterday")
+        bench.user(5, userPoolId=["a", "b"])
         assert bench.matching(DAY) == set()
 
     def test_by_what_is_owed(self, bench: Bench) -> None:

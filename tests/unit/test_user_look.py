@@ -141,6 +141,15 @@ class TestWhereTheyStand:
         assert data["needsSomebody"]
         assert data["next"].startswith("onramp replay --from-table")
 
+    @pytest.mark.parametrize("change", ["REMOVE linkedAt", "SET linkedAt = owed", "REMOVE userPoolId"])
+    def test_broken_by_hand(self, world: World, change: str) -> None:
+        world.join(EMAIL, OLD)
+        world.dynamodb.update_item(TableName=USERS, Key={"userId": {"S": EMAIL}}, UpdateExpression=change)
+        data = told(world)
+        assert data["needsSomebody"]
+        assert f"no usable {change.split()[1]}: " in data["why"]
+        assert data["next"].startswith(f"set {change.split()[1]} with `aws dynamodb update-item`")
+
     def test_relinked(self, world: World) -> None:
         world.join(EMAIL, OLD)
         world.work()

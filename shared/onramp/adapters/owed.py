@@ -14,6 +14,7 @@ from botocore.exceptions import ClientError
 
 from onramp.adapters.aws import error_code, readable, retryable
 from onramp.adapters.items import from_item, to_values
+from onramp.domain.envelope import moment
 from onramp.domain.users import Owed, User, shard_of
 from onramp.reconcile import Debt
 
@@ -103,7 +104,7 @@ class OwedIndex:
             with retryable("owed_query"):
                 reply = readable("owed_query", self.client.query(**request))
             rows = map(from_item, reply.get("Items", []))
-            found += [Debt(row["userId"], row.get("owedSince", row["dueAt"]), row["dueAt"]) for row in rows]
+            found += [Debt(row["userId"], moment(row.get("owedSince")) or row["dueAt"], row["dueAt"]) for row in rows]
             if "LastEvaluatedKey" not in reply:
                 break
             request["ExclusiveStartKey"] = reply["LastEvaluatedKey"]

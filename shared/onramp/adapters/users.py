@@ -10,6 +10,7 @@ from botocore.exceptions import ClientError
 
 from onramp.adapters.aws import error_code, readable, retryable
 from onramp.adapters.items import from_item, get_many, to_values
+from onramp.domain.envelope import moment
 from onramp.domain.errors import RetryableError
 from onramp.domain.identity import usable_name
 from onramp.domain.users import DEFAULT_ROLES, Claim, Names, Onboarding, User
@@ -116,18 +117,22 @@ def user_from(item: dict[str, Any]) -> User:
         roles=_roles(row.get("roles", DEFAULT_ROLES)),
         onboarding=_onboarding(row.get("onboarding", Onboarding.SELF_SERVICE)),
         cognito_sub=row.get("cognitoSub"),
-        user_pool_id=row.get("userPoolId"),
-        identity_provider=row.get("identityProvider"),
-        email_vouched_by=row.get("emailVouchedBy"),
+        user_pool_id=_word(row.get("userPoolId")),
+        identity_provider=_word(row.get("identityProvider")),
+        email_vouched_by=_word(row.get("emailVouchedBy")),
         # An unusable name is present, and so is not filled in, but says nothing.
         names=Names(*((usable_name(row[n]) or "") if n in row else None for n in _NAME_ATTRIBUTES)),
-        created_at=row.get("createdAt"),
-        updated_at=row.get("updatedAt"),
-        linked_at=row.get("linkedAt"),
+        created_at=moment(row.get("createdAt")),
+        updated_at=moment(row.get("updatedAt")),
+        linked_at=moment(row.get("linkedAt")),
         owed=row.get("owed"),
-        owed_since=row.get("owedSince"),
+        owed_since=moment(row.get("owedSince")),
         due_at=row.get("dueAt"),
     )
+
+
+def _word(value: object) -> str | None:
+    return value if isinstance(value, str) else None
 
 
 def _onboarding(value: object) -> Onboarding:

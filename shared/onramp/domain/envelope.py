@@ -15,6 +15,7 @@ from onramp.domain.users import Profile, User
 
 SOURCE = "onramp.signup"
 SCHEMA_VERSION = "1.0"
+LAST_MOMENT = 253_402_300_799_000  # the end of the year 9999
 _NAMESPACE = uuid.UUID("9910ce3f-13d7-5c4b-abb2-07ce17bcf574")
 
 
@@ -62,6 +63,12 @@ def delivery(event: Event) -> dict[str, Any]:
         "resources": [],
         "detail": event.detail,
     }
+
+
+def moment(value: object) -> int | None:
+    """Unix milliseconds that a date can say; None for whatever else stands in the place of a time."""
+    usable = isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= LAST_MOMENT
+    return value if usable else None  # type: ignore[return-value]  # an int, then
 
 
 def rfc3339(millis: int) -> str:

@@ -81,6 +81,11 @@ class User:
     def owes(self, kind: Owed) -> bool:
         return self.owed is not None and self.owed.startswith(f"{kind}#")
 
+    @property
+    def is_linked(self) -> bool:
+        """Whether an event can tell of this user: an edit by hand may have taken away what the link wrote."""
+        return None not in (self.cognito_sub, self.user_pool_id, self.linked_at)
+
     def linked_to(self, claim: Claim) -> User:
         """This record after the claim's write: admin-owned fields stay, the identity is the claim's."""
         return replace(

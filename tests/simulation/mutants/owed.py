@@ -265,7 +265,13 @@ MUTANTS = (
 COVERED = (
     Covered(
         "retry_always_emits",
-        (Edit("onramp.signup:SignUp.__call__", "outcome is Outcome.RETRIED and not user.owes(Owed.EMIT)", "False"),),
+        (
+            Edit(
+                "onramp.signup:SignUp.__call__",
+                "outcome is Outcome.RETRIED and not (user.owes(Owed.EMIT) and user.is_linked)",
+                "False",
+            ),
+        ),
         plan(at(0, "sign_up", NIA, calls=(0.0, 3.0))),
         "2: the same eventId, at most once for each of Cognito's calls: more work for the consumers' dedup, no harm",
     ),

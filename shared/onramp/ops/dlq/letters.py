@@ -13,13 +13,13 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
 
+from onramp.domain.envelope import moment
 from onramp.domain.identity import canonical_email, usable_sub
 from onramp.domain.users import Profile
 
 PROVISIONING, DELIVERY, TABLE = "provisioning", "delivery", "table"
 UNKNOWN = "unknown"
 DELIVER = "deliver"
-LAST_MOMENT = 253_402_300_799_000  # the end of the year 9999
 POISON = "malformed_event"
 """Nothing an operator mends makes it work: redriven only where it is asked for."""
 
@@ -58,7 +58,7 @@ def letter_from(queue: str, message: Mapping[str, Any], kept_until: float) -> Le
     """A message as ReceiveMessage returns it. Never raises: whatever lies in the queue must be shown."""
     said = {name: value.get("StringValue", "") for name, value in message.get("MessageAttributes", {}).items()}
     system = message.get("Attributes", {})
-    sent_at = _moment(_number(system.get("SentTimestamp"))) or 0
+    sent_at = moment(_number(system.get("SentTimestamp"))) or 0
     user_id, sub = addressee(message["Body"])
     letter = Letter(
         queue=queue,
@@ -151,9 +151,4 @@ def _millis(text: str | None) -> int | None:
         parsed = datetime.fromisoformat(text or "")
     except ValueError:
         return None
-    return _moment(round((parsed if parsed.tzinfo else parsed.replace(tzinfo=UTC)).timestamp() * 1000))
-
-
-def _moment(millis: int | None) -> int | None:
-    """One that can be written as a date."""
-    return millis if millis is not None and 0 <= millis <= LAST_MOMENT else None
+    return moment(round((parsed if parsed.tzinfo else parsed.replace(tzinfo=UTC)).timestamp() * 1000))

@@ -39,9 +39,7 @@ class TableLetters:
     def _letters(self, user_ids: Sequence[str]) -> Iterator[Letter]:
         """The index may lag: the record decides."""
         users = [user for user in self._parts.users.get_many(user_ids).values() if user.owes(Owed.OPERATOR)]
-        gone = [
-            user for user in users if user.cognito_sub not in self._in_queues and user.linked_at and user.user_pool_id
-        ]
+        gone = [user for user in users if user.cognito_sub not in self._in_queues and user.is_linked]
         profiles = self._parts.profiles.get_many([str(user.cognito_sub) for user in gone])
         yield from (self._letter(user, profiles.get(str(user.cognito_sub))) for user in gone)
 

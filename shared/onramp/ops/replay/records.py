@@ -46,7 +46,8 @@ class Records:
             with retryable("users_scan"):
                 reply = readable("users_scan", self.client.scan(**request))
             key: Key | None = reply.get("LastEvaluatedKey")
-            yield self._with_status([user_from(item) for item in reply.get("Items", [])], query.status), key
+            users = [user for user in map(user_from, reply.get("Items", [])) if user.is_linked]
+            yield self._with_status(users, query.status), key
             if key is None:
                 return
             request["ExclusiveStartKey"] = key

@@ -33,6 +33,8 @@ def standing(user: User, status: str | None, steps: Mapping[str, Mapping[str, An
             "Nobody has signed up with this address yet.",
             "nothing: whoever proves to own it gets the record",
         )
+    if user.owed and not user.is_linked:
+        return _broken(user)
     if user.owes(Owed.OPERATOR):
         return _given_up(user, steps)
     if user.owes(Owed.EMIT):
@@ -45,6 +47,17 @@ def standing(user: User, status: str | None, steps: Mapping[str, Mapping[str, An
     again = f"onramp replay --from-table --from {rfc3339(at)} --to {rfc3339(at + 1)}"
     return Standing(
         "unsettled", "Nothing is owed, and yet the profile is not ready: somebody changed a row by hand.", again
+    )
+
+
+def _broken(user: User) -> Standing:
+    needed = {"userPoolId": user.user_pool_id, "linkedAt": user.linked_at}
+    missing = " and ".join(name for name, value in needed.items() if value is None)
+    return Standing(
+        "unsettled",
+        f"The record has no usable {missing}: it was changed by hand, and no event can tell of this user.",
+        f"set {missing} with `aws dynamodb update-item` (a pool's id; Unix milliseconds); the rest goes on by itself",
+        since=user.owed_since,
     )
 
 
