@@ -161,8 +161,30 @@ class TestWhatIsOwed:
         settled = now(users, owing)
         assert (settled.owed, settled.owed_since, settled.due_at) == (None, None, None)
 
+    @pytest.mark.parametrize("moved_on", [False, True])
+    def test_many_return_to_the_worker_and_who_has_moved_on_stays(
+        self, users: UserTable, owed: OwedLedger, claim: Claim, moved_on: bool
+    ) -> None:
+        """In one call, and where that is refused for one of them, one by one."""
+        read = []
+        for number in range(3):
+            one = replace(claim, user_id=f"{number}.{claim.user_id}", sub=str(uuid.uuid4()))
+            users.claim(one)
+            owed.hand_to_operator(now(users, one))
+            read.append(now(users, one))
+        others, last = read[:2], read[2]
+        if moved_on:
+            owed.settle(last)
+        returned = owed.return_all_to_enrich(read, AT + 7)
+        assert returned == {user.cognito_sub for user in (others if moved_on else read)}
+        assert [(now(users, user).owes(Owed.ENRICH), now(users, user).due_at) for user in others] == 2 * [
+            (True, AT + 7)
+        ]
+        assert now(users, last).owes(Owed.ENRICH) is not moved_on
+
     def test_a_relinked_record_is_left_alone(self, users: UserTable, owed: OwedLedger, owing: User) -> None:
         stranger = replace(owing, cognito_sub=str(uuid.uuid4()))
+        assert owed.return_all_to_enrich([stranger], AT + 7) == frozenset()
         owed.flip_to_enrich(stranger, AT + 7)
         owed.hand_to_operator(stranger)
         owed.settle(stranger)

@@ -146,7 +146,7 @@ class TestOrder:
         sends = Sends(night)
 
         def slow(_call: int, _service: str, operation: str) -> None:
-            if operation == "update_item":
+            if operation == "transact_write_items":
                 night.clock.advance(WORKING_SECONDS)
 
         report = night.redrive(slow, wait=0)
@@ -155,10 +155,13 @@ class TestOrder:
         assert night.letters_of("ada@example.com") == 1
 
     def test_a_user_whom_somebody_else_has_just_moved_on_is_left_to_them(self, night: Night) -> None:
-        night.refused("ada@example.com", ADA)
+        """And costs nobody else of the same batch anything."""
+        for name, sub in (("ada", ADA), ("ben", BEN)):
+            night.refused(f"{name}@example.com", sub)
+        sends = Sends(night)
 
         def first(_call: int, _service: str, operation: str) -> None:
-            if operation == "update_item":
+            if operation == "transact_write_items":
                 night.dynamodb.update_item(
                     TableName=USERS,
                     Key={"userId": {"S": "ada@example.com"}},
@@ -167,7 +170,9 @@ class TestOrder:
                 )
 
         report = night.redrive(first, wait=0)
-        assert (report.tally.sent, report.tally.left, night.letters_of("ada@example.com")) == (0, 1, 1)
+        assert (report.tally.sent, report.tally.left, night.letters_of("ada@example.com")) == (1, 1, 1)
+        assert sends.by_email == {"ben@example.com": 1}
+        assert owed(night, "ben@example.com") == "enrich"
 
     def test_a_letter_of_somebody_erased_is_only_deleted(self, night: Night) -> None:
         night.refused("ada@example.com", ADA)
@@ -234,7 +239,9 @@ class TestCanary:
 
 
 class TestCtrlC:
-    @pytest.mark.parametrize("operation", ["receive_message", "update_item", "send_message_batch", "batch_get_item"])
+    @pytest.mark.parametrize(
+        "operation", ["receive_message", "transact_write_items", "send_message_batch", "batch_get_item"]
+    )
     def test_gives_everything_back_and_says_so_in_the_audit(self, night: Night, operation: str) -> None:
         for number in range(5):
             night.refused(f"u{number}@example.com", str(uuid.uuid4()))

@@ -7,6 +7,7 @@ is dropped.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -51,9 +52,22 @@ class OwedLedger:
     def return_to_enrich(self, user: User, due_at: int) -> User | None:
         """`operator` -> `enrich`, before the user is queued again. The record as it then stands, None if it moved."""
         returned = replace(user, owed=_stored(Owed.ENRICH, user), due_at=due_at)
-        values = {":to": returned.owed, ":operator": "operator#", ":due": due_at}
-        moved = self._update(user, "SET owed = :to, dueAt = :due", "begins_with(owed, :operator)", values)
-        return returned if moved else None
+        return returned if self._update(user, *_return(user, due_at)) else None
+
+    def return_all_to_enrich(self, users: Sequence[User], due_at: int) -> frozenset[str]:
+        """The same for up to 100 users in one call; the subs of those whom it moved.
+
+        A transaction is all or nothing: where one of them has moved on meanwhile, each is tried alone.
+        """
+        updates: Any = [{"Update": self._request(user, *_return(user, due_at))} for user in users]
+        with retryable("users_transact"):
+            try:
+                self.client.transact_write_items(TransactItems=updates)
+            except ClientError as error:
+                if error_code(error) != "TransactionCanceledException":
+                    raise
+                users = [user for user in users if self.return_to_enrich(user, due_at)]
+        return frozenset(str(user.cognito_sub) for user in users)
 
     def settle(self, user: User) -> bool:
         """Whatever is owed is removed, `operator` too: the user is provisioned."""
@@ -64,18 +78,28 @@ class OwedLedger:
     ) -> bool:
         with retryable("users_update"):
             try:
-                self.client.update_item(
-                    TableName=self.table,
-                    Key={"userId": {"S": user.user_id}},
-                    UpdateExpression=change,
-                    ConditionExpression=" AND ".join(filter(None, ("cognitoSub = :sub", condition))),
-                    ExpressionAttributeValues=to_values({":sub": user.cognito_sub, **(values or {})}),
-                )
+                self.client.update_item(**self._request(user, change, condition, values))
             except ClientError as error:
                 if error_code(error) != "ConditionalCheckFailedException":
                     raise
                 return False
         return True
+
+    def _request(
+        self, user: User, change: str, condition: str | None = None, values: dict[str, Any] | None = None
+    ) -> dict[str, Any]:
+        return {
+            "TableName": self.table,
+            "Key": {"userId": {"S": user.user_id}},
+            "UpdateExpression": change,
+            "ConditionExpression": " AND ".join(filter(None, ("cognitoSub = :sub", condition))),
+            "ExpressionAttributeValues": to_values({":sub": user.cognito_sub, **(values or {})}),
+        }
+
+
+def _return(user: User, due_at: int) -> tuple[str, str, dict[str, Any]]:
+    values = {":to": _stored(Owed.ENRICH, user), ":operator": "operator#", ":due": due_at}
+    return "SET owed = :to, dueAt = :due", "begins_with(owed, :operator)", values
 
 
 def _stored(kind: Owed, user: User) -> str:

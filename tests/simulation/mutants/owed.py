@@ -18,7 +18,7 @@ EMIT = "onramp.reconcile:Reconcile.emit"
 SETTLE = "    self.ledger.settle(user)\n"
 PUBLISH = "    self.publisher.publish(user_provisioned(profile, pool, at=now, correlation_id=correlation))\n"
 HAND_OVER = "    self.ledger.hand_to_operator(user)\n"
-WITHOUT_SUB = Edit(f"{LEDGER}._update", '"cognitoSub = :sub"', '"(cognitoSub = :sub OR attribute_exists(userId))"')
+WITHOUT_SUB = Edit(f"{LEDGER}._request", '"cognitoSub = :sub"', '"(cognitoSub = :sub OR attribute_exists(userId))"')
 ALWAYS = "(begins_with(owed, :emit) OR attribute_exists(userId))"
 LOST = {"bus-nia-1 deliver": "lost", "bus-nia-2 deliver": "lost"}
 A_SLOW = {"worker-nia-1 ProfileTable.mark_ready": 40.0}

@@ -61,7 +61,7 @@ MUTANTS = (
         "every update carries cognitoSub = :sub",
         Value("onramp.adapters.owed:_EMIT", "(begins_with(owed, :emit) OR attribute_not_exists(userId))"),
         Edit(
-            "onramp.adapters.owed:OwedLedger._update",
+            "onramp.adapters.owed:OwedLedger._request",
             '"cognitoSub = :sub"',
             '"(cognitoSub = :sub OR attribute_not_exists(userId))"',
         ),

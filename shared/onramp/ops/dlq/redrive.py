@@ -116,7 +116,7 @@ class Redrive:
         users = self._users_of(batch)
         over = self._ready(users.values()) | self._forgotten(batch, users)
         settled = [letter for letter in batch if letter.sub in over]
-        going = [letter for letter in batch if letter.sub not in over and self._flipped(letter, users.get(letter.id))]
+        going = self._flipped([letter for letter in batch if letter.sub not in over], users)
         sent = [letter for some in _sendable(going) for letter in self._send(some)]
         undeleted = source.delete([letter.id for letter in (*settled, *sent)])
         return Done(sent, settled, len(batch) - len(settled) - len(sent), len(undeleted))
@@ -138,12 +138,16 @@ class Redrive:
         subs = [letter.sub for letter in batch if letter.sub and letter.id not in users]
         return self.parts.tombstones.among(subs) if subs else frozenset()
 
-    def _flipped(self, letter: Letter, user: User | None) -> bool:
-        """Whether the letter may be sent. Where the flip is refused, somebody else has just moved this user on."""
-        if user and user.owes(Owed.OPERATOR):
-            due_at = self.parts.now() + self.parts.enrich_due_after
-            return self.parts.ledger.return_to_enrich(user, due_at) is not None
-        return letter.queue != TABLE
+    def _flipped(self, letters: Sequence[Letter], users: Mapping[str, User]) -> list[Letter]:
+        """Those that may be sent. Where the flip is refused, somebody else has just moved this user on."""
+        owing = {
+            user.cognito_sub: user for letter in letters if (user := users.get(letter.id)) and user.owes(Owed.OPERATOR)
+        }
+        due_at = self.parts.now() + self.parts.enrich_due_after
+        flipped = self.parts.ledger.return_all_to_enrich(list(owing.values()), due_at) if owing else frozenset()
+        return [
+            letter for letter in letters if (letter.sub in flipped if letter.sub in owing else letter.queue != TABLE)
+        ]
 
     def _send(self, letters: Sequence[Letter]) -> list[Letter]:
         """Those that SQS has confirmed. One whose hold is over may be in somebody else's hands."""
