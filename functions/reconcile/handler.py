@@ -72,9 +72,12 @@ def _say(survey: Survey) -> None:
 
 def _sweep(pool: str, how: dict[str, Any]) -> bool:
     bugs: list[Exception] = []
-    swept = reconciler.sweep(pool, **how, on_bug=bugs.append)
-    for bug in bugs:
-        _bug(bug)
+
+    def on_bug(error: Exception) -> None:
+        _bug(error)
+        bugs.append(error)
+
+    swept = reconciler.sweep(pool, **how, on_bug=on_bug)
     count("Healed", swept.healed)
     if (found := swept.whole_pool) is not None:
         # Found again by every sweep, so a gauge: the alarm on refusals counts each signup once, in the trigger.
