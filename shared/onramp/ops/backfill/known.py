@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterable, Iterator
-from typing import Any
+from typing import Any, Self
 
 INDEX = "CognitoSubIndex"
 TABLES = """
@@ -24,9 +24,17 @@ class Known:
         self._db = sqlite3.connect("")
         self._db.executescript(f"PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF; {TABLES}")
 
-    def learn(self, holders: Iterable[tuple[str, str]]) -> None:
+    @classmethod
+    def of(cls, pages: Iterable[Iterable[tuple[str, str]]]) -> Self:
         """Sub and `userId` of linked records."""
-        self._db.executemany("INSERT OR REPLACE INTO holders VALUES (?, ?)", holders)
+        known = cls()
+        try:
+            for holders in pages:
+                known._db.executemany("INSERT OR REPLACE INTO holders VALUES (?, ?)", holders)
+        except BaseException:
+            known.close()
+            raise
+        return known
 
     def holder_of(self, sub: str) -> str | None:
         row = self._db.execute("SELECT user_id FROM holders WHERE sub = ?", (sub,)).fetchone()

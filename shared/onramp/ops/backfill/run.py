@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 
 from onramp.ops.backfill.checkpoint import Checkpoints, State
@@ -46,13 +47,13 @@ class Backfill:
 
     def _through(self, state: State) -> Iterator[State]:
         self._save(state)  # at once: whoever goes on after a death must know since when users are this run's own
-        walk = self.walk(state.started_at)
         following = dict(zip(self.pools, [*self.pools[1:], ""], strict=True))
-        while pool := state.pool:
-            for done in walk(pool, state.token):
-                state = state.after(done, following[pool], self.refusals.write(done.users))
-                self._save(state)
-                yield state
+        with closing(self.walk(state.started_at)) as walk:
+            while pool := state.pool:
+                for done in walk(pool, state.token):
+                    state = state.after(done, following[pool], self.refusals.write(done.users))
+                    self._save(state)
+                    yield state
         if self.checkpoints:
             self.checkpoints.clear()
 

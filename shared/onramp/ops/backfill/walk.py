@@ -77,6 +77,9 @@ class Walk:
         finally:  # what dies before this is owed, and emitted by the reconciler
             self.outbox.flush()
 
+    def close(self) -> None:
+        self.known.close()
+
     def _finished(self, page: Page, judged: Sequence[Judged]) -> Done:
         users = [
             (one.listed, Verdict(one.writing.result(), one.verdict.claim) if one.writing else one.verdict)

@@ -65,9 +65,8 @@ class Stack:
 
         def walk(started_at: int) -> Walk:
             """Anew for every attempt: what it knows is a snapshot."""
-            settled_before, known = self.now() - rules.grace, Known()
-            for holders in linked(self.dynamodb, self.users_table):
-                known.learn(holders)
+            settled_before = self.now() - rules.grace
+            known = Known.of(linked(self.dynamodb, self.users_table))
             pool = UserPools(self.cognito)
             return Walk(
                 reader=Reader(pool, users, tombstones, settled_before, pace, self.sleep, self.threads),
