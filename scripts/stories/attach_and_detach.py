@@ -27,6 +27,7 @@ def attach_and_detach(teller: Teller) -> None:
     teller.runs("attach")
     teller.says("## Attach")
     teller.runs("attach", "--yes")
+    town.stripe.fault("latency", operation="create", seconds=0.5)  # the steps are told in the order they were done
     town.join(EMAIL, given_name="Nia")
     town.ready(EMAIL)
     teller.says("Somebody signs up, and the pool calls the trigger:")
