@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
@@ -16,6 +16,17 @@ Reply = TypeVar("Reply", bound=Mapping[str, Any])
 def error_code(error: ClientError) -> str:
     """AWS's own word for it, as `ThrottlingException`. Never the message: it may quote what was sent."""
     return str(error.response.get("Error", {}).get("Code") or "Unknown")
+
+
+def held(write: Callable[..., object], **request: Any) -> bool:
+    """Whether the condition of a write held. A refusal is a normal outcome: somebody was here first."""
+    try:
+        write(**request)
+    except ClientError as error:
+        if error_code(error) != "ConditionalCheckFailedException":
+            raise
+        return False
+    return True
 
 
 @contextmanager

@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
-from onramp.adapters.aws import error_code, readable, retryable
+from onramp.adapters.aws import error_code, held, readable, retryable
 from onramp.adapters.items import from_item, to_values
-from onramp.domain.envelope import moment
+from onramp.domain.envelope import usable_time
 from onramp.domain.users import Owed, User, shard_of
 from onramp.reconcile import Debt
 
@@ -77,13 +77,7 @@ class OwedLedger:
         self, user: User, change: str, condition: str | None = None, values: dict[str, Any] | None = None
     ) -> bool:
         with retryable("users_update"):
-            try:
-                self.client.update_item(**self._request(user, change, condition, values))
-            except ClientError as error:
-                if error_code(error) != "ConditionalCheckFailedException":
-                    raise
-                return False
-        return True
+            return held(self.client.update_item, **self._request(user, change, condition, values))
 
     def _request(
         self, user: User, change: str, condition: str | None = None, values: dict[str, Any] | None = None
@@ -128,7 +122,9 @@ class OwedIndex:
             with retryable("owed_query"):
                 reply = readable("owed_query", self.client.query(**request))
             rows = map(from_item, reply.get("Items", []))
-            found += [Debt(row["userId"], moment(row.get("owedSince")) or row["dueAt"], row["dueAt"]) for row in rows]
+            found += [
+                Debt(row["userId"], usable_time(row.get("owedSince")) or row["dueAt"], row["dueAt"]) for row in rows
+            ]
             if "LastEvaluatedKey" not in reply:
                 break
             request["ExclusiveStartKey"] = reply["LastEvaluatedKey"]

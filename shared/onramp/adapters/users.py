@@ -10,7 +10,7 @@ from botocore.exceptions import ClientError
 
 from onramp.adapters.aws import error_code, readable, retryable
 from onramp.adapters.items import from_item, get_many, to_values
-from onramp.domain.envelope import moment
+from onramp.domain.envelope import usable_time
 from onramp.domain.errors import RetryableError
 from onramp.domain.identity import usable_name
 from onramp.domain.users import DEFAULT_ROLES, Claim, Names, Onboarding, User
@@ -122,11 +122,11 @@ def user_from(item: dict[str, Any]) -> User:
         email_vouched_by=_word(row.get("emailVouchedBy")),
         # An unusable name is present, and so is not filled in, but says nothing.
         names=Names(*((usable_name(row[n]) or "") if n in row else None for n in _NAME_ATTRIBUTES)),
-        created_at=moment(row.get("createdAt")),
-        updated_at=moment(row.get("updatedAt")),
-        linked_at=moment(row.get("linkedAt")),
+        created_at=usable_time(row.get("createdAt")),
+        updated_at=usable_time(row.get("updatedAt")),
+        linked_at=usable_time(row.get("linkedAt")),
         owed=row.get("owed"),
-        owed_since=moment(row.get("owedSince")),
+        owed_since=usable_time(row.get("owedSince")),
         due_at=row.get("dueAt"),
     )
 

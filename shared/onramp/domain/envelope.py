@@ -65,7 +65,7 @@ def delivery(event: Event) -> dict[str, Any]:
     }
 
 
-def moment(value: object) -> int | None:
+def usable_time(value: object) -> int | None:
     """Unix milliseconds that a date can say; None for whatever else stands in the place of a time."""
     usable = isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= LAST_MOMENT
     return value if usable else None  # type: ignore[return-value]  # an int, then

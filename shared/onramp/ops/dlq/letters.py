@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
 
-from onramp.domain.envelope import moment
+from onramp.domain.envelope import usable_time
 from onramp.domain.identity import canonical_email, usable_sub
 from onramp.domain.users import Profile
 
@@ -58,7 +58,7 @@ def letter_from(queue: str, message: Mapping[str, Any], kept_until: float) -> Le
     """A message as ReceiveMessage returns it. Never raises: whatever lies in the queue must be shown."""
     said = {name: value.get("StringValue", "") for name, value in message.get("MessageAttributes", {}).items()}
     system = message.get("Attributes", {})
-    sent_at = moment(_number(system.get("SentTimestamp"))) or 0
+    sent_at = usable_time(_number(system.get("SentTimestamp"))) or 0
     user_id, sub = addressee(message["Body"])
     letter = Letter(
         queue=queue,
@@ -151,4 +151,4 @@ def _millis(text: str | None) -> int | None:
         parsed = datetime.fromisoformat(text or "")
     except ValueError:
         return None
-    return moment(round((parsed if parsed.tzinfo else parsed.replace(tzinfo=UTC)).timestamp() * 1000))
+    return usable_time(round((parsed if parsed.tzinfo else parsed.replace(tzinfo=UTC)).timestamp() * 1000))

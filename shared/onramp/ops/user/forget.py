@@ -14,9 +14,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from botocore.exceptions import ClientError
-
-from onramp.adapters.aws import error_code
+from onramp.adapters.aws import held
 from onramp.adapters.items import from_item
 from onramp.domain.envelope import user_forgotten
 from onramp.ops.user.journal import Journal, Target
@@ -78,14 +76,11 @@ class Forget:
             return 0
         linked = {"ConditionExpression": "cognitoSub = :sub", "ExpressionAttributeValues": {":sub": {"S": target.key}}}
         prepared = {"ConditionExpression": "attribute_exists(userId) AND attribute_not_exists(cognitoSub)"}
-        try:
-            self.client.delete_item(
+        return int(
+            held(
+                self.client.delete_item,
                 TableName=self.users_table,
                 Key={"userId": {"S": target.user_id}},
                 **(linked if target.subs else prepared),
             )
-        except ClientError as error:
-            if error_code(error) != "ConditionalCheckFailedException":
-                raise
-            return 0
-        return 1
+        )

@@ -13,9 +13,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from botocore.exceptions import ClientError
-
-from onramp.adapters.aws import error_code
+from onramp.adapters.aws import held
 from onramp.adapters.items import from_item, to_values
 from onramp.adapters.profiles import ProfileTable
 from onramp.domain.users import Claim, Status, User
@@ -104,19 +102,14 @@ class Relink:
         condition: str | None = None,
     ) -> bool:
         optional = {"ExpressionAttributeNames": names, "ConditionExpression": condition}
-        try:
-            self.client.update_item(
-                TableName=table,
-                Key={"userId": {"S": key}},
-                UpdateExpression=change,
-                ExpressionAttributeValues=to_values(values),
-                **{name: value for name, value in optional.items() if value},
-            )
-        except ClientError as error:
-            if error_code(error) != "ConditionalCheckFailedException":
-                raise
-            return False
-        return True
+        return held(
+            self.client.update_item,
+            TableName=table,
+            Key={"userId": {"S": key}},
+            UpdateExpression=change,
+            ExpressionAttributeValues=to_values(values),
+            **{name: value for name, value in optional.items() if value},
+        )
 
 
 def _unfinished(provisioning: object) -> dict[str, Any]:

@@ -6,9 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from botocore.exceptions import ClientError
-
-from onramp.adapters.aws import error_code
+from onramp.adapters.aws import held
 from onramp.adapters.items import to_values
 from onramp.domain.trust import NOBODY
 from onramp.domain.users import DEFAULT_ROLES, User
@@ -66,17 +64,12 @@ class Roles:
             else:
                 conditions.append(f"{path} = :read_{name}")
                 values[f":read_{name}"] = stored
-        try:
-            self.client.update_item(
-                TableName=self.table,
-                Key={"userId": {"S": change.user.user_id}},
-                UpdateExpression=f"SET {', '.join(sets)}",
-                ConditionExpression=" AND ".join(conditions),
-                ExpressionAttributeNames={"#roles": "roles"},
-                ExpressionAttributeValues=to_values(values),
-            )
-        except ClientError as error:
-            if error_code(error) != "ConditionalCheckFailedException":
-                raise
-            return False
-        return True
+        return held(
+            self.client.update_item,
+            TableName=self.table,
+            Key={"userId": {"S": change.user.user_id}},
+            UpdateExpression=f"SET {', '.join(sets)}",
+            ConditionExpression=" AND ".join(conditions),
+            ExpressionAttributeNames={"#roles": "roles"},
+            ExpressionAttributeValues=to_values(values),
+        )
