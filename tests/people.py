@@ -8,6 +8,7 @@ import time
 import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, TypeVar
 
 from boto3.dynamodb.types import TypeDeserializer
@@ -106,6 +107,19 @@ class Town:
             return profile if profile["provisioningStatus"] == "ready" else None
 
         return eventually(look, within=within, what=f"{email} ready")
+
+    def owes(self, email: str, kind: str) -> bool:
+        return str((self.user(email) or {}).get("owed", "")).startswith(f"{kind}#")
+
+    def until_owed(self, kind: str, *emails: str) -> None:
+        for email in emails:
+            eventually(partial(self.owes, email, kind), what=f"{kind} owed to {email}")
+
+    def depth(self, queue: str, *kinds: str) -> int:
+        """Messages in a queue, named by its output, about: waiting and in hand, or only of these `kinds`."""
+        names = [f"ApproximateNumberOfMessages{kind}" for kind in kinds or ("", "NotVisible")]
+        found = self.sqs.get_queue_attributes(QueueUrl=self.outputs[queue], AttributeNames=names)["Attributes"]
+        return sum(map(int, found.values()))
 
     def customers_of(self, sub: str) -> list[dict[str, Any]]:
         return [customer for customer in self.stripe.customers() if customer["metadata"].get("cognitoSub") == sub]

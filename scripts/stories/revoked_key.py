@@ -21,8 +21,7 @@ def revoked_key(teller: Teller) -> None:
     for email in PEOPLE:
         town.join(email)
     eventually(lambda: rings(town), what="ProviderKeyRejectedAlarm")
-    for email in PEOPLE:
-        eventually(lambda email=email: waits(town, email), what=f"{email} waiting")  # type: ignore[misc]
+    town.until_owed("enrich", *PEOPLE)
     town.stack.client("lambda").invoke(
         FunctionName=town.outputs["ReconcileFunctionName"], Qualifier="live", Payload=b"{}"
     )
@@ -54,7 +53,7 @@ def revoked_key(teller: Teller) -> None:
     teller.shows(cure)
     for email in PEOPLE:
         town.ready(email)
-    eventually(lambda: drained(town), what="the queue drained")
+    eventually(lambda: town.depth("ProvisioningQueueUrl") == 0, what="the queue drained")
     teller.says("""
         The workers read the key again after the next refusal. Nothing is redriven, nothing restarted; a minute later:
 
@@ -68,17 +67,6 @@ def revoked_key(teller: Teller) -> None:
 def rings(town: Town) -> bool:
     alarms = town.stack.client("cloudwatch").describe_alarms(StateValue="ALARM")["MetricAlarms"]
     return any("ProviderKeyRejected" in alarm["AlarmName"] for alarm in alarms)
-
-
-def waits(town: Town, email: str) -> bool:
-    return str((town.user(email) or {}).get("owed", "")).startswith("enrich#")
-
-
-def drained(town: Town) -> bool:
-    kinds = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
-    url = town.outputs["ProvisioningQueueUrl"]
-    counts = town.sqs.get_queue_attributes(QueueUrl=url, AttributeNames=kinds)["Attributes"]
-    return all(int(count) == 0 for count in counts.values())
 
 
 def prescribed(teller: Teller) -> str:

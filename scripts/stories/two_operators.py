@@ -15,6 +15,7 @@ from tests.people import Town, eventually
 
 PEOPLE = [f"user{number:02}@example.com" for number in range(60)]
 REDRIVE = ("dlq", "redrive", "--reason", "stripe_refused_400", "--yes")
+DLQ = "ProvisioningDlqUrl"
 HOLD_SECONDS, MARGIN_SECONDS = 8, 1
 LEFT = "34"
 """Where the page says how many were left; every run has its own number."""
@@ -25,8 +26,7 @@ def two_operators(teller: Teller) -> None:
     town.stripe.fault("refused", operation="create", code="email_invalid", times=None)
     for email in PEOPLE:
         town.join(email)
-    for email in PEOPLE:
-        eventually(lambda email=email: refused(town, email), what=f"{email} refused")  # type: ignore[misc]
+    town.until_owed("operator", *PEOPLE)
     town.stripe.clear()
     teller.says(f"""
         # Two operators and a dead laptop
@@ -46,16 +46,16 @@ def two_operators(teller: Teller) -> None:
             """)
         teller.runs(*REDRIVE)
         teller.runs("dlq", "list")
-        before = letters(town)
-        eventually(lambda: letters(town) < before, what="another batch")  # not between its send and its delete
-    left = eventually(lambda: str(letters(town)), what="the letters that are left")
+        before = town.depth(DLQ)
+        eventually(lambda: town.depth(DLQ) < before, what="another batch")  # not between its send and its delete
+    left = eventually(lambda: str(town.depth(DLQ)), what="the letters that are left")
     teller.says("""
         ## Ada's laptop dies
 
         In the middle of it, with no time to say goodbye (`kill -9`). Whoever was sent is on the way; the letters that
         she held come back by themselves within two minutes:
         """)
-    eventually(lambda: letters(town, "NotVisible") == 0, what="the letters given back")
+    eventually(lambda: town.depth(DLQ, "NotVisible") == 0, what="the letters given back")
     teller.runs("dlq", "list")
     teller.runs(*REDRIVE)
     for email in PEOPLE:
@@ -68,20 +68,9 @@ def two_operators(teller: Teller) -> None:
     teller.stands_for(left, LEFT)
 
 
-def refused(town: Town, email: str) -> bool:
-    return str((town.user(email) or {}).get("owed", "")).startswith("operator#")
-
-
 def ready(town: Town) -> int:
     profiles = town.dynamodb.scan(TableName=town.outputs["UserProfilesTableName"])["Items"]
     return sum(profile["provisioningStatus"]["S"] == "ready" for profile in profiles)
-
-
-def letters(town: Town, kind: str | None = None) -> int:
-    """In the dead-letter queue, all of them or only those that somebody holds."""
-    names = [f"ApproximateNumberOfMessages{one}" for one in (["", "NotVisible"] if kind is None else [kind])]
-    url = town.outputs["ProvisioningDlqUrl"]
-    return sum(map(int, town.sqs.get_queue_attributes(QueueUrl=url, AttributeNames=names)["Attributes"].values()))
 
 
 @contextmanager

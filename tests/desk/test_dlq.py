@@ -15,7 +15,7 @@ from onramp.ops.desk import Desk
 from onramp.ops.dlq import walk
 from onramp.ops.output import Output
 from tests.desk.conftest import Onramp
-from tests.people import Town, eventually, somebody
+from tests.people import Town, somebody
 
 
 @pytest.fixture(autouse=True)
@@ -35,8 +35,7 @@ def refused(town: Town, cause: str, *emails: str) -> list[str]:
     for email in emails:
         town.stripe.fault("refused", operation="create", match=email, code=cause, times=None)
     subs = [town.join(email) for email in emails]
-    for email in emails:
-        eventually(lambda email=email: (town.user(email) or {}).get("owed", "").startswith("operator#"))  # type: ignore[misc]
+    town.until_owed("operator", *emails)
     return subs
 
 

@@ -13,11 +13,11 @@ from collections.abc import Iterator
 import pytest
 from scripts.stories import STORIES, UPDATE, page
 from scripts.stories.teller import Teller
-from scripts.stories.two_operators import PEOPLE, REDRIVE, colleague, letters, refused
+from scripts.stories.two_operators import DLQ, PEOPLE, REDRIVE, colleague
 
 from onramp.local.stack import LocalStack
 from onramp.ops.dlq import walk
-from tests.people import Town, eventually
+from tests.people import Town
 
 CROWD = [f"crowd{number:02}@example.com" for number in range(40)]
 OPERATORS = 3
@@ -34,7 +34,7 @@ def each_is_one_customer(town: Town, people: list[str]) -> None:
     for email in people:
         profile = town.ready(email)
         assert len(town.customers_of(profile["userId"])) == 1
-    assert letters(town) == 0
+    assert town.depth(DLQ) == 0
 
 
 def test_after_the_kill_nobody_is_lost_and_nobody_is_doubled(told: Teller) -> None:
@@ -50,8 +50,7 @@ def test_three_at_once_send_everybody_once(told: Teller) -> None:
     town.stripe.fault("refused", operation="create", match="crowd", code="email_invalid", times=None)
     for email in CROWD:
         town.join(email)
-    for email in CROWD:
-        eventually(lambda email=email: refused(town, email), what=f"{email} refused")  # type: ignore[misc]
+    town.until_owed("operator", *CROWD)
     town.stripe.clear()
     before = sent(told)
     with contextlib.ExitStack() as all_at_once:

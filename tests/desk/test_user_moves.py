@@ -28,10 +28,6 @@ def row(town: Town, pk: str, sk: str) -> dict[str, Any] | None:
     return item
 
 
-def given_up(town: Town, email: str) -> bool:
-    return str((town.user(email) or {}).get("owed")).startswith("operator")
-
-
 def returned(town: Town, email: str) -> tuple[str, str]:
     """Provisioned, deleted in Cognito, signed up again: refused, for the record is the old sub's. Both subs."""
     old = town.join(email, given_name="Nia")
@@ -111,8 +107,7 @@ class TestForget:
         for email in emails:
             town.stripe.fault("refused", operation="create", match=email)
             town.join(email)
-        for email in emails:
-            eventually(partial(given_up, town, email))
+        town.until_owed("operator", *emails)
         ran = onramp("user", "forget", emails[0], "--yes", "--json")
         assert (ran.code, ran.json["erased"]["deadLetters"]) == (0, 1)
         assert town.dead_letter(emails[1])["reason"] == "stripe_refused_400"

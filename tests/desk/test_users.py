@@ -3,18 +3,13 @@
 from __future__ import annotations
 
 import json
-from functools import partial
 from pathlib import Path
 
 import pytest
 
 from onramp.local.stack import LocalStack
 from tests.desk.conftest import Onramp
-from tests.people import Town, eventually, somebody
-
-
-def given_up(town: Town, email: str) -> bool:
-    return str((town.user(email) or {}).get("owed")).startswith("operator")
+from tests.people import Town, somebody
 
 
 class TestShowAndExplain:
@@ -45,7 +40,7 @@ class TestShowAndExplain:
         email = somebody("stuck")
         town.stripe.fault("refused", operation="create", match=email)
         sub = town.join(email)
-        eventually(partial(given_up, town, email))
+        town.until_owed("operator", email)
         ran = onramp("user", "explain", email, "--json")
         assert (ran.code, ran.json["state"]) == (1, "operator")
         assert ran.json["steps"]["stripe"]["errorCode"] == "parameter_invalid_string"

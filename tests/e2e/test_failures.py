@@ -100,7 +100,7 @@ class TestPoison:
         }
         assert {text: town.dead_letter(text)["reason"] for text in reasons} == reasons
         assert (len(town.stripe.calls()), len(town.revenuecat.calls())) == calls, "no provider was called"
-        eventually(lambda: _empty(town, "ProvisioningQueueUrl"), what="the queue is empty")
+        eventually(lambda: town.depth("ProvisioningQueueUrl") == 0, what="the queue is empty")
 
 
 class TestTheBus:
@@ -126,9 +126,3 @@ def _envelope(town: Town, email: str) -> dict[str, Any]:
     assert user is not None
     event = user_signed_up(user, correlation_id="test")
     return {"source": "onramp.signup", "detail-type": event.kind.value, "detail": event.detail}
-
-
-def _empty(town: Town, queue: str) -> bool:
-    names = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
-    counts = town.sqs.get_queue_attributes(QueueUrl=town.outputs[queue], AttributeNames=names)["Attributes"]
-    return all(int(value) == 0 for value in counts.values())
