@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from onramp.domain.claims import Admission, user_in
-from onramp.domain.envelope import (
+from onramp.domain.event_data import (
     SOURCE,
     Event,
     Kind,

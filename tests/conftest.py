@@ -12,7 +12,7 @@ import pytest
 
 from onramp.local.stack import LocalStack
 from tests.contracts.toy import TEMPLATE
-from tests.people import Town
+from tests.deployed import DeployedPipeline
 
 QUICK = {
     "RetryBackoffBaseSeconds": "1",
@@ -35,12 +35,12 @@ def stack() -> Iterator[LocalStack]:
 
 
 @pytest.fixture
-def town(stack: LocalStack) -> Iterator[Town]:
+def deployed(stack: LocalStack) -> Iterator[DeployedPipeline]:
     """Nobody's faults outlive a test."""
-    town = Town(stack)
-    yield town
-    town.stripe.clear()
-    town.revenuecat.clear()
+    deployed = DeployedPipeline(stack)
+    yield deployed
+    deployed.stripe.clear()
+    deployed.revenuecat.clear()
     stack.control.clear()
 
 

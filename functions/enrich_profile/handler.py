@@ -11,8 +11,8 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from onramp.adapters.secrets import SecretUnreadable
 from onramp.domain.errors import KeyRejected, RetryableError
-from onramp.messages import RETRIES_EXHAUSTED, Message, Outcome, Result, RetryLater
 from onramp.observability import count, logger, place_of
+from onramp.usecases.messages import RETRIES_EXHAUSTED, Message, MessageOutcome, Result, RetryLater
 from onramp.wiring import clients, enrich_profile
 
 enrich = enrich_profile.build()
@@ -57,7 +57,7 @@ def _report(future: Future[Result]) -> None:
         count("WorkerBug", code=type(error).__name__)
         raise
     logger.info(result.outcome, sub=result.sub, step=result.step, reason=result.reason)
-    if result.outcome is Outcome.DEAD_LETTERED:
+    if result.outcome is MessageOutcome.DEAD_LETTERED:
         exhausted = result.reason == RETRIES_EXHAUSTED
         count("RetriesExhausted" if exhausted else "PermanentFailure", reason=str(result.reason))
 

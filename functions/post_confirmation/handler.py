@@ -12,9 +12,9 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from onramp.domain.claims import user_in
 from onramp.domain.errors import Rejection, RetryableError
-from onramp.heal import Health
 from onramp.observability import count, logger, place_of
-from onramp.signup import Outcome
+from onramp.usecases.heal import HealOutcome
+from onramp.usecases.signup import SignUpOutcome
 from onramp.wiring import clients, post_confirmation
 
 trigger = post_confirmation.build()
@@ -70,7 +70,7 @@ def _sign_up(event: Any, context: LambdaContext) -> None:
         may_emit=lambda: context.get_remaining_time_in_millis() >= clients.EMIT_NEEDS_MILLIS,
     )
     logger.info("signed up", outcome=done.outcome, sub=claim.sub, emit_error=done.emit_error)
-    count("SignedUp", int(done.outcome is not Outcome.RETRIED), outcome=done.outcome)
+    count("SignedUp", int(done.outcome is not SignUpOutcome.RETRIED), outcome=done.outcome)
     if done.emit_error:
         count("EmitFailed", code=done.emit_error)
 
@@ -87,6 +87,6 @@ def _heal(event: Any, context: LambdaContext) -> None:
     except Rejection as rejection:  # refused already when they signed up: no new case for the alarm
         logger.info("sign-in of a refused user", cause=rejection.cause, sub=rejection.sub)
         return
-    if health is not Health.HAS_RECORD:
+    if health is not HealOutcome.HAS_RECORD:
         logger.info("sign-in of a user without a record", outcome=health, sub=person.sub)
-    count("Healed", int(health is Health.HEALED))
+    count("Healed", int(health is HealOutcome.HEALED))

@@ -10,9 +10,9 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from onramp.domain.errors import RetryableError
 from onramp.domain.users import Owed
-from onramp.heal import Health
 from onramp.observability import count, gauge, logger, place_of
-from onramp.reconcile import Survey
+from onramp.usecases.heal import HealOutcome
+from onramp.usecases.reconcile import Survey
 from onramp.wiring import clients, reconcile
 
 reconciler = reconcile.build()
@@ -82,6 +82,6 @@ def _sweep(pool: str, how: dict[str, Any]) -> bool:
     if (found := swept.whole_pool) is not None:
         # Found again by every sweep, so a gauge: the alarm on refusals counts each signup once, in the trigger.
         gauge("RefusedInPool", sum(number for cause, number in found.items() if cause.startswith("refused_")))
-        gauge("EmailChangedInPool", found.get(Health.EMAIL_CHANGED, 0))
+        gauge("EmailChangedInPool", found.get(HealOutcome.EMAIL_CHANGED, 0))
         logger.info("swept", found=dict(found))
     return not bugs

@@ -21,9 +21,9 @@ from scripts.stories.two_operators import two_operators
 from onramp.local.parameters import STACK_NAME
 from onramp.local.stack import LocalStack
 from tests.conftest import QUICK
-from tests.desk.existing_pool import NAME, stack_for_a_pool
-from tests.desk.patient import healthy_stack
-from tests.people import Town
+from tests.deployed import DeployedPipeline
+from tests.ops.existing_pool import NAME, stack_for_a_pool
+from tests.ops.faulty_stack import healthy_stack
 
 UPDATE = "run `python -m scripts.stories`, and read what has changed"
 
@@ -35,7 +35,7 @@ class Story:
     stack_name: str = STACK_NAME
 
     def told_on(self, stack: LocalStack) -> Teller:
-        teller = Teller(Town(stack), self.stack_name)
+        teller = Teller(DeployedPipeline(stack), self.stack_name)
         self.tell(teller)
         return teller
 

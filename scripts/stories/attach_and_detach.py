@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from scripts.stories.teller import Teller
 
-from tests.desk.existing_pool import EVERY_SETTING
+from tests.ops.existing_pool import EVERY_SETTING
 
 EMAIL = "nia@example.com"
 
 
 def attach_and_detach(teller: Teller) -> None:
-    town = teller.town
+    deployed = teller.deployed
     teller.says(f"""
         # A pool in use: attach, and back
 
@@ -27,9 +27,9 @@ def attach_and_detach(teller: Teller) -> None:
     teller.runs("attach")
     teller.says("## Attach")
     teller.runs("attach", "--yes")
-    town.stripe.fault("latency", operation="create", seconds=0.5)  # the steps are told in the order they were done
-    town.join(EMAIL, given_name="Nia")
-    town.ready(EMAIL)
+    deployed.stripe.fault("latency", operation="create", seconds=0.5)  # the steps are told in the order they were done
+    deployed.join(EMAIL, given_name="Nia")
+    deployed.ready(EMAIL)
     teller.says("Somebody signs up, and the pool calls the trigger:")
     teller.runs("user", "explain", EMAIL)
     teller.says("Attached again, it does nothing:")

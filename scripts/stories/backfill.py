@@ -9,11 +9,11 @@ from pathlib import Path
 
 from scripts.stories.teller import Teller
 
-from tests.desk.mixed_pool import settle
+from tests.ops.mixed_pool import settle
 
 
 def backfill(teller: Teller) -> None:
-    demanded = settle(teller.town.stack)
+    demanded = settle(teller.deployed.stack)
     teller.says("""
         # A pool full of people
 

@@ -6,24 +6,24 @@ import json
 
 from scripts.stories.teller import Teller
 
-from tests.desk.aws_cli import run_aws
-from tests.people import Town, eventually
+from tests.deployed import DeployedPipeline, eventually
+from tests.ops.aws_cli import run_aws
 
 ROLLED = "sk_test_rolled"
 PEOPLE = [f"night{number:02}@example.com" for number in range(12)]
 
 
 def revoked_key(teller: Teller) -> None:
-    town = teller.town
-    town.join("evening@example.com")
-    town.ready("evening@example.com")
-    town.stripe.accept_key(ROLLED)
+    deployed = teller.deployed
+    deployed.join("evening@example.com")
+    deployed.ready("evening@example.com")
+    deployed.stripe.accept_key(ROLLED)
     for email in PEOPLE:
-        town.join(email)
-    eventually(lambda: rings(town), what="ProviderKeyRejectedAlarm")
-    town.until_owed("enrich", *PEOPLE)
-    town.stack.client("lambda").invoke(
-        FunctionName=town.outputs["ReconcileFunctionName"], Qualifier="live", Payload=b"{}"
+        deployed.join(email)
+    eventually(lambda: rings(deployed), what="ProviderKeyRejectedAlarm")
+    deployed.until_owed("enrich", *PEOPLE)
+    deployed.stack.client("lambda").invoke(
+        FunctionName=deployed.outputs["ReconcileFunctionName"], Qualifier="live", Payload=b"{}"
     )
 
     teller.says("""
@@ -49,11 +49,11 @@ def revoked_key(teller: Teller) -> None:
         As prescribed, with the key from Stripe's dashboard in the place of `KEY`:
         """)
     cure = prescribed(teller)
-    run_aws(cure.replace("KEY", ROLLED), town.stack.client)
+    run_aws(cure.replace("KEY", ROLLED), deployed.stack.client)
     teller.shows(cure)
     for email in PEOPLE:
-        town.ready(email)
-    eventually(lambda: town.depth("ProvisioningQueueUrl") == 0, what="the queue drained")
+        deployed.ready(email)
+    eventually(lambda: deployed.depth("ProvisioningQueueUrl") == 0, what="the queue drained")
     teller.says("""
         The workers read the key again after the next refusal. Nothing is redriven, nothing restarted; a minute later:
 
@@ -64,8 +64,8 @@ def revoked_key(teller: Teller) -> None:
     teller.says("Everybody is ready, each with one customer, and the dead-letter queue was empty all night.")
 
 
-def rings(town: Town) -> bool:
-    alarms = town.stack.client("cloudwatch").describe_alarms(StateValue="ALARM")["MetricAlarms"]
+def rings(deployed: DeployedPipeline) -> bool:
+    alarms = deployed.stack.client("cloudwatch").describe_alarms(StateValue="ALARM")["MetricAlarms"]
     return any("ProviderKeyRejected" in alarm["AlarmName"] for alarm in alarms)
 
 

@@ -18,7 +18,7 @@ from pathlib import Path
 
 from onramp.local.parameters import STACK_NAME
 from onramp.ops.cli import main as onramp
-from tests.people import Town
+from tests.deployed import DeployedPipeline
 
 ROOT = Path(__file__).resolve().parents[2]
 FOLDER = ROOT / "docs/stories"
@@ -44,7 +44,7 @@ _FIXED = (
 class Teller:
     """Writes down what is said and what the commands print."""
 
-    town: Town
+    deployed: DeployedPipeline
     stack_name: str = STACK_NAME
     parts: list[str] = field(default_factory=list)
     commands: int = 0
@@ -80,7 +80,7 @@ class Teller:
 
     def _ran(self, *arguments: str) -> tuple[str, int]:
         output, code = io.StringIO(), 0
-        environment = {**self.town.stack.environment(), "ONRAMP_STACK": self.stack_name, "COLUMNS": WIDTH}
+        environment = {**self.deployed.stack.environment(), "ONRAMP_STACK": self.stack_name, "COLUMNS": WIDTH}
         with with_environment(environment), contextlib.redirect_stdout(output), contextlib.redirect_stderr(output):
             try:
                 onramp(list(arguments))

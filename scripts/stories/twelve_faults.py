@@ -7,22 +7,22 @@ import json
 
 from scripts.stories.teller import Teller
 
-from tests.desk.aws_cli import run_aws
-from tests.desk.patient import FAULTS, KEYS, Fault, Patient
+from tests.ops.aws_cli import run_aws
+from tests.ops.faulty_stack import FAULTS, KEYS, Fault, FaultyStack
 
 PLANTED = (
-    Patient.drops_its_trigger,
-    Patient.signs_in_through_a_stranger,
-    Patient.is_switched_off,
-    Patient.disables_the_rule,
-    Patient.loses_what_it_cannot_deliver,
-    Patient.shuts_eventbridge_out,
-    Patient.forgets_letters_early,
-    Patient.has_a_revoked_key,
-    Patient.has_a_key_of_the_old_api,
-    Patient.stops_the_schedule,
-    Patient.silences_its_alarms,
-    Patient.waits_for_the_operator,
+    FaultyStack.drops_its_trigger,
+    FaultyStack.signs_in_through_a_stranger,
+    FaultyStack.is_switched_off,
+    FaultyStack.disables_the_rule,
+    FaultyStack.loses_what_it_cannot_deliver,
+    FaultyStack.shuts_eventbridge_out,
+    FaultyStack.forgets_letters_early,
+    FaultyStack.has_a_revoked_key,
+    FaultyStack.has_a_key_of_the_old_api,
+    FaultyStack.stops_the_schedule,
+    FaultyStack.silences_its_alarms,
+    FaultyStack.waits_for_the_operator,
 )
 
 
@@ -31,10 +31,10 @@ def planted() -> list[Fault]:
 
 
 def twelve_faults(teller: Teller) -> None:
-    patient = Patient(teller.town.stack)
+    faulty = FaultyStack(teller.deployed.stack)
     with contextlib.ExitStack() as stack:
         for fault in planted():
-            stack.callback(fault.plant(patient))
+            stack.callback(fault.plant(faulty))
         teller.says("""
             # Twelve faults
 
@@ -43,7 +43,7 @@ def twelve_faults(teller: Teller) -> None:
             and is written by `python -m scripts.stories`.
             """)
         teller.runs("doctor")
-        cured(teller, patient)
+        cured(teller, faulty)
     teller.says("""
         ## The cures
 
@@ -53,12 +53,12 @@ def twelve_faults(teller: Teller) -> None:
     teller.runs("doctor")
 
 
-def cured(teller: Teller, patient: Patient) -> None:
+def cured(teller: Teller, faulty: FaultyStack) -> None:
     """What the doctor prescribes and a test can run."""
     runs = {fault.group: fault for fault in planted() if fault.runs}
     for finding in json.loads(teller.asks("doctor", "--json"))["findings"]:
         cure, group = str(finding["cure"]), finding["check"]
         if cure.startswith("aws ") and group in runs:
-            run_aws(cure.replace("KEY", KEYS.get(group, "")), patient.client)
+            run_aws(cure.replace("KEY", KEYS.get(group, "")), faulty.client)
         elif cure.startswith("onramp attach"):
             teller.asks(*cure.split()[1:], "--yes")

@@ -6,18 +6,18 @@ import re
 
 from scripts.stories.teller import ID, Teller
 
-from tests.people import Town, eventually
+from tests.deployed import DeployedPipeline, eventually
 
 
 def two_causes(teller: Teller) -> None:
-    town = teller.town
-    town.stripe.fault("refused", operation="create", match="@partner.example", code="email_invalid", times=None)
-    town.revenuecat.fault("refused", match="@guest.example", status=422, times=None)
+    deployed = teller.deployed
+    deployed.stripe.fault("refused", operation="create", match="@partner.example", code="email_invalid", times=None)
+    deployed.revenuecat.fault("refused", match="@guest.example", status=422, times=None)
     people = [f"user{number:02}@{_domain(number)}" for number in range(50)]
     for email in people:
-        town.join(email)
+        deployed.join(email)
     for email in people:
-        eventually(lambda email=email: _settled(town, email), what=f"{email} settled")  # type: ignore[misc]
+        eventually(lambda email=email: _settled(deployed, email), what=f"{email} settled")  # type: ignore[misc]
 
     teller.says("""
         # Two causes in one dead-letter queue
@@ -45,7 +45,7 @@ def two_causes(teller: Teller) -> None:
         The partner's domain is unblocked in Stripe's dashboard. The same command again: one user, then ten, then the
         rest, each stage looked after until it is certain what became of it.
         """)
-    town.stripe.clear()
+    deployed.stripe.clear()
     teller.runs("dlq", "redrive", "--reason", "stripe_refused_400", "--yes")
     teller.says("""
         ## What is left?
@@ -64,6 +64,6 @@ def _domain(number: int) -> str:
     return "guest.example" if number % 4 == 1 else "example.com"
 
 
-def _settled(town: Town, email: str) -> bool:
-    owed = str((town.user(email) or {"owed": "unknown"}).get("owed", ""))
+def _settled(deployed: DeployedPipeline, email: str) -> bool:
+    owed = str((deployed.user(email) or {"owed": "unknown"}).get("owed", ""))
     return owed == "" or owed.startswith("operator#")

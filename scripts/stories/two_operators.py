@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from scripts.stories.teller import Teller
 
 from onramp.local.parameters import STACK_NAME
-from tests.people import Town, eventually
+from tests.deployed import DeployedPipeline, eventually
 
 PEOPLE = [f"user{number:02}@example.com" for number in range(60)]
 REDRIVE = ("dlq", "redrive", "--reason", "stripe_refused_400", "--yes")
@@ -22,12 +22,12 @@ LEFT = "34"
 
 
 def two_operators(teller: Teller) -> None:
-    town = teller.town
-    town.stripe.fault("refused", operation="create", code="email_invalid", times=None)
+    deployed = teller.deployed
+    deployed.stripe.fault("refused", operation="create", code="email_invalid", times=None)
     for email in PEOPLE:
-        town.join(email)
-    town.until_owed("operator", *PEOPLE)
-    town.stripe.clear()
+        deployed.join(email)
+    deployed.until_owed("operator", *PEOPLE)
+    deployed.stripe.clear()
     teller.says(f"""
         # Two operators and a dead laptop
 
@@ -37,8 +37,8 @@ def two_operators(teller: Teller) -> None:
         ## Ada begins
         """)
     teller.shows(f"onramp {' '.join(REDRIVE)} --rate 6")
-    with colleague(town, *REDRIVE, "--rate", "6"):
-        eventually(lambda: ready(town) > 12, what="Ada in the middle of it")
+    with colleague(deployed, *REDRIVE, "--rate", "6"):
+        eventually(lambda: ready(deployed) > 12, what="Ada in the middle of it")
         teller.says("""
             ## Ben does the same
 
@@ -46,20 +46,20 @@ def two_operators(teller: Teller) -> None:
             """)
         teller.runs(*REDRIVE)
         teller.runs("dlq", "list")
-        before = town.depth(DLQ)
-        eventually(lambda: town.depth(DLQ) < before, what="another batch")  # not between its send and its delete
-    left = eventually(lambda: str(town.depth(DLQ)), what="the letters that are left")
+        before = deployed.depth(DLQ)
+        eventually(lambda: deployed.depth(DLQ) < before, what="another batch")  # not between its send and its delete
+    left = eventually(lambda: str(deployed.depth(DLQ)), what="the letters that are left")
     teller.says("""
         ## Ada's laptop dies
 
         In the middle of it, with no time to say goodbye (`kill -9`). Whoever was sent is on the way; the letters that
         she held come back by themselves within two minutes:
         """)
-    eventually(lambda: town.depth(DLQ, "NotVisible") == 0, what="the letters given back")
+    eventually(lambda: deployed.depth(DLQ, "NotVisible") == 0, what="the letters given back")
     teller.runs("dlq", "list")
     teller.runs(*REDRIVE)
     for email in PEOPLE:
-        town.ready(email)
+        deployed.ready(email)
     teller.says("""
         A letter is deleted only after its message was confirmed, so nobody was lost; a user who was sent twice is the
         same customer, so nobody was doubled. The audit has all of it, the run that never ended too:
@@ -68,13 +68,13 @@ def two_operators(teller: Teller) -> None:
     teller.stands_for(left, LEFT)
 
 
-def ready(town: Town) -> int:
-    profiles = town.dynamodb.scan(TableName=town.outputs["UserProfilesTableName"])["Items"]
+def ready(deployed: DeployedPipeline) -> int:
+    profiles = deployed.dynamodb.scan(TableName=deployed.outputs["UserProfilesTableName"])["Items"]
     return sum(profile["provisioningStatus"]["S"] == "ready" for profile in profiles)
 
 
 @contextmanager
-def colleague(town: Town, *arguments: str) -> Iterator[subprocess.Popen[bytes]]:
+def colleague(deployed: DeployedPipeline, *arguments: str) -> Iterator[subprocess.Popen[bytes]]:
     """Somebody else's `onramp`, in a process of its own that is killed at the end. What it holds, it holds not long."""
     program = (
         "from onramp.ops.dlq import redrive, redrive_order, walk; from onramp.ops.cli import main;"
@@ -82,7 +82,7 @@ def colleague(town: Town, *arguments: str) -> Iterator[subprocess.Popen[bytes]]:
         f"redrive.MARGIN_SECONDS = walk.MARGIN_SECONDS = {MARGIN_SECONDS};"
         f"main({list(arguments)!r})"
     )
-    environment = {**os.environ, **town.stack.environment(), "ONRAMP_STACK": STACK_NAME}
+    environment = {**os.environ, **deployed.stack.environment(), "ONRAMP_STACK": STACK_NAME}
     quiet = subprocess.DEVNULL
     with subprocess.Popen([sys.executable, "-c", program], env=environment, stdout=quiet, stderr=quiet) as process:  # noqa: S603 - our own command
         try:

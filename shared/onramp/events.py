@@ -13,8 +13,8 @@ from uuid import UUID
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic.alias_generators import to_camel
 
-from onramp.domain.envelope import Kind, Origin
 from onramp.domain.errors import PermanentError
+from onramp.domain.event_data import Kind, Origin
 from onramp.domain.users import Onboarding
 
 SUPPORTED_MAJOR = "1"

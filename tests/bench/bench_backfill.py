@@ -25,9 +25,10 @@ from onramp.domain.users import Claim, Names
 from onramp.local.sessions import local_session
 from onramp.local.stack import LocalStack
 from onramp.ops.backfill.refusals import Refusals
-from onramp.ops.backfill.wiring import Stack
-from onramp.ops.desk import CONFIG, prepare_for_long_work
-from onramp.ops.rules import Rules
+from onramp.ops.backfill.wiring import BackfillWiring
+from onramp.ops.common.context import CONFIG, tune_for_long_runs
+from onramp.ops.common.deployed_rules import DeployedRules
+from onramp.wiring.clients import now_millis
 
 USERS = 100_000
 APPLIED = 10_000
@@ -37,7 +38,7 @@ WEEK = 7 * 86_400
 
 
 def main(users: int) -> None:
-    prepare_for_long_work()
+    tune_for_long_runs()
     with stack_with(users) as stack:
         read(stack, users)
     with stack_with(APPLIED) as stack:
@@ -72,14 +73,18 @@ def switch_off_the_worker(stack: LocalStack) -> None:
 
 def run(stack: LocalStack, *, apply: bool) -> dict[str, int]:
     pool = stack.outputs["UserPoolId"]
-    rules = Rules(Admission(frozenset({pool}), TrustPolicy(), 300_000), (pool,), 300_000, str(uuid.uuid4()))
-    parts = Stack(
+    rules = DeployedRules(Admission(frozenset({pool}), TrustPolicy(), 300_000), (pool,), 300_000, str(uuid.uuid4()))
+    parts = BackfillWiring(
         cognito=client(stack, "cognito-idp"),
         dynamodb=client(stack, "dynamodb"),
         events=client(stack, "events"),
         users_table=stack.outputs["UsersTableName"],
         operations_table=stack.outputs["OperationsTableName"],
         event_bus=stack.outputs["EventBusName"],
+        now=now_millis,
+        monotonic=time.monotonic,
+        sleep=time.sleep,
+        threads=ThreadPoolExecutor,
     )
     work = parts.backfill(rules, (pool,), parts.outbox(), Refusals(None), rate=10_000, apply=apply)
     *_, last = work(work.start(resume=False))

@@ -18,18 +18,19 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from onramp.adapters.items import to_values
-from onramp.domain.envelope import delivery, user_signed_up
+from onramp.domain.event_data import delivery, user_signed_up
 from onramp.domain.users import Claim, Names, Owed, User, shard_of
 from onramp.local.parameters import STACK_NAME
 from onramp.local.stack import LocalStack
-from onramp.ops.desk import Desk, prepare_for_long_work
+from onramp.ops.common.context import OperatorContext, tune_for_long_runs
+from onramp.ops.common.dead_letters import PROVISIONING
+from onramp.ops.common.output import Output
 from onramp.ops.dlq.filters import Filter
-from onramp.ops.dlq.letters import PROVISIONING
-from onramp.ops.dlq.parts import parts_of
 from onramp.ops.dlq.redrive import SENDERS
-from onramp.ops.dlq.redrive_order import RedriveOrder
-from onramp.ops.output import Output
-from onramp.reconcile import chunks
+from onramp.ops.dlq.redrive_command import RedriveCommand
+from onramp.ops.dlq.wiring import DlqWiring
+from onramp.usecases.reconcile import chunks
+from onramp.wiring.clients import now_millis
 
 LETTERS, FEW = 10_000, 1_000
 TARGET = 500
@@ -48,15 +49,15 @@ class Stopwatch(Output):
 
 
 def main(letters: int) -> None:
-    prepare_for_long_work()
+    tune_for_long_runs()
     with LocalStack.start() as stack:
         os.environ |= stack.environment()
         switch_off_the_worker(stack)
-        desk = Desk(Stopwatch(as_json=True), stack_name=STACK_NAME)
-        reference = bare_sends(desk, letters)
-        redriven(desk, FEW)
+        context = OperatorContext(Stopwatch(as_json=True), stack_name=STACK_NAME)
+        reference = bare_sends(context, letters)
+        redriven(context, FEW)
         before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-        reading, sending = redriven(desk, letters)
+        reading, sending = redriven(context, letters)
         memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / before
     print(f"reference: SendMessageBatch alone   {reference:7,.0f} messages/s")  # noqa: T201
     print(f"the plan: every letter read once    {letters / reading:7,.0f} letters/s")  # noqa: T201
@@ -66,44 +67,44 @@ def main(letters: int) -> None:
     print(f"most memory, {letters:,} letters to {FEW:,}  {memory:7.2f}")  # noqa: T201
 
 
-def bare_sends(desk: Desk, messages: int) -> float:
-    sqs = desk.client("sqs")
+def bare_sends(context: OperatorContext, messages: int) -> float:
+    sqs = context.client("sqs")
     url = sqs.create_queue(QueueName="reference")["QueueUrl"]
-    entries = [{"Id": str(place), "MessageBody": "x" * 900} for place in range(10)]
+    entries: Any = [{"Id": str(place), "MessageBody": "x" * 900} for place in range(10)]
     took = timed(lambda _: sqs.send_message_batch(QueueUrl=url, Entries=entries), range(messages // 10))
     sqs.delete_queue(QueueUrl=url)
     return messages / took
 
 
-def redriven(desk: Desk, letters: int) -> tuple[float, float]:
+def redriven(context: OperatorContext, letters: int) -> tuple[float, float]:
     """Seconds until the operator says yes, and from then to the last delete."""
-    refuse(desk, letters)
-    parts = parts_of(desk)
-    order = RedriveOrder(Filter(), [PROVISIONING], None, 0, canary=False, wait=0, from_table=False, yes=True)
+    refuse(context, letters)
+    parts = DlqWiring.of(context)
+    order = RedriveCommand(Filter(), [PROVISIONING], None, 0, canary=False, wait=0, from_table=False, yes=True)
     started = time.perf_counter()
-    report = order.carry_out(desk, parts)
+    report = order.carry_out(context, parts)
     ended = time.perf_counter()
     if report.tally.sent != letters or report.trouble:
         raise SystemExit(f"{report.counts()} of {letters}")
     parts.sqs.purge_queue(QueueUrl=parts.provisioning_queue)
-    assert isinstance(desk.out, Stopwatch)
-    return desk.out.confirmed - started, ended - desk.out.confirmed
+    assert isinstance(context.out, Stopwatch)
+    return context.out.confirmed - started, ended - context.out.confirmed
 
 
-def refuse(desk: Desk, letters: int) -> None:
+def refuse(context: OperatorContext, letters: int) -> None:
     """Users whom the worker has given up, and their letters."""
     users = [somebody() for _ in range(letters)]
-    timed(lambda some: put(desk, some), list(chunks(users, 25)))
-    timed(lambda some: bury(desk, some), list(chunks(users, 10)))
+    timed(lambda some: put(context, some), list(chunks(users, 25)))
+    timed(lambda some: bury(context, some), list(chunks(users, 10)))
 
 
 def somebody() -> User:
-    sub, now = str(uuid.uuid4()), Desk.now()
+    sub, now = str(uuid.uuid4()), now_millis()
     claim = Claim(f"{sub[:18]}@example.com", sub, "eu-west-1_Bench", "Cognito", "cognito", Names("Nia"), True, now, now)
     return claim.as_new_user()
 
 
-def put(desk: Desk, users: Sequence[User]) -> None:
+def put(context: OperatorContext, users: Sequence[User]) -> None:
     rows = [
         {
             "userId": user.user_id,
@@ -116,14 +117,14 @@ def put(desk: Desk, users: Sequence[User]) -> None:
         }
         for user in users
     ]
-    requests = [{"PutRequest": {"Item": to_values(row)}} for row in rows]
-    desk.client("dynamodb").batch_write_item(RequestItems={desk.output("UsersTableName"): requests})
+    requests: Any = [{"PutRequest": {"Item": to_values(row)}} for row in rows]
+    context.client("dynamodb").batch_write_item(RequestItems={context.output("UsersTableName"): requests})
 
 
-def bury(desk: Desk, users: Sequence[User]) -> None:
+def bury(context: OperatorContext, users: Sequence[User]) -> None:
     said = {"step": "stripe", "reason": "stripe_refused_400", "errorCode": "email_invalid", "codeVersion": "bench"}
     attributes = {name: {"DataType": "String", "StringValue": value} for name, value in said.items()}
-    entries = [
+    entries: Any = [
         {
             "Id": str(place),
             "MessageBody": json.dumps(delivery(user_signed_up(user, correlation_id="bench"))),
@@ -131,7 +132,7 @@ def bury(desk: Desk, users: Sequence[User]) -> None:
         }
         for place, user in enumerate(users)
     ]
-    desk.client("sqs").send_message_batch(QueueUrl=desk.output("ProvisioningDlqUrl"), Entries=entries)
+    context.client("sqs").send_message_batch(QueueUrl=context.output("ProvisioningDlqUrl"), Entries=entries)
 
 
 def timed(work: Callable[[Any], Any], items: Iterable[Any]) -> float:

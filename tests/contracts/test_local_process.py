@@ -18,7 +18,7 @@ import pytest
 from onramp.local.errors import PortTakenError
 from onramp.local.stack import LocalStack
 from tests.contracts.toy import TEMPLATE, eventually
-from tests.people import as_in_the_foreground
+from tests.deployed import as_in_the_foreground
 
 ONRAMP = Path(sys.executable).with_name("onramp")
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 from datetime import UTC, datetime, timedelta
 
-from onramp.local.embedded_metrics import metrics_in
+from onramp.local.gateway.embedded_metrics import metrics_in
 from onramp.local.stack import LocalStack
-from tests.people import Town, eventually, somebody
+from tests.deployed import DeployedPipeline, eventually, unique_email
 
 LINE = json.dumps(
     {
@@ -31,8 +31,8 @@ def test_a_line_of_the_embedded_metric_format_is_read_and_every_other_line_ignor
 
 
 def test_what_the_functions_count_is_a_metric_of_their_service(stack: LocalStack) -> None:
-    town = Town(stack)
-    town.join(somebody("counted"))
+    deployed = DeployedPipeline(stack)
+    deployed.join(unique_email("counted"))
     metric = {
         "Namespace": "Onramp",
         "MetricName": "SignedUp",
@@ -53,11 +53,11 @@ def test_what_the_functions_count_is_a_metric_of_their_service(stack: LocalStack
 
 
 def test_a_replay_reaches_the_rules_it_names_and_no_other(stack: LocalStack) -> None:
-    town = Town(stack)
+    deployed = DeployedPipeline(stack)
     rules_before = _rules(stack)
-    listeners = [town.subscribe("UserSignedUp"), town.subscribe("UserSignedUp")]
+    listeners = [deployed.subscribe("UserSignedUp"), deployed.subscribe("UserSignedUp")]
     first, second = sorted(_rules(stack) - rules_before)
-    sub = town.join(somebody("replayed"))
+    sub = deployed.join(unique_email("replayed"))
     for heard in listeners:
         eventually(lambda heard=heard: heard(sub))  # type: ignore[misc]
     _replay(stack, f"to-one-{sub}", first)

@@ -10,12 +10,12 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from onramp.local import trigger_invocation
-from onramp.local.asgi import Reply
-from onramp.local.aws import NoAnswerError
-from onramp.local.control import GatewayControlError
+from onramp.local.gateway import trigger_invocation
+from onramp.local.gateway.asgi import Reply
+from onramp.local.gateway.aws import NoAnswerError
+from onramp.local.gateway.control import GatewayControlError
+from onramp.local.gateway.trigger_invocation import invoke_trigger
 from onramp.local.stack import LocalStack
-from onramp.local.trigger_invocation import invoke_trigger
 from tests.contracts.toy import CODE, PASSWORD, confirm, events_about, seen, sign_up
 
 

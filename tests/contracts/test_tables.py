@@ -14,7 +14,7 @@ from onramp.adapters.profiles import ProfileTable
 from onramp.adapters.users import UserTable
 from onramp.domain.errors import RetryableError
 from onramp.domain.users import Claim, Intent, Names, Owed, Status, User
-from onramp.signup import Refused, Written
+from onramp.usecases.signup import Refused, Written
 from tests.contracts.backends import Backend
 from tests.template import tables
 

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.people import as_in_the_foreground, eventually
+from tests.deployed import as_in_the_foreground, eventually
 
 README = Path(__file__).parents[2] / "README.md"
 ONRAMP = Path(sys.executable).parent / "onramp"

@@ -12,7 +12,7 @@ from onramp.domain.identity import MAX_NAME
 from onramp.events import UserProvisioned, UserSignedUp
 from tests.fuzz.strategies import FUZZ
 from tests.fuzz.test_trigger import EMAIL, SUB, refusal
-from tests.world import PROFILES, USERS, World, signup
+from tests.pipeline import PROFILES, USERS, InMemoryPipeline, signup
 
 KEY = {"userId": {"S": EMAIL}}
 PIPELINE_READS = ("givenName", "familyName", "name", "roles", "onboarding", "createdAt")
@@ -50,32 +50,32 @@ records = st.dictionaries(st.sampled_from((*PIPELINE_READS, "costCentre")), attr
 def test_what_an_admin_prepared_stays_and_the_user_is_provisioned(
     prepared: dict[str, dict[str, Any]],
 ) -> None:
-    with World() as world:
-        world.dynamodb.put_item(TableName=USERS, Item=KEY | prepared)
-        before = world.dynamodb.get_item(TableName=USERS, Key=KEY)["Item"]
-        assert refusal(world, signup(EMAIL, SUB, given_name="Nia")) is None
-        world.work()
-        record = world.dynamodb.get_item(TableName=USERS, Key=KEY)["Item"]
+    with InMemoryPipeline() as pipeline:
+        pipeline.dynamodb.put_item(TableName=USERS, Item=KEY | prepared)
+        before = pipeline.dynamodb.get_item(TableName=USERS, Key=KEY)["Item"]
+        assert refusal(pipeline, signup(EMAIL, SUB, given_name="Nia")) is None
+        pipeline.work()
+        record = pipeline.dynamodb.get_item(TableName=USERS, Key=KEY)["Item"]
         assert {name: record[name] for name in before} == before
         assert "owed" not in record
-        profile = world.dynamodb.get_item(TableName=PROFILES, Key={"userId": {"S": SUB}})["Item"]
+        profile = pipeline.dynamodb.get_item(TableName=PROFILES, Key={"userId": {"S": SUB}})["Item"]
         assert profile["provisioningStatus"] == {"S": "ready"}
-        (envelope,) = world.published("UserSignedUp")
+        (envelope,) = pipeline.published("UserSignedUp")
         UserSignedUp.model_validate_json(json.dumps(envelope["detail"]))
-        world.lines()
+        pipeline.lines()
 
 
 @FUZZ
 @given(records)
 def test_every_emission_of_one_signup_says_the_same(prepared: dict[str, dict[str, Any]]) -> None:
     """The first is built from the record as it will be, the others from the record as it is."""
-    with World() as world:
-        world.dynamodb.put_item(TableName=USERS, Item=KEY | prepared)
+    with InMemoryPipeline() as pipeline:
+        pipeline.dynamodb.put_item(TableName=USERS, Item=KEY | prepared)
         for _ in range(2):
-            assert refusal(world, signup(EMAIL, SUB, given_name="Nia", family_name="New")) is None
-        world.clock.advance(3600)
-        world.reconcile()
-        first, second, third = (envelope["detail"] for envelope in world.published("UserSignedUp"))
+            assert refusal(pipeline, signup(EMAIL, SUB, given_name="Nia", family_name="New")) is None
+        pipeline.clock.advance(3600)
+        pipeline.reconcile()
+        first, second, third = (envelope["detail"] for envelope in pipeline.published("UserSignedUp"))
         assert first["data"] == second["data"] == third["data"]
         assert len({detail["metadata"]["eventId"] for detail in (first, second, third)}) == 1
 
@@ -85,17 +85,17 @@ def test_every_emission_of_one_signup_says_the_same(prepared: dict[str, dict[str
 @example({"displayName": {"S": "D" * 10_000}})
 @example({"displayName": {"N": "7"}})
 def test_what_a_user_edited_while_waiting_stays_and_reaches_others_sound(edited: dict[str, dict[str, Any]]) -> None:
-    with World() as world:
-        assert refusal(world, signup(EMAIL, SUB)) is None
-        world.dynamodb.put_item(TableName=PROFILES, Item={"userId": {"S": SUB}} | edited)
-        before = world.dynamodb.get_item(TableName=PROFILES, Key={"userId": {"S": SUB}})["Item"]
-        world.work()
-        profile = world.dynamodb.get_item(TableName=PROFILES, Key={"userId": {"S": SUB}})["Item"]
+    with InMemoryPipeline() as pipeline:
+        assert refusal(pipeline, signup(EMAIL, SUB)) is None
+        pipeline.dynamodb.put_item(TableName=PROFILES, Item={"userId": {"S": SUB}} | edited)
+        before = pipeline.dynamodb.get_item(TableName=PROFILES, Key={"userId": {"S": SUB}})["Item"]
+        pipeline.work()
+        profile = pipeline.dynamodb.get_item(TableName=PROFILES, Key={"userId": {"S": SUB}})["Item"]
         assert {name: profile[name] for name in before} == before
         assert profile["provisioningStatus"] == {"S": "ready"}
-        (envelope,) = world.published("UserProvisioned")
+        (envelope,) = pipeline.published("UserProvisioned")
         UserProvisioned.model_validate_json(json.dumps(envelope["detail"]))
-        (customer,) = world.revenuecat.customers()
+        (customer,) = pipeline.revenuecat.customers()
         assert all(len(value) <= MAX_NAME for value in _texts(customer))
 
 

@@ -9,7 +9,7 @@ from onramp.domain.identity import canonical_email, usable_sub
 from tests.fakes.cognito import STATUSES
 from tests.fuzz.strategies import ANY_TEXT, FUZZ, ODD_TEXT
 from tests.fuzz.test_trigger import EMAIL, GOOGLE, SUB
-from tests.world import USERS, World
+from tests.pipeline import USERS, InMemoryPipeline
 
 LAST, LAST_SUB = "zoe@example.com", "a4e8c0d6-1071-70f3-8b2a-6c5d9e3f1b02"
 _odd = ODD_TEXT | ANY_TEXT
@@ -29,16 +29,16 @@ attributes = st.fixed_dictionaries(
 @FUZZ
 @given(st.lists(st.tuples(attributes, st.sampled_from(sorted(STATUSES))), max_size=4))
 def test_whoever_can_be_healed_is_and_the_rest_is_counted(people: list[tuple[dict[str, str], str]]) -> None:
-    with World() as world:
+    with InMemoryPipeline() as pipeline:
         for number, (person, status) in enumerate(people):
-            world.cognito.add_user(f"user-{number}", person, status)
-        world.cognito.add_user("last", {"sub": LAST_SUB, "email": LAST, "email_verified": "true"})
-        world.clock.advance(3600)
-        world.reconcile()
-        assert any("ReconcileCompleted" in line for line in world.lines())
-        (swept,) = (line["found"] for line in world.lines() if line.get("message") == "swept")
+            pipeline.cognito.add_user(f"user-{number}", person, status)
+        pipeline.cognito.add_user("last", {"sub": LAST_SUB, "email": LAST, "email_verified": "true"})
+        pipeline.clock.advance(3600)
+        pipeline.reconcile()
+        assert any("ReconcileCompleted" in line for line in pipeline.lines())
+        (swept,) = (line["found"] for line in pipeline.lines() if line.get("message") == "swept")
         assert sum(swept.values()) == len(people) + 1
-        users = world.dynamodb.rows(USERS)
+        users = pipeline.dynamodb.rows(USERS)
         assert LAST in {user["userId"] for user in users}
         assert all(user["userId"] == canonical_email(user["userId"]) for user in users)
         assert all(usable_sub(user["cognitoSub"]) and user["roles"] == ["team_member"] for user in users)

@@ -15,7 +15,7 @@ from onramp.events import UserSignedUp
 from tests.fakes.attributes import item_size
 from tests.fakes.sqs_rules import check_message
 from tests.fuzz.strategies import ANY_TEXT, FUZZ, JSON, ODD_TEXT, nearly
-from tests.world import PROFILES, USERS, World, signup
+from tests.pipeline import PROFILES, USERS, InMemoryPipeline, signup
 
 SUB = "7d1f3a52-90b1-70c4-5e0f-2b8c1a6d4e01"
 EMAIL = "nia@example.com"
@@ -28,11 +28,11 @@ FEDERATED = signup(EMAIL, SUB, cognito__user_status="EXTERNAL_PROVIDER", identit
 KILOBYTE = 1024
 
 
-def refusal(world: World, event: Any) -> str | None:
+def refusal(pipeline: InMemoryPipeline, event: Any) -> str | None:
     """The text Cognito would show to the user, or None where the event came back as it was."""
     before = copy.deepcopy(event)
     try:
-        answer = world.confirm(event)
+        answer = pipeline.confirm(event)
     except Exception as error:  # noqa: BLE001  # whatever it is, Cognito would show it
         return f"{type(error).__name__}: {error}"
     assert answer is event
@@ -42,43 +42,45 @@ def refusal(world: World, event: Any) -> str | None:
 
 def refused_or_sound(event: Any) -> None:
     """What holds of any event at all."""
-    with World() as world:
-        said = refusal(world, event)
-        users, published = world.dynamodb.rows(USERS), world.published("UserSignedUp")
+    with InMemoryPipeline() as pipeline:
+        said = refusal(pipeline, event)
+        users, published = pipeline.dynamodb.rows(USERS), pipeline.published("UserSignedUp")
         if said is not None:
             assert SENTENCE.fullmatch(said)
             assert (users, published) == ([], [])
         elif users or published:
             (user,), (envelope,) = users, published
-            sound(world, user, envelope, event["request"]["userAttributes"])
-        world.lines()  # one JSON object a line
+            sound(pipeline, user, envelope, event["request"]["userAttributes"])
+        pipeline.lines()  # one JSON object a line
 
 
-def sound(world: World, user: dict[str, Any], envelope: dict[str, Any], attributes: dict[str, Any]) -> None:
+def sound(
+    pipeline: InMemoryPipeline, user: dict[str, Any], envelope: dict[str, Any], attributes: dict[str, Any]
+) -> None:
     assert user["userId"] == canonical_email(attributes["email"])
     assert user["cognitoSub"] == attributes["sub"]
     assert user["roles"] == ["team_member"]
     assert all(0 < len(user.get(name, "x")) <= MAX_NAME for name in ("givenName", "familyName", "name"))
-    item = world.dynamodb.get_item(TableName=USERS, Key={"userId": {"S": user["userId"]}})["Item"]
+    item = pipeline.dynamodb.get_item(TableName=USERS, Key={"userId": {"S": user["userId"]}})["Item"]
     assert item_size(item) < 8 * KILOBYTE
     UserSignedUp.model_validate_json(json.dumps(envelope["detail"]))
     body = json.dumps(envelope)
     assert len(body) < 32 * KILOBYTE
     check_message({"MessageBody": json.dumps(envelope, ensure_ascii=False)})  # what EventBridge puts into the queue
-    world.work()
-    assert (world.profile(attributes["sub"]) or {})["provisioningStatus"] == "ready"
+    pipeline.work()
+    assert (pipeline.profile(attributes["sub"]) or {})["provisioningStatus"] == "ready"
 
 
 @FUZZ
 @given(JSON)
 def test_any_json_is_refused_with_the_sentence_or_is_no_signup(event: Any) -> None:
-    with World() as world:
-        said = refusal(world, event)
+    with InMemoryPipeline() as pipeline:
+        said = refusal(pipeline, event)
         is_another_trigger = isinstance(event, dict) and isinstance(event.get("triggerSource"), str)
         assert (said is None) == is_another_trigger
         assert said is None or SENTENCE.fullmatch(said)
-        assert (world.dynamodb.rows(USERS), world.events.events) == ([], [])
-        world.lines()
+        assert (pipeline.dynamodb.rows(USERS), pipeline.events.events) == ([], [])
+        pipeline.lines()
 
 
 @FUZZ
@@ -107,22 +109,22 @@ def test_so_are_any_identities(identities: Any) -> None:
 @example("👩‍🚀" * 3_333, "\u202e" * 10_000, None)
 @example(None, None, "\ufffe\uffff")
 def test_no_name_blocks_a_signup_or_breaks_what_it_reaches(given: Any, family: Any, full: Any) -> None:
-    with World() as world:
-        assert refusal(world, signup(EMAIL, SUB, given_name=given, family_name=family, name=full)) is None
-        (user,), (envelope,) = world.dynamodb.rows(USERS), world.published("UserSignedUp")
-        sound(world, user, envelope, {"email": EMAIL, "sub": SUB})
-        told = [(world.profile(SUB) or {})["displayName"]]
-        told += [customer["name"] for customer in world.stripe.customers() if customer.get("name")]
+    with InMemoryPipeline() as pipeline:
+        assert refusal(pipeline, signup(EMAIL, SUB, given_name=given, family_name=family, name=full)) is None
+        (user,), (envelope,) = pipeline.dynamodb.rows(USERS), pipeline.published("UserSignedUp")
+        sound(pipeline, user, envelope, {"email": EMAIL, "sub": SUB})
+        told = [(pipeline.profile(SUB) or {})["displayName"]]
+        told += [customer["name"] for customer in pipeline.stripe.customers() if customer.get("name")]
         assert all(0 < len(name) <= MAX_NAME for name in told), "what the providers take"
-        item = world.dynamodb.get_item(TableName=PROFILES, Key={"userId": {"S": SUB}})["Item"]
+        item = pipeline.dynamodb.get_item(TableName=PROFILES, Key={"userId": {"S": SUB}})["Item"]
         assert item_size(item) < 32 * KILOBYTE
 
 
 @FUZZ
 @given(nearly(signup(EMAIL, SUB, given_name="Nia")) | JSON.filter(lambda event: isinstance(event, dict)))
 def test_no_sign_in_is_ever_blocked(event: Any) -> None:
-    with World() as world:
-        assert refusal(world, event | {"triggerSource": "PostAuthentication_Authentication"}) is None
-        for user, envelope in zip(world.dynamodb.rows(USERS), world.published("UserSignedUp"), strict=True):
-            sound(world, user, envelope, event["request"]["userAttributes"])
-        world.lines()
+    with InMemoryPipeline() as pipeline:
+        assert refusal(pipeline, event | {"triggerSource": "PostAuthentication_Authentication"}) is None
+        for user, envelope in zip(pipeline.dynamodb.rows(USERS), pipeline.published("UserSignedUp"), strict=True):
+            sound(pipeline, user, envelope, event["request"]["userAttributes"])
+        pipeline.lines()

@@ -12,28 +12,28 @@ from hypothesis import strategies as st
 from tests.fakes.sqs_rules import FORBIDDEN
 from tests.fuzz.strategies import ANY_TEXT, FUZZ, JSON, ODD_TEXT, nearly
 from tests.fuzz.test_trigger import EMAIL, SUB
-from tests.world import PROFILES, QUEUE, USERS, World
+from tests.pipeline import PROFILES, QUEUE, USERS, InMemoryPipeline
 
 BYSTANDER, THEIR_SUB = "bo@example.com", "a4e8c0d6-1071-70f3-8b2a-6c5d9e3f1b02"
 DEAD_LETTER = {"step", "reason", "errorCode", "attempts", "firstFailedAt", "codeVersion", "body"}
 
 
-def two_signups(world: World) -> tuple[str, str]:
+def two_signups(pipeline: InMemoryPipeline) -> tuple[str, str]:
     """The bodies of two messages that are taken from the queue again: the bystander's, and the one to be changed."""
-    world.join(BYSTANDER, THEIR_SUB)
-    world.join(EMAIL, SUB, given_name="Nia", family_name="New")
-    batch = world.sqs.lambda_batch(QUEUE)
-    world.sqs.settle(batch, {})
+    pipeline.join(BYSTANDER, THEIR_SUB)
+    pipeline.join(EMAIL, SUB, given_name="Nia", family_name="New")
+    batch = pipeline.sqs.lambda_batch(QUEUE)
+    pipeline.sqs.settle(batch, {})
     theirs, ours = (record["body"] for record in batch["Records"])
     return theirs, ours
 
 
 def _samples() -> tuple[Any, Any]:
-    with World() as world:
-        theirs, ours = two_signups(world)
-        world.sqs.put(QUEUE, theirs)
-        world.sqs.put(QUEUE, ours)
-        return json.loads(ours), world.sqs.lambda_batch(QUEUE)
+    with InMemoryPipeline() as pipeline:
+        theirs, ours = two_signups(pipeline)
+        pipeline.sqs.put(QUEUE, theirs)
+        pipeline.sqs.put(QUEUE, ours)
+        return json.loads(ours), pipeline.sqs.lambda_batch(QUEUE)
 
 
 ENVELOPE, BATCH = _samples()
@@ -45,11 +45,11 @@ bodies = st.one_of(
 ).filter(lambda body: body and not FORBIDDEN.search(body))  # SQS holds no other
 
 
-def nobody_else_was_touched(world: World) -> None:
-    assert {row["userId"] for row in world.dynamodb.rows(USERS)} == {BYSTANDER, EMAIL}
-    assert all(row["roles"] == ["team_member"] for row in world.dynamodb.rows(USERS))
-    assert {row["userId"] for row in world.dynamodb.rows(PROFILES)} <= {SUB, THEIR_SUB}
-    owners = [customer["metadata"]["cognitoSub"] for customer in world.stripe.customers()]
+def nobody_else_was_touched(pipeline: InMemoryPipeline) -> None:
+    assert {row["userId"] for row in pipeline.dynamodb.rows(USERS)} == {BYSTANDER, EMAIL}
+    assert all(row["roles"] == ["team_member"] for row in pipeline.dynamodb.rows(USERS))
+    assert {row["userId"] for row in pipeline.dynamodb.rows(PROFILES)} <= {SUB, THEIR_SUB}
+    owners = [customer["metadata"]["cognitoSub"] for customer in pipeline.stripe.customers()]
     assert len(owners) == len(set(owners))
     assert set(owners) <= {SUB, THEIR_SUB}
 
@@ -60,23 +60,23 @@ def nobody_else_was_touched(world: World) -> None:
 @example('{"detail": {"metadata": {"schemaVersion": "' + "9" * 5000 + '.0"}}}')
 @example(f'{{"n": {"9" * 5000}}}')
 def test_any_message_is_understood_or_put_away_with_a_reason_and_fails_alone(body: str) -> None:
-    with World() as world:
-        theirs, _ = two_signups(world)
-        world.sqs.put(QUEUE, theirs)
-        world.sqs.put(QUEUE, body)
-        assert world.work_batch(world.sqs.lambda_batch(QUEUE)) == {"batchItemFailures": []}
-        assert (world.profile(THEIR_SUB) or {})["provisioningStatus"] == "ready"
-        nobody_else_was_touched(world)
-        if letters := world.dead_letters():
+    with InMemoryPipeline() as pipeline:
+        theirs, _ = two_signups(pipeline)
+        pipeline.sqs.put(QUEUE, theirs)
+        pipeline.sqs.put(QUEUE, body)
+        assert pipeline.work_batch(pipeline.sqs.lambda_batch(QUEUE)) == {"batchItemFailures": []}
+        assert (pipeline.profile(THEIR_SUB) or {})["provisioningStatus"] == "ready"
+        nobody_else_was_touched(pipeline)
+        if letters := pipeline.dead_letters():
             (letter,) = letters
             assert letter.keys() == DEAD_LETTER
             assert letter["body"] == body
             assert max(len(value) for name, value in letter.items() if name != "body") < 256
-            assert (world.user(EMAIL) or {})["owed"].startswith("emit#"), "a message is not the user's fault"
-            assert world.profile(SUB) is None
+            assert (pipeline.user(EMAIL) or {})["owed"].startswith("emit#"), "a message is not the user's fault"
+            assert pipeline.profile(SUB) is None
         else:
-            assert (world.profile(SUB) or {})["provisioningStatus"] == "ready"
-        world.lines()
+            assert (pipeline.profile(SUB) or {})["provisioningStatus"] == "ready"
+        pipeline.lines()
 
 
 @FUZZ
@@ -84,9 +84,9 @@ def test_any_message_is_understood_or_put_away_with_a_reason_and_fails_alone(bod
     JSON | nearly(BATCH) | nearly(BATCH["Records"][0]).map(lambda record: {"Records": [BATCH["Records"][1], record]})
 )
 def test_any_batch_at_all_harms_nobody(event: Any) -> None:
-    with World() as world:
-        two_signups(world)
+    with InMemoryPipeline() as pipeline:
+        two_signups(pipeline)
         with suppress(Exception):  # not what SQS sends: the mapping would try it again
-            world.work_batch(event)
-        nobody_else_was_touched(world)
-        world.lines()
+            pipeline.work_batch(event)
+        nobody_else_was_touched(pipeline)
+        pipeline.lines()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from onramp.retries import Backoff
+from onramp.usecases.retries import Backoff
 from tests.infrastructure.translation import NO_VALUE, QUEUES, Translation, attribute, if_else, ref
 
 DAY = 86_400

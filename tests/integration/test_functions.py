@@ -9,28 +9,28 @@ from typing import Any
 
 import pytest
 
-from tests.people import Town, eventually, somebody
+from tests.deployed import DeployedPipeline, eventually, unique_email
 
 EVENTS = Path(__file__).resolve().parents[2] / "events"
 SENTENCE = "We could not complete your sign-up. Please contact support and quote "
 
 
-def invoke(town: Town, payload: Any) -> tuple[bool, Any]:
+def invoke(deployed: DeployedPipeline, payload: Any) -> tuple[bool, Any]:
     """Whether the trigger succeeded, and what it answered."""
-    reply = town.stack.client("lambda").invoke(
-        FunctionName=town.outputs["PostConfirmationFunctionName"], Qualifier="live", Payload=json.dumps(payload)
+    reply = deployed.stack.client("lambda").invoke(
+        FunctionName=deployed.outputs["PostConfirmationFunctionName"], Qualifier="live", Payload=json.dumps(payload)
     )
     return "FunctionError" not in reply, json.loads(reply["Payload"].read())
 
 
-def sample(town: Town, name: str) -> dict[str, Any]:
+def sample(deployed: DeployedPipeline, name: str) -> dict[str, Any]:
     """A sample as an event of this stack's pool, about somebody new."""
     event: dict[str, Any] = json.loads((EVENTS / f"{name}.json").read_text())
-    event["userPoolId"] = town.outputs["UserPoolId"]
+    event["userPoolId"] = deployed.outputs["UserPoolId"]
     attributes = event["request"]["userAttributes"]
     attributes["sub"] = str(uuid.uuid4())
     if "email" in attributes:
-        attributes["email"] = somebody(name.replace("_", "-"))
+        attributes["email"] = unique_email(name.replace("_", "-"))
     return event
 
 
@@ -42,21 +42,23 @@ def sample(town: Town, name: str) -> dict[str, Any]:
         ("post_confirmation_federated_google", "Google"),
     ],
 )
-def test_a_welcome_signup_gets_a_record_and_its_event_back_as_it_came(town: Town, name: str, vouched_by: str) -> None:
-    event = sample(town, name)
-    assert invoke(town, event) == (True, event)
-    user = town.user(event["request"]["userAttributes"]["email"])
+def test_a_welcome_signup_gets_a_record_and_its_event_back_as_it_came(
+    deployed: DeployedPipeline, name: str, vouched_by: str
+) -> None:
+    event = sample(deployed, name)
+    assert invoke(deployed, event) == (True, event)
+    user = deployed.user(event["request"]["userAttributes"]["email"])
     assert user is not None
     assert (user["emailVouchedBy"], user["roles"]) == (vouched_by, ["team_member"])
 
 
-def test_a_pre_created_record_is_linked_by_its_canonical_address(town: Town) -> None:
-    event = sample(town, "post_confirmation_pre_created")
+def test_a_pre_created_record_is_linked_by_its_canonical_address(deployed: DeployedPipeline) -> None:
+    event = sample(deployed, "post_confirmation_pre_created")
     attributes = event["request"]["userAttributes"]
-    town.pre_create(attributes["email"], "manager")
+    deployed.pre_create(attributes["email"], "manager")
     attributes["email"] = attributes["email"].upper()
-    assert invoke(town, event)[0]
-    user = town.user(attributes["email"].lower())
+    assert invoke(deployed, event)[0]
+    user = deployed.user(attributes["email"].lower())
     assert user is not None
     assert (user["roles"], user["onboarding"], user["cognitoSub"]) == (["manager"], "pre_created", attributes["sub"])
 
@@ -69,19 +71,19 @@ def test_a_pre_created_record_is_linked_by_its_canonical_address(town: Town) -> 
         "post_confirmation_federated_without_email",
     ],
 )
-def test_an_unwelcome_signup_gets_the_sentence_and_nothing_else(town: Town, name: str) -> None:
-    event = sample(town, name)
-    succeeded, answer = invoke(town, event)
+def test_an_unwelcome_signup_gets_the_sentence_and_nothing_else(deployed: DeployedPipeline, name: str) -> None:
+    event = sample(deployed, name)
+    succeeded, answer = invoke(deployed, event)
     assert not succeeded
     assert answer["errorMessage"].startswith(SENTENCE)
-    assert town.user(event["request"]["userAttributes"].get("email", "nobody@example.com")) is None
+    assert deployed.user(event["request"]["userAttributes"].get("email", "nobody@example.com")) is None
 
 
 @pytest.mark.parametrize("name", ["post_confirmation_forgot_password", "post_authentication"])
-def test_what_is_no_signup_goes_back_unchanged(town: Town, name: str) -> None:
-    event = sample(town, name)
-    assert invoke(town, event) == (True, event)
-    assert town.user(event["request"]["userAttributes"]["email"]) is None
+def test_what_is_no_signup_goes_back_unchanged(deployed: DeployedPipeline, name: str) -> None:
+    event = sample(deployed, name)
+    assert invoke(deployed, event) == (True, event)
+    assert deployed.user(event["request"]["userAttributes"]["email"]) is None
 
 
 @pytest.mark.parametrize(
@@ -98,40 +100,40 @@ def test_what_is_no_signup_goes_back_unchanged(town: Town, name: str) -> None:
         {"triggerSource": "PostConfirmation_ConfirmSignUp", "request": {"userAttributes": [1]}},
     ],
 )
-def test_any_json_at_all_gets_the_sentence(town: Town, payload: Any) -> None:
-    succeeded, answer = invoke(town, payload)
+def test_any_json_at_all_gets_the_sentence(deployed: DeployedPipeline, payload: Any) -> None:
+    succeeded, answer = invoke(deployed, payload)
     assert not succeeded
     assert answer["errorMessage"].startswith(SENTENCE)
 
 
-def test_another_pool_is_refused(town: Town) -> None:
-    event = sample(town, "post_confirmation_native") | {"userPoolId": "eu-west-1_Stranger1"}
-    assert invoke(town, event)[0] is False
-    assert town.user(event["request"]["userAttributes"]["email"]) is None
+def test_another_pool_is_refused(deployed: DeployedPipeline) -> None:
+    event = sample(deployed, "post_confirmation_native") | {"userPoolId": "eu-west-1_Stranger1"}
+    assert invoke(deployed, event)[0] is False
+    assert deployed.user(event["request"]["userAttributes"]["email"]) is None
 
 
-def test_the_sample_batch_fails_where_it_should_and_nowhere_else(town: Town) -> None:
+def test_the_sample_batch_fails_where_it_should_and_nowhere_else(deployed: DeployedPipeline) -> None:
     """Its good user is made known first; then every record is settled: two acknowledged, three dead-lettered."""
     batch = json.loads((EVENTS / "sqs_batch.json").read_text())
     signed_up = json.loads(batch["Records"][0]["body"])["detail"]["data"]
     event = json.loads((EVENTS / "post_confirmation_native.json").read_text())
-    assert invoke(town, event | {"userPoolId": town.outputs["UserPoolId"]})[0]
+    assert invoke(deployed, event | {"userPoolId": deployed.outputs["UserPoolId"]})[0]
     entries = [{"Id": str(n), "MessageBody": record["body"]} for n, record in enumerate(batch["Records"])]
-    town.sqs.send_message_batch(QueueUrl=town.outputs["ProvisioningQueueUrl"], Entries=entries)
-    town.ready(signed_up["email"])
+    deployed.sqs.send_message_batch(QueueUrl=deployed.outputs["ProvisioningQueueUrl"], Entries=entries)
+    deployed.ready(signed_up["email"])
     markers = {
         "nobody@example.com": "unknown_user",
         '"2.0"': "unsupported_schema_version",
         "not JSON": "malformed_event",
     }
-    assert {marker: town.dead_letter(marker)["reason"] for marker in markers} == markers
-    assert len(town.customers_of(signed_up["cognitoSub"])) == 1
+    assert {marker: deployed.dead_letter(marker)["reason"] for marker in markers} == markers
+    assert len(deployed.customers_of(signed_up["cognitoSub"])) == 1
 
 
-def test_a_changed_record_is_what_the_worker_believes_not_the_event(town: Town) -> None:
+def test_a_changed_record_is_what_the_worker_believes_not_the_event(deployed: DeployedPipeline) -> None:
     """The event is old or forged: the id in the profile comes from the record's own data."""
-    email = somebody("renamed")
-    sub = town.join(email)
-    town.ready(email)
-    (customer,) = eventually(lambda: town.customers_of(sub))
+    email = unique_email("renamed")
+    sub = deployed.join(email)
+    deployed.ready(email)
+    (customer,) = eventually(lambda: deployed.customers_of(sub))
     assert customer["email"] == email

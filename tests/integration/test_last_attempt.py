@@ -14,7 +14,7 @@ from onramp.adapters.users import UserTable
 from onramp.domain.errors import RetryableError
 from onramp.local.sessions import local_session
 from onramp.local.stack import LocalStack
-from tests.people import Town, somebody
+from tests.deployed import DeployedPipeline, unique_email
 
 ONE_ATTEMPT = Config(retries={"mode": "standard", "total_max_attempts": 1})
 ITEM = b'{"Item": {"userId": {"S": "nia@example.com"}}}'
@@ -55,9 +55,9 @@ def test_an_answer_that_cannot_be_read_is_not_taken_for_no_item() -> None:
 
 
 def test_a_write_that_succeeds_in_the_last_attempt_is_a_signup(stack: LocalStack) -> None:
-    email = somebody("throttled")
+    email = unique_email("throttled")
     throttled: dict[str, Any] = {"code": "ThrottlingException", "status": 400}
     stack.control.fault("dynamodb", "UpdateItem", "refused", match=email, **throttled)
-    town = Town(stack)
-    town.join(email)
-    town.ready(email)
+    deployed = DeployedPipeline(stack)
+    deployed.join(email)
+    deployed.ready(email)

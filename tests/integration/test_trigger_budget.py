@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from onramp.local.stack import LocalStack
-from tests.people import Town, somebody
+from tests.deployed import DeployedPipeline, unique_email
 
 BUDGET = 5.0
 SAMPLE = Path(__file__).resolve().parents[2] / "events/post_confirmation_native.json"
@@ -73,23 +73,23 @@ def event_for(stack: LocalStack, email: str) -> dict[str, Any]:
 def test_a_hanging_table(stack: LocalStack, trigger: Any, hanging: str) -> None:
     module, context = trigger(AWS_ENDPOINT_URL=hanging), Context()
     with pytest.raises(module.SignUpFailed):
-        module.handler(event_for(stack, somebody()), context)
+        module.handler(event_for(stack, unique_email()), context)
     assert context.seconds() < BUDGET
 
 
 def test_a_hanging_bus(stack: LocalStack, trigger: Any, hanging: str, capsys: pytest.CaptureFixture[str]) -> None:
-    module, context, email = trigger(AWS_ENDPOINT_URL_EVENTBRIDGE=hanging), Context(), somebody()
+    module, context, email = trigger(AWS_ENDPOINT_URL_EVENTBRIDGE=hanging), Context(), unique_email()
     event = event_for(stack, email)
     assert module.handler(event, context) == event
     assert context.seconds() < BUDGET
     assert "put_events_ReadTimeoutError" in capsys.readouterr().out, "the bus was asked and hung"
-    user = Town(stack).user(email)
+    user = DeployedPipeline(stack).user(email)
     assert user is not None
     assert user["owed"].startswith("emit#")
 
 
 def test_no_time_left_for_the_event(stack: LocalStack, trigger: Any, hanging: str) -> None:
-    module, context, email = trigger(AWS_ENDPOINT_URL_EVENTBRIDGE=hanging), Context(), somebody()
+    module, context, email = trigger(AWS_ENDPOINT_URL_EVENTBRIDGE=hanging), Context(), unique_email()
     context.started -= BUDGET - 1.2
     event = event_for(stack, email)
     assert module.handler(event, context) == event
@@ -101,7 +101,7 @@ def test_warm_it_makes_exactly_two_calls(stack: LocalStack, trigger: Any) -> Non
     calls: list[str] = []
     for client in (module.trigger.sign_up.store.client, module.trigger.sign_up.publisher.client):
         client.meta.events.register("before-send", lambda request, **_: calls.append(request.url))
-    module.handler(event_for(stack, somebody()), Context())
+    module.handler(event_for(stack, unique_email()), Context())
     calls.clear()
-    module.handler(event_for(stack, somebody()), Context())
+    module.handler(event_for(stack, unique_email()), Context())
     assert len(calls) == 2

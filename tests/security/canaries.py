@@ -8,7 +8,7 @@ from typing import Any
 
 from onramp.local.fakes.messages import Request, Response
 from tests.fakes.client import client_error
-from tests.world import signup
+from tests.pipeline import signup
 
 CANARY = "canary"
 EMAIL = "canary.mail@canary.example"

@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from tests.people import Town
+from tests.deployed import DeployedPipeline
 
 Policy = dict[str, Any]
 
@@ -52,9 +52,9 @@ def _every(value: str | list[str]) -> list[str]:
 class Role:
     """The deployed role of a function; the emulator asks it at every call."""
 
-    def __init__(self, town: Town, function: str) -> None:
+    def __init__(self, deployed: DeployedPipeline, function: str) -> None:
         self.function = function
-        self._iam = town.stack.client("iam")
+        self._iam = deployed.stack.client("iam")
         roles = self._iam.list_roles()["Roles"]
         (self.name,) = (role["RoleName"] for role in roles if f"-{function}Role-" in role["RoleName"])
         (self._policy_name,) = self._iam.list_role_policies(RoleName=self.name)["PolicyNames"]

@@ -10,10 +10,10 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from onramp.local.fakes.faults import Fault
+from tests.pipeline import QUEUE, InMemoryPipeline
 from tests.security import canaries
 from tests.security.canaries import EMAIL, Quoting, QuotingProvider
 from tests.security.sinks import Sinks
-from tests.world import QUEUE, World
 
 Path = Callable[[Sinks], None]
 PATHS: dict[str, tuple[str, Path]] = {}
@@ -30,23 +30,23 @@ def path(says: str) -> Callable[[Path], Path]:
     return add
 
 
-def fail(world: World, service: str, error: Callable[..., Exception], *only: str) -> None:
-    world.aws[service] = Quoting(world.aws[service], error, only)
-    world.cold_start()
+def fail(pipeline: InMemoryPipeline, service: str, error: Callable[..., Exception], *only: str) -> None:
+    pipeline.aws[service] = Quoting(pipeline.aws[service], error, only)
+    pipeline.cold_start()
 
 
 def signed_up(sinks: Sinks) -> None:
-    sinks.try_to(sinks.world.confirm, canaries.event(SUB))
+    sinks.try_to(sinks.pipeline.confirm, canaries.event(SUB))
 
 
 def signs_in(sinks: Sinks) -> None:
-    sinks.try_to(sinks.world.confirm, canaries.event(SUB) | SIGN_IN)
+    sinks.try_to(sinks.pipeline.confirm, canaries.event(SUB) | SIGN_IN)
 
 
-def in_pool(world: World, email: str = EMAIL) -> None:
+def in_pool(pipeline: InMemoryPipeline, email: str = EMAIL) -> None:
     attributes = canaries.event(SUB)["request"]["userAttributes"]
-    world.cognito.add_user(SUB, {name: str(value) for name, value in attributes.items()} | {"email": email})
-    world.clock.advance(3600)
+    pipeline.cognito.add_user(SUB, {name: str(value) for name, value in attributes.items()} | {"email": email})
+    pipeline.clock.advance(3600)
 
 
 # -- the trigger ---------------------------------------------------------------------------------------
@@ -59,7 +59,7 @@ def a_signup(sinks: Sinks) -> None:
 
 @path("linked")
 def a_pre_created_user(sinks: Sinks) -> None:
-    sinks.world.pre_create(EMAIL, "canary-role", costCentre={"S": "canary-cost"}, name={"S": "canary-name"})
+    sinks.pipeline.pre_create(EMAIL, "canary-role", costCentre={"S": "canary-cost"}, name={"S": "canary-name"})
     signed_up(sinks)
 
 
@@ -71,8 +71,8 @@ def a_repeated_call(sinks: Sinks) -> None:
 
 def _rejected(cause: str, event: Any) -> None:
     def way(sinks: Sinks) -> None:
-        sinks.world.join(EMAIL, OTHER)
-        sinks.try_to(sinks.world.confirm, event)
+        sinks.pipeline.join(EMAIL, OTHER)
+        sinks.try_to(sinks.pipeline.confirm, event)
 
     PATHS[f"rejected {len(PATHS)} {cause}"] = f'"cause":"{cause}"', way
 
@@ -89,10 +89,10 @@ _rejected("linked_to_another_sub", canaries.event(SUB))
 
 @path('"cause":"link_needs_verified_email"')
 def rejected_link(sinks: Sinks) -> None:
-    sinks.world.pre_create(EMAIL, "canary-role")
+    sinks.pipeline.pre_create(EMAIL, "canary-role")
     google = json.dumps([{"providerName": "Google", "providerType": "Google", "primary": "canary"}])
     event = canaries.event(SUB, email_verified="canary", identities=google)
-    sinks.try_to(sinks.world.confirm, event)
+    sinks.try_to(sinks.pipeline.confirm, event)
 
 
 @path("sign-in of a user without a record")
@@ -104,7 +104,7 @@ def healed_at_sign_in(sinks: Sinks) -> None:
 
 
 def worked(sinks: Sinks) -> None:
-    sinks.try_to(sinks.world.work)
+    sinks.try_to(sinks.pipeline.work)
 
 
 @path("provisioned")
@@ -116,15 +116,15 @@ def an_enrichment(sinks: Sinks) -> None:
 @path("provisioned")
 def an_enrichment_of_a_message_full_of_canaries(sinks: Sinks) -> None:
     signed_up(sinks)
-    (queued,) = sinks.world.sqs.messages(QUEUE)
+    (queued,) = sinks.pipeline.sqs.messages(QUEUE)
     queued.body = canaries.message(json.loads(queued.body))
     worked(sinks)
 
 
 def _retried(kind: Any, says: str) -> None:
     def way(sinks: Sinks) -> None:
-        sinks.world.stripe.faults.add(Fault(kind, times=None))
-        sinks.world.revenuecat.faults.add(Fault(kind, times=None))
+        sinks.pipeline.stripe.faults.add(Fault(kind, times=None))
+        sinks.pipeline.revenuecat.faults.add(Fault(kind, times=None))
         signed_up(sinks)
         worked(sinks)
 
@@ -142,42 +142,42 @@ for _kind, _says in {
 
 @path("retries_exhausted")
 def retries_run_out(sinks: Sinks) -> None:
-    sinks.world.configure(MAX_RECEIVE_COUNT="1")
-    sinks.world.stripe.faults.add(Fault("server_error", times=None))
+    sinks.pipeline.configure(MAX_RECEIVE_COUNT="1")
+    sinks.pipeline.stripe.faults.add(Fault("server_error", times=None))
     signed_up(sinks)
     worked(sinks)
 
 
 @path("ProviderKeyRejected")
 def a_key_that_was_rotated_too_early(sinks: Sinks) -> None:
-    sinks.world.stripe.accepted_key = "sk_live_another_canary"
+    sinks.pipeline.stripe.accepted_key = "sk_live_another_canary"
     signed_up(sinks)
     worked(sinks)
 
 
 @path("PermanentFailure")
 def a_permanent_failure(sinks: Sinks) -> None:
-    _providers(sinks.world, 400)
+    _providers(sinks.pipeline, 400)
     signed_up(sinks)
     worked(sinks)
 
 
 @path("Retried")
 def a_provider_in_trouble(sinks: Sinks) -> None:
-    _providers(sinks.world, 503)
+    _providers(sinks.pipeline, 503)
     signed_up(sinks)
     worked(sinks)
 
 
-def _providers(world: World, status: int) -> None:
+def _providers(pipeline: InMemoryPipeline, status: int) -> None:
     quoting: Any = QuotingProvider(status)
-    world.stripe = world.revenuecat = quoting
-    world.cold_start()
+    pipeline.stripe = pipeline.revenuecat = quoting
+    pipeline.cold_start()
 
 
-def poison(world: World) -> Iterator[str]:
+def poison(pipeline: InMemoryPipeline) -> Iterator[str]:
     """Bodies that end as dead letters, each for another reason."""
-    good = json.loads(canaries.message(world.published("UserSignedUp")[0]))
+    good = json.loads(canaries.message(pipeline.published("UserSignedUp")[0]))
     yield "canary is not JSON"
     yield json.dumps({"canary": "canary"})
     yield json.dumps([f"canary-{number}" for number in range(3)])
@@ -201,17 +201,17 @@ def poison(world: World) -> Iterator[str]:
 @path("PermanentFailure")
 def poison_messages(sinks: Sinks) -> None:
     signed_up(sinks)
-    for body in poison(sinks.world):
-        sinks.world.sqs.put(QUEUE, body)
+    for body in poison(sinks.pipeline):
+        sinks.pipeline.sqs.put(QUEUE, body)
     worked(sinks)
-    assert len(sinks.world.dead_letters()) == len(list(poison(sinks.world)))
+    assert len(sinks.pipeline.dead_letters()) == len(list(poison(sinks.pipeline)))
 
 
 @path("will retry")
 def a_dead_letter_queue_that_fails(sinks: Sinks) -> None:
     signed_up(sinks)
-    sinks.world.sqs.put(QUEUE, "canary")
-    fail(sinks.world, "sqs", canaries.refusal, "send_message")
+    sinks.pipeline.sqs.put(QUEUE, "canary")
+    fail(sinks.pipeline, "sqs", canaries.refusal, "send_message")
     worked(sinks)
 
 
@@ -219,7 +219,7 @@ def a_dead_letter_queue_that_fails(sinks: Sinks) -> None:
 def a_record_of_the_batch_that_is_none(sinks: Sinks) -> None:
     record = {"messageId": "canary", "body": "canary", "receiptHandle": "canary", "attributes": {}}
     record["attributes"] = {"ApproximateReceiveCount": "canary", "ApproximateFirstReceiveTimestamp": "canary"}
-    sinks.try_to(sinks.world.work_batch, {"Records": [record]})
+    sinks.try_to(sinks.pipeline.work_batch, {"Records": [record]})
 
 
 # -- the reconciler ------------------------------------------------------------------------------------
@@ -227,12 +227,12 @@ def a_record_of_the_batch_that_is_none(sinks: Sinks) -> None:
 
 def owed_and_lost(sinks: Sinks) -> None:
     signed_up(sinks)
-    in_pool(sinks.world)
+    in_pool(sinks.pipeline)
 
 
 def reconciled(sinks: Sinks) -> None:
-    sinks.world.clock.advance(24 * 3600)
-    sinks.try_to(sinks.world.reconcile)
+    sinks.pipeline.clock.advance(24 * 3600)
+    sinks.try_to(sinks.pipeline.reconcile)
 
 
 @path("EmittedAgain")
@@ -244,13 +244,13 @@ def what_is_owed(sinks: Sinks) -> None:
 
 @path('"healed"')
 def a_sweep_that_heals(sinks: Sinks) -> None:
-    in_pool(sinks.world)
+    in_pool(sinks.pipeline)
     reconciled(sinks)
 
 
 @path("refused_unusable_email")
 def a_sweep_that_refuses(sinks: Sinks) -> None:
-    in_pool(sinks.world, "canary at canary.example")
+    in_pool(sinks.pipeline, "canary at canary.example")
     reconciled(sinks)
 
 
@@ -258,7 +258,7 @@ def a_sweep_that_refuses(sinks: Sinks) -> None:
 def a_reconciler_that_is_refused_everything(sinks: Sinks) -> None:
     owed_and_lost(sinks)
     for service in ("dynamodb", "events", "sqs", "cognito-idp"):
-        fail(sinks.world, service, canaries.refusal)
+        fail(sinks.pipeline, service, canaries.refusal)
     reconciled(sinks)
 
 
@@ -287,7 +287,7 @@ def _blocked(before: Path | None, then: Path, service: str, error: Callable[...,
     def way(sinks: Sinks) -> None:
         if before:
             before(sinks)
-        fail(sinks.world, service, error)
+        fail(sinks.pipeline, service, error)
         then(sinks)
 
     return way

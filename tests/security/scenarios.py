@@ -12,39 +12,39 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from onramp.domain.users import Owed
-from tests.people import eventually, somebody
+from tests.deployed import eventually, unique_email
+from tests.pipeline import signup
 from tests.security.stage import Stage, message
-from tests.world import signup
 
 Facts = Iterator[tuple[str, Any]]
 WITHIN = 5.0
 
 
 def post_confirmation(stage: Stage) -> Facts:
-    email, sub = somebody("signup"), str(uuid.uuid4())
+    email, sub = unique_email("signup"), str(uuid.uuid4())
     event = signup(email, sub) | {"userPoolId": stage.pool}
     sign_in = event | {"triggerSource": "PostAuthentication_Authentication"}
 
     stage.invoke("PostConfirmation", event)
-    yield "a record", stage.town.user(email) is not None
+    yield "a record", stage.deployed.user(email) is not None
     yield "its event", ("UserSignedUp", sub) in stage.heard()
     yield "a sign-in without a failure", "HealFailed" not in stage.invoke("PostConfirmation", sign_in)[1]
     stage.lose_record(email)
     stage.invoke("PostConfirmation", sign_in)
-    yield "a lost record healed", stage.town.user(email) is not None
+    yield "a lost record healed", stage.deployed.user(email) is not None
     stage.forget(sub, email)
     stage.invoke("PostConfirmation", sign_in)
-    yield "a forgotten user left alone", stage.town.user(email) is None
+    yield "a forgotten user left alone", stage.deployed.user(email) is None
 
 
 def enrich_profile(stage: Stage) -> Facts:
     later, done, refused = stage.newcomer(), stage.newcomer(), stage.newcomer()
-    stripe = stage.town.stripe
+    stripe = stage.deployed.stripe
     stripe.fault("server_error", operation="create", match=later.user_id)
     stripe.fault("refused", operation="create", match=refused.user_id)
     stage.drain(stage.queue)
-    stage.town.sqs.send_message(QueueUrl=stage.queue, MessageBody=message(later))
-    (received,) = stage.town.sqs.receive_message(QueueUrl=stage.queue)["Messages"]
+    stage.deployed.sqs.send_message(QueueUrl=stage.queue, MessageBody=message(later))
+    (received,) = stage.deployed.sqs.receive_message(QueueUrl=stage.queue)["Messages"]
     yield "a message that must come back", stage.work(later, received["ReceiptHandle"])
 
     stage.rotate_keys()
@@ -52,19 +52,19 @@ def enrich_profile(stage: Stage) -> Facts:
     stage.rotate_keys()
     yield "a duplicate", stage.work(done)
     stage.forget(str(done.cognito_sub), done.user_id)
-    yield "a forgotten user's message", (stage.work(done), stage.drain(stage.town.outputs["ProvisioningDlqUrl"]))
+    yield "a forgotten user's message", (stage.work(done), stage.drain(stage.deployed.outputs["ProvisioningDlqUrl"]))
     yield "a refused user", (stage.work(refused), owed(stage, refused.user_id), told(stage, str(refused.cognito_sub)))
-    yield "a dead letter", refused.user_id in json.dumps(stage.drain(stage.town.outputs["ProvisioningDlqUrl"]))
+    yield "a dead letter", refused.user_id in json.dumps(stage.drain(stage.deployed.outputs["ProvisioningDlqUrl"]))
     yield "it comes back after the backoff, not after the visibility timeout", comes_back(stage)
 
 
 def reconcile(stage: Stage) -> Facts:
     unheard, waiting, finished = (stage.newcomer(owed) for owed in Owed)
     stage.is_ready(finished)
-    lost, erased = somebody("lost"), somebody("erased")
-    stage.town.join(lost)
+    lost, erased = unique_email("lost"), unique_email("erased")
+    stage.deployed.join(lost)
     stage.lose_record(lost)
-    stage.forget(stage.town.join(erased), erased)
+    stage.forget(stage.deployed.join(erased), erased)
     stage.drain(stage.queue), stage.heard()
 
     _, log = stage.invoke("Reconcile", {})
@@ -74,8 +74,8 @@ def reconcile(stage: Stage) -> Facts:
     yield "an event emitted again", (("UserSignedUp", unheard.cognito_sub) in heard, owed(stage, unheard.user_id))
     yield "a user queued again", waiting.cognito_sub in queued
     yield "a finished user queued for the last step", finished.cognito_sub in queued
-    yield "a lost user healed", stage.town.user(lost) is not None
-    yield "a forgotten user left alone", stage.town.user(erased) is None
+    yield "a lost user healed", stage.deployed.user(lost) is not None
+    yield "a forgotten user left alone", stage.deployed.user(erased) is None
 
 
 SCENARIOS: dict[str, Callable[[Stage], Facts]] = {
@@ -86,7 +86,7 @@ SCENARIOS: dict[str, Callable[[Stage], Facts]] = {
 
 
 def owed(stage: Stage, email: str) -> str:
-    return str((stage.town.user(email) or {}).get("owed", "nothing")).partition("#")[0]
+    return str((stage.deployed.user(email) or {}).get("owed", "nothing")).partition("#")[0]
 
 
 def told(stage: Stage, sub: str) -> list[str]:

@@ -12,14 +12,14 @@ from typing import Any
 
 from onramp.observability import logger
 from tests.fakes import ProcessKilled
-from tests.world import World
+from tests.pipeline import InMemoryPipeline
 
 
 class Sinks:
     """With a world: use it as a context, run things through `try_to`, then look at `everything`."""
 
-    def __init__(self, world: World, level: int) -> None:
-        self.world = world
+    def __init__(self, pipeline: InMemoryPipeline, level: int) -> None:
+        self.pipeline = pipeline
         self.raised: list[str] = []
         self._level = level
         self._errors, self._root = io.StringIO(), io.StringIO()
@@ -48,14 +48,14 @@ class Sinks:
             self.raised += [repr(error), *traceback.format_exception(error)]
 
     def everything(self) -> dict[str, str]:
-        letters = [[f"{n}={v}" for n, v in letter.items() if n != "body"] for letter in self.world.dead_letters()]
+        letters = [[f"{n}={v}" for n, v in letter.items() if n != "body"] for letter in self.pipeline.dead_letters()]
         return {
-            "stdout": self.world.log.getvalue(),
+            "stdout": self.pipeline.log.getvalue(),
             "stderr": self._errors.getvalue(),
             "the root logger": self._root.getvalue(),
             "what was raised": "\n".join(self.raised),
             "dead letters' attributes": json.dumps(letters),
-            "events of failure": json.dumps(self.world.published("UserProvisioningFailed")),
+            "events of failure": json.dumps(self.pipeline.published("UserProvisioningFailed")),
         }
 
     def holding(self, secret: str) -> list[str]:

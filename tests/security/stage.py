@@ -9,11 +9,11 @@ from typing import Any
 
 from onramp.adapters.tombstones import tombstone_key
 from onramp.adapters.users import UserTable
-from onramp.domain.envelope import delivery, user_signed_up
+from onramp.domain.event_data import delivery, user_signed_up
 from onramp.domain.users import Claim, Names, Owed, User, shard_of
 from onramp.local.parameters import SECRETS
 from onramp.local.stack import LocalStack
-from tests.people import Town, somebody
+from tests.deployed import DeployedPipeline, unique_email
 
 LONG_AGO = 1  # whatever was due then is due now
 LISTENER = "listener"
@@ -21,9 +21,9 @@ LISTENER = "listener"
 
 class Stage:
     def __init__(self, stack: LocalStack) -> None:
-        self.town = Town(stack)
-        self.pool = self.town.outputs["UserPoolId"]
-        self.queue = self.town.outputs["ProvisioningQueueUrl"]
+        self.deployed = DeployedPipeline(stack)
+        self.pool = self.deployed.outputs["UserPoolId"]
+        self.queue = self.deployed.outputs["ProvisioningQueueUrl"]
         self._lambda = stack.client("lambda")
         self._ssm = stack.client("ssm")
         self._news = self._listen()
@@ -32,7 +32,7 @@ class Stage:
 
     def invoke(self, function: str, event: Any) -> tuple[Any, str]:
         """What the function answered, and what it wrote to its log."""
-        name = self.town.outputs[f"{function}FunctionName"]
+        name = self.deployed.outputs[f"{function}FunctionName"]
         reply = self._lambda.invoke(FunctionName=name, Qualifier="live", LogType="Tail", Payload=json.dumps(event))
         return json.loads(reply["Payload"].read()), base64.b64decode(reply.get("LogResult", "")).decode()
 
@@ -44,9 +44,9 @@ class Stage:
 
     def newcomer(self, owed: Owed = Owed.EMIT) -> User:
         """Signed up long ago; what is owed is due."""
-        user = newcomer(self.town)
-        self.town.dynamodb.update_item(
-            TableName=self.town.outputs["UsersTableName"],
+        user = newcomer(self.deployed)
+        self.deployed.dynamodb.update_item(
+            TableName=self.deployed.outputs["UsersTableName"],
             Key={"userId": {"S": user.user_id}},
             UpdateExpression="SET owed = :owed",
             ExpressionAttributeValues={":owed": {"S": owed.on(shard_of(str(user.cognito_sub)))}},
@@ -54,21 +54,23 @@ class Stage:
         return user
 
     def lose_record(self, email: str) -> None:
-        self.town.dynamodb.delete_item(TableName=self.town.outputs["UsersTableName"], Key={"userId": {"S": email}})
+        self.deployed.dynamodb.delete_item(
+            TableName=self.deployed.outputs["UsersTableName"], Key={"userId": {"S": email}}
+        )
 
     def forget(self, sub: str, email: str) -> None:
         """As `onramp user forget` leaves it, as far as the functions can see."""
-        self.town.dynamodb.put_item(TableName=self.town.outputs["OperationsTableName"], Item=tombstone_key(sub))
+        self.deployed.dynamodb.put_item(TableName=self.deployed.outputs["OperationsTableName"], Item=tombstone_key(sub))
         self.lose_record(email)
 
     def is_ready(self, user: User) -> None:
         """Somebody has finished this user's profile."""
         item = {"userId": {"S": str(user.cognito_sub)}, "provisioningStatus": {"S": "ready"}}
-        self.town.dynamodb.put_item(TableName=self.town.outputs["UserProfilesTableName"], Item=item)
+        self.deployed.dynamodb.put_item(TableName=self.deployed.outputs["UserProfilesTableName"], Item=item)
 
     def rotate_keys(self) -> None:
         """Whoever goes on needs to read the parameters again."""
-        for name, provider in zip(SECRETS, (self.town.stripe, self.town.revenuecat), strict=True):
+        for name, provider in zip(SECRETS, (self.deployed.stripe, self.deployed.revenuecat), strict=True):
             provider.accept_key(key := f"rotated-{uuid.uuid4()}")
             self._ssm.put_parameter(Name=name, Value=key, Type="SecureString", Overwrite=True)
 
@@ -82,15 +84,15 @@ class Stage:
 
     def drain(self, url: str) -> list[Any]:
         bodies = []
-        while messages := self.town.sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10).get("Messages"):
+        while messages := self.deployed.sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10).get("Messages"):
             for message in messages:
-                self.town.sqs.delete_message(QueueUrl=url, ReceiptHandle=message["ReceiptHandle"])
+                self.deployed.sqs.delete_message(QueueUrl=url, ReceiptHandle=message["ReceiptHandle"])
                 bodies.append(json.loads(message["Body"]))
         return bodies
 
     def _listen(self) -> str:
         """Another team's queue on the bus."""
-        sqs, events, bus = self.town.sqs, self.town.events, self.town.outputs["EventBusName"]
+        sqs, events, bus = self.deployed.sqs, self.deployed.events, self.deployed.outputs["EventBusName"]
         url = str(sqs.create_queue(QueueName=LISTENER)["QueueUrl"])
         arn = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
         events.put_rule(Name=LISTENER, EventBusName=bus, EventPattern=json.dumps({"source": ["onramp.signup"]}))
@@ -98,11 +100,11 @@ class Stage:
         return url
 
 
-def newcomer(town: Town, names: Names | None = None) -> User:
+def newcomer(deployed: DeployedPipeline, names: Names | None = None) -> User:
     """A record as the trigger leaves it, and nobody told of it."""
-    email, sub, pool = somebody("newcomer"), str(uuid.uuid4()), town.outputs["UserPoolId"]
+    email, sub, pool = unique_email("newcomer"), str(uuid.uuid4()), deployed.outputs["UserPoolId"]
     claim = Claim(email, sub, pool, "Cognito", "cognito", names or Names(), may_link=True, at=LONG_AGO, due_at=LONG_AGO)
-    UserTable(town.dynamodb, town.outputs["UsersTableName"]).claim(claim)
+    UserTable(deployed.dynamodb, deployed.outputs["UsersTableName"]).claim(claim)
     return claim.as_new_user()
 
 

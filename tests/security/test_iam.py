@@ -57,7 +57,7 @@ def needs(stage: Stage, role: Role, expected: dict[str, Any], gone: Collection[G
 
 @pytest.mark.parametrize("function", SCENARIOS)
 def test_every_grant_is_needed_or_explained(stage: Stage, function: str) -> None:
-    role = Role(stage.town, function)
+    role = Role(stage.deployed, function)
     expected = dict(SCENARIOS[function](stage))
     kept = [grant for grant in grants(role.policy) if grant.action in KEPT[function]]
     others = [grant for grant in grants(role.policy) if grant not in kept]
@@ -70,7 +70,7 @@ def test_every_grant_is_needed_or_explained(stage: Stage, function: str) -> None
 @pytest.mark.parametrize("function", SCENARIOS)
 def test_every_statement_of_the_template_is_put_to_that_test(stage: Stage, function: str) -> None:
     statements = {node["Sid"] for node in walk(Translation()[f"{function}Role"]["Policies"]) if "Sid" in node}
-    assert statements - NOT_DEPLOYED == {grant.statement for grant in grants(Role(stage.town, function).policy)}
+    assert statements - NOT_DEPLOYED == {grant.statement for grant in grants(Role(stage.deployed, function).policy)}
 
 
 def test_every_function_has_a_scenario() -> None:

@@ -22,9 +22,9 @@ from onramp.domain.users import Names, User
 from onramp.local.fakes import revenuecat, stripe
 from onramp.local.stack import LocalStack
 from onramp.observability import logger
-from tests.people import Town, somebody
+from tests.deployed import DeployedPipeline, unique_email
+from tests.pipeline import signup
 from tests.security.stage import message, newcomer
-from tests.world import signup
 
 LIBRARIES = ("aws_lambda_powertools", "boto3", "botocore", "stripe", "urllib3")
 NAME = "Canarygiven"
@@ -41,13 +41,13 @@ class Process:
     """An execution environment of Lambda: the deployed function's settings, and everything it says at DEBUG."""
 
     def __init__(self, stack: LocalStack, patch: pytest.MonkeyPatch) -> None:
-        self.town = Town(stack)
+        self.deployed = DeployedPipeline(stack)
         self.output, self.root = io.StringIO(), io.StringIO()
         self._stack, self._patch = stack, patch
         patch.setattr(logger.registered_handler, "stream", self.output)
 
     def call(self, function: str, folder: str, event: Any) -> Any:
-        name = self.town.outputs[f"{function}FunctionName"]
+        name = self.deployed.outputs[f"{function}FunctionName"]
         deployed = self._stack.client("lambda").get_function_configuration(FunctionName=name)
         for setting, value in (deployed["Environment"]["Variables"] | self._stack.environment()).items():
             self._patch.setenv(setting, value)
@@ -56,14 +56,14 @@ class Process:
             return importlib.import_module(module).handler(event, CONTEXT)
 
     def sign_up(self) -> str:
-        email = somebody("canary")
-        event = signup(email, str(uuid.uuid4()), given_name=NAME) | {"userPoolId": self.town.outputs["UserPoolId"]}
+        email = unique_email("canary")
+        event = signup(email, str(uuid.uuid4()), given_name=NAME) | {"userPoolId": self.deployed.outputs["UserPoolId"]}
         assert self.call("PostConfirmation", "post_confirmation", event) == event
         return email
 
     def enrich(self) -> User:
         """Of somebody whom the deployed worker has not heard of."""
-        user = newcomer(self.town, Names(NAME))
+        user = newcomer(self.deployed, Names(NAME))
         attributes = {"ApproximateReceiveCount": "1", "ApproximateFirstReceiveTimestamp": "1790000000000"}
         record = {"messageId": "m", "receiptHandle": "none", "body": message(user), "attributes": attributes}
         answer = self.call("EnrichProfile", "enrich_profile", {"Records": [record]})

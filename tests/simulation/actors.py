@@ -14,11 +14,11 @@ from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+from tests.pipeline import PROFILES, USERS, signup
 from tests.simulation import operators, surroundings
 from tests.simulation.scheduler import Process
 from tests.simulation.schedules import Person, Step
 from tests.simulation.simulation import Simulation
-from tests.world import PROFILES, USERS, signup
 
 CONFIRM, SIGN_IN = "PostConfirmation_ConfirmSignUp", "PostAuthentication_Authentication"
 Play = Callable[[Simulation, Step], None]

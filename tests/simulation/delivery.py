@@ -9,9 +9,9 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from tests.fakes.lambda_events import failed_ids
+from tests.pipeline import QUEUE
 from tests.simulation.history import sub_in
 from tests.simulation.scheduler import NEVER, Process
-from tests.world import QUEUE
 
 if TYPE_CHECKING:
     from tests.simulation.simulation import Simulation

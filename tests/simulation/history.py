@@ -15,11 +15,11 @@ from typing import TYPE_CHECKING, Any
 
 from tests.fakes.attributes import Item
 from tests.fakes.queues import Message
+from tests.pipeline import DLQ, PROFILES, QUEUE, USERS
 from tests.simulation import invariants
 from tests.simulation.invariants import Moment
 from tests.simulation.scheduler import Process
 from tests.simulation.schedules import Person
-from tests.world import DLQ, PROFILES, QUEUE, USERS
 
 if TYPE_CHECKING:
     from tests.simulation.simulation import Simulation

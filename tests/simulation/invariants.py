@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
-from tests.world import OPERATIONS, PROFILES, USERS
+from tests.pipeline import OPERATIONS, PROFILES, USERS
 
 if TYPE_CHECKING:
     from tests.simulation.history import Answer, Write

@@ -9,9 +9,9 @@ from types import CodeType, ModuleType
 from typing import TYPE_CHECKING, Any
 
 from tests.fakes import ProcessKilled
+from tests.pipeline import Context
 from tests.simulation.scheduler import NEVER, Process
 from tests.template import ROOT
-from tests.world import Context
 
 if TYPE_CHECKING:
     from tests.simulation.simulation import Simulation

@@ -15,12 +15,12 @@ from botocore.exceptions import BotoCoreError, ClientError
 from onramp.adapters.aws import error_code
 from onramp.adapters.owed import OwedIndex
 from onramp.adapters.users import UserTable
-from onramp.domain.envelope import Origin, delivery, user_signed_up
 from onramp.domain.errors import OnrampError
+from onramp.domain.event_data import Origin, delivery, user_signed_up
 from onramp.domain.users import SHARDS, Owed, User, shard_of
 from onramp.wiring import clients
+from tests.pipeline import DLQ, PROFILES, QUEUE, USERS
 from tests.simulation.schedules import Person, Step
-from tests.world import DLQ, PROFILES, QUEUE, USERS
 
 if TYPE_CHECKING:
     from tests.simulation.simulation import Simulation

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from tests.fakes import SiteLog
+from tests.pipeline import BUS, PROFILES, USERS
 from tests.simulation import actors
 from tests.simulation.schedules import Schedule, Spot, Step
 from tests.simulation.simulation import Simulation
-from tests.world import BUS, PROFILES, USERS
 
 ROUNDS = 30
 GRACE = 600.0

@@ -13,10 +13,10 @@ from dataclasses import dataclass, fields
 from functools import partial
 from typing import Any
 
+from tests.pipeline import DLQ, PROFILES, USERS, signup
 from tests.simulation.scheduler import Process
 from tests.simulation.schedules import Person, Schedule
 from tests.simulation.simulation import Simulation
-from tests.world import DLQ, PROFILES, USERS, signup
 
 HOUR, RECONCILE_EVERY = 3600.0, 300.0
 

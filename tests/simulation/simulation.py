@@ -13,11 +13,12 @@ from typing import Any, Self
 
 from aws_lambda_powertools.utilities.parameters import base as parameters
 
-from onramp import steps
+from onramp.usecases import steps
 from onramp.wiring import clients, http
 from tests.fakes import SiteLog
 from tests.fakes.attributes import Item
 from tests.fakes.providers import HttpInMemory, StripeInMemory
+from tests.pipeline import BUS, DLQ, QUEUE, RULE, USERS, InMemoryPipeline
 from tests.simulation.delivery import Delivery
 from tests.simulation.history import History, text
 from tests.simulation.lambdas import Lambdas
@@ -26,10 +27,9 @@ from tests.simulation.scheduler import NEVER, Process, Scheduler
 from tests.simulation.schedules import Person, Schedule
 from tests.simulation.tasks import Greenlets
 from tests.simulation.weather import Weather
-from tests.world import BUS, DLQ, QUEUE, RULE, USERS, World
 
 
-class Simulation(World):
+class Simulation(InMemoryPipeline):
     def __init__(self, schedule: Schedule, sites: SiteLog | None = None) -> None:
         super().__init__(seed=schedule.seed, validate=False, **schedule.settings)
         self.schedule = schedule

@@ -9,8 +9,8 @@ from urllib.parse import quote_plus
 
 from onramp.local.fakes.faults import Fault
 from onramp.local.fakes.messages import Request
+from tests.pipeline import BUS, DLQ, POOL, QUEUE
 from tests.simulation.schedules import Step
-from tests.world import BUS, DLQ, POOL, QUEUE
 
 if TYPE_CHECKING:
     from tests.simulation.simulation import Simulation

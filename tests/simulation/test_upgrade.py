@@ -15,59 +15,59 @@ import pytest
 from boto3.dynamodb.types import TypeSerializer
 
 from onramp.local.fakes.messages import Request
+from tests.pipeline import PROFILES, QUEUE, USERS, InMemoryPipeline
 from tests.simulation.mutants.mutant import NIA, TWICE, at, plan
 from tests.simulation.reckoning import play
-from tests.world import PROFILES, QUEUE, USERS, World
 
 CORPUS = sorted((Path(__file__).parent / "corpus").glob("*.json"))
 HOUR = 3600.0
 
 
 @pytest.fixture
-def world() -> Iterator[World]:
-    with World() as world:
-        yield world
+def pipeline() -> Iterator[InMemoryPipeline]:
+    with InMemoryPipeline() as pipeline:
+        yield pipeline
 
 
-def store(world: World, table: str, row: dict[str, Any] | None) -> None:
+def store(pipeline: InMemoryPipeline, table: str, row: dict[str, Any] | None) -> None:
     if row:
         item = {name: TypeSerializer().serialize(value) for name, value in row.items()}
-        world.dynamodb.put_item(TableName=table, Item=item)
+        pipeline.dynamodb.put_item(TableName=table, Item=item)
 
 
-def earlier_request(world: World, row: dict[str, Any], key: str, hours_ago: float) -> None:
+def earlier_request(pipeline: InMemoryPipeline, row: dict[str, Any], key: str, hours_ago: float) -> None:
     """What Stripe did for the stored intent, so many hours ago."""
     body = row["provisioning"]["stripeIntent"]["body"]
     metadata = "".join(f"&metadata[{name}]={value}" for name, value in body["metadata"].items())
-    headers = {"authorization": f"Bearer {world.stripe.accepted_key}", "idempotency-key": key}
-    world.stripe.clock.advance(-hours_ago * HOUR)
+    headers = {"authorization": f"Bearer {pipeline.stripe.accepted_key}", "idempotency-key": key}
+    pipeline.stripe.clock.advance(-hours_ago * HOUR)
     text = f"email={body['email']}&name={body['name']}{metadata}"
-    assert world.stripe.handle(Request("POST", "/v1/customers", "", headers, text.encode())).status == 200
-    world.stripe.clock.advance(hours_ago * HOUR)
+    assert pipeline.stripe.handle(Request("POST", "/v1/customers", "", headers, text.encode())).status == 200
+    pipeline.stripe.clock.advance(hours_ago * HOUR)
 
 
 @pytest.mark.parametrize("path", CORPUS, ids=lambda path: path.stem)
-def test_what_release_1_0_left_behind_comes_to_the_same_end(world: World, path: Path) -> None:
+def test_what_release_1_0_left_behind_comes_to_the_same_end(pipeline: InMemoryPipeline, path: Path) -> None:
     case = json.loads(path.read_text())
-    store(world, USERS, case["record"])
-    store(world, PROFILES, case["profile"])
+    store(pipeline, USERS, case["record"])
+    store(pipeline, PROFILES, case["profile"])
     if case["stripe"]:
-        earlier_request(world, case["profile"], case["stripe"]["key"], case["stripe"]["hoursAgo"])
+        earlier_request(pipeline, case["profile"], case["stripe"]["key"], case["stripe"]["hoursAgo"])
     delivered = case["delivered"]
-    world.sqs.put(QUEUE, delivered if isinstance(delivered, str) else json.dumps(delivered))
-    world.work()
+    pipeline.sqs.put(QUEUE, delivered if isinstance(delivered, str) else json.dumps(delivered))
+    pipeline.work()
     if reason := case["ends"].get("reason"):
-        assert [letter["reason"] for letter in world.dead_letters()] == [reason]
-        assert world.dynamodb.rows(PROFILES) == []
+        assert [letter["reason"] for letter in pipeline.dead_letters()] == [reason]
+        assert pipeline.dynamodb.rows(PROFILES) == []
         return
-    (profile,) = world.dynamodb.rows(PROFILES)
+    (profile,) = pipeline.dynamodb.rows(PROFILES)
     assert profile["provisioningStatus"] == "ready"
-    assert "owed" not in world.dynamodb.rows(USERS)[0]
-    assert [customer["id"] for customer in world.stripe.customers()] == [profile["stripeCustomerId"]]
-    assert len(world.published("UserProvisioned")) == 1
+    assert "owed" not in pipeline.dynamodb.rows(USERS)[0]
+    assert [customer["id"] for customer in pipeline.stripe.customers()] == [profile["stripeCustomerId"]]
+    assert len(pipeline.published("UserProvisioned")) == 1
     if case["profile"]:
         assert profile["displayName"] == case["profile"]["displayName"]
-    assert world.dead_letters() == []
+    assert pipeline.dead_letters() == []
 
 
 def test_the_corpus_is_all_there() -> None:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 from pytest_socket import disable_socket, enable_socket
 
-from tests.world import World
+from tests.pipeline import InMemoryPipeline
 
 
 @pytest.fixture(autouse=True)
@@ -18,6 +18,6 @@ def _no_sockets() -> Iterator[None]:
 
 
 @pytest.fixture
-def world() -> Iterator[World]:
-    with World() as world:
-        yield world
+def pipeline() -> Iterator[InMemoryPipeline]:
+    with InMemoryPipeline() as pipeline:
+        yield pipeline

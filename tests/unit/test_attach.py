@@ -12,10 +12,10 @@ from botocore.exceptions import BotoCoreError, ClientError
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from onramp.ops.errors import DeskError, Trouble
-from onramp.ops.pools.compare import differences
-from onramp.ops.pools.rewiring import MFA, TRIGGERS, Rewiring, UserPool
-from onramp.ops.pools.wiring import Wires
+from onramp.ops.attach.differences import differences
+from onramp.ops.attach.pool_update import MFA, TRIGGERS, PoolUpdate, UserPool
+from onramp.ops.attach.triggers import TriggerPlan
+from onramp.ops.common.errors import CommandFailed, UsageError
 from tests.fakes import Faulty, ProcessKilled, SiteLog, VirtualClock
 from tests.fakes.user_pools import DESCRIBED, SETTABLE, FakeUserPools
 
@@ -23,7 +23,7 @@ POOL = "eu-west-1_Pool"
 FUNCTION = "arn:aws:lambda:eu-west-1:123456789012:function:onramp-PostConfirmation"
 ALIAS = f"{FUNCTION}:live"
 OTHER = "arn:aws:lambda:eu-west-1:123456789012:function:theirs"
-WIRES = Wires(ALIAS)
+WIRES = TriggerPlan(ALIAS)
 
 
 def something(shape: Any, name: str = "") -> Any:
@@ -84,13 +84,13 @@ def rewire(client: Any, **wanted: bool) -> int:
     pool = UserPool(client, POOL)
     before = pool.described()
     how = {"heal_on_sign_in": False, "replace": False, **wanted}
-    return Rewiring(pool, before, WIRES.attached(before.get(TRIGGERS) or {}, **how)).apply()
+    return PoolUpdate(pool, before, WIRES.attached(before.get(TRIGGERS) or {}, **how)).apply()
 
 
 def unwire(client: Any, replaced: dict[str, str] | None = None) -> int:
     pool = UserPool(client, POOL)
     before = pool.described()
-    return Rewiring(pool, before, WIRES.detached(before.get(TRIGGERS) or {}, replaced or {})).apply()
+    return PoolUpdate(pool, before, WIRES.detached(before.get(TRIGGERS) or {}, replaced or {})).apply()
 
 
 def test_a_pool_with_every_setting_that_there_is_keeps_each(pools: FakeUserPools) -> None:
@@ -145,14 +145,14 @@ def test_a_pool_whose_only_factor_is_an_app_keeps_it(pools: FakeUserPools) -> No
 class TestOtherFunctions:
     def test_another_function_is_not_replaced_unless_told(self, pools: FakeUserPools) -> None:
         pools.pools[POOL][TRIGGERS]["PostConfirmation"] = OTHER
-        with pytest.raises(DeskError, match="--replace"):
+        with pytest.raises(UsageError, match="--replace"):
             rewire(pools)
         rewire(pools, replace=True)
         assert pools.pools[POOL][TRIGGERS]["PostConfirmation"] == ALIAS
         assert pools.pools[POOL][TRIGGERS]["PostAuthentication"] == OTHER, "nobody asked for that"
 
     def test_healing_at_sign_in_needs_that_trigger_too(self, pools: FakeUserPools) -> None:
-        with pytest.raises(DeskError, match="PostAuthentication"):
+        with pytest.raises(UsageError, match="PostAuthentication"):
             rewire(pools, heal_on_sign_in=True)
 
     def test_detaching_puts_back_what_was_replaced(self, pools: FakeUserPools) -> None:
@@ -184,7 +184,7 @@ class TestWhenItGoesWrong:
         before = UserPool(pools, POOL).described()
         surprises = [lambda pool: pool["Policies"]["PasswordPolicy"].update(MinimumLength=99)]
         pools.on_update = lambda pool: surprises.pop()(pool) if surprises else None
-        with pytest.raises(Trouble, match=r"MinimumLength.*The pool is as it was"):
+        with pytest.raises(CommandFailed, match=r"MinimumLength.*The pool is as it was"):
             rewire(pools)
         assert differences(before, UserPool(pools, POOL).described()) == []
 
@@ -192,14 +192,14 @@ class TestWhenItGoesWrong:
         self, pools: FakeUserPools, folder: Path
     ) -> None:
         pools.on_update = lambda pool: pool["Policies"]["PasswordPolicy"].update(MinimumLength=99)
-        with pytest.raises(Trouble, match=r"Taken back, but for .*MinimumLength"):
+        with pytest.raises(CommandFailed, match=r"Taken back, but for .*MinimumLength"):
             rewire(pools)
         assert "MinimumLength" in (folder / f"{POOL}.before.json").read_text()
 
     def test_a_refused_update_changes_nothing(self, pools: FakeUserPools) -> None:
         pools.pools[POOL]["EmailConfiguration"] = {"EmailSendingAccount": "DEVELOPER"}
         before = UserPool(pools, POOL).described()
-        with pytest.raises(Trouble, match="The pool is as it was"):
+        with pytest.raises(CommandFailed, match="The pool is as it was"):
             rewire(pools)
         assert UserPool(pools, POOL).described() == before
 
@@ -213,7 +213,7 @@ class TestWhenItGoesWrong:
         while reached:
             place, log = place + 1, SiteLog()
             pools.pools = copy.deepcopy(start)
-            with contextlib.suppress(Trouble, ClientError, BotoCoreError, ProcessKilled):
+            with contextlib.suppress(CommandFailed, ClientError, BotoCoreError, ProcessKilled):
                 rewire(Faulty(pools, lambda call, *_, place=place: fault if call == place else None, log))
             left = {change.setting for change in differences(before, UserPool(pools, POOL).described())}
             assert left in (set(), {"LambdaConfig.PostConfirmation"}), f"{fault} at call {place}"
@@ -222,13 +222,13 @@ class TestWhenItGoesWrong:
 
     def test_a_pool_that_somebody_else_changed_meanwhile_is_left_alone(self, pools: FakeUserPools) -> None:
         pool = UserPool(pools, POOL)
-        rewiring = Rewiring(pool, pool.described(), {"PostConfirmation": ALIAS})
+        rewiring = PoolUpdate(pool, pool.described(), {"PostConfirmation": ALIAS})
         pools.update_user_pool(UserPoolId=POOL)
-        with pytest.raises(DeskError, match="somebody else"):
+        with pytest.raises(UsageError, match="somebody else"):
             rewiring.apply()
 
     def test_an_unknown_pool_is_a_sentence(self, pools: FakeUserPools) -> None:
-        with pytest.raises(DeskError, match="no user pool eu-west-1_Nope"):
+        with pytest.raises(UsageError, match="no user pool eu-west-1_Nope"):
             UserPool(pools, "eu-west-1_Nope").described()
 
 

@@ -18,13 +18,13 @@ from onramp.adapters.tombstones import tombstone_key
 from onramp.domain.claims import Admission
 from onramp.domain.errors import RetryableError
 from onramp.domain.trust import TrustPolicy
-from onramp.ops.backfill.checkpoint import State
 from onramp.ops.backfill.refusals import Refusals
 from onramp.ops.backfill.report import report
-from onramp.ops.backfill.wiring import Stack
-from onramp.ops.rules import Rules
+from onramp.ops.backfill.wiring import BackfillWiring
+from onramp.ops.common.deployed_rules import DeployedRules
+from onramp.ops.tables.backfill_checkpoints import BackfillState
 from tests.fakes import Faulty, ProcessKilled, SiteLog
-from tests.world import BUS, OPERATIONS, POOL, USERS, Inline, World
+from tests.pipeline import BUS, OPERATIONS, POOL, USERS, Inline, InMemoryPipeline
 
 GRACE = 300_000
 GOOGLE = json.dumps([{"providerName": "Google", "providerType": "Google", "primary": "true"}])
@@ -36,40 +36,42 @@ def sub(number: int) -> str:
     return str(uuid.UUID(int=number))
 
 
-def in_pool(world: World, number: int, email: str | None, status: str = "CONFIRMED", **attributes: str) -> str:
+def in_pool(
+    pipeline: InMemoryPipeline, number: int, email: str | None, status: str = "CONFIRMED", **attributes: str
+) -> str:
     standard = {"sub": sub(number), "email_verified": "true"} | ({"email": email} if email is not None else {})
-    world.cognito.add_user(sub(number), standard | attributes, status)
+    pipeline.cognito.add_user(sub(number), standard | attributes, status)
     return sub(number)
 
 
-def mixed_pool(world: World) -> dict[str, int]:
+def mixed_pool(pipeline: InMemoryPipeline) -> dict[str, int]:
     """One of each kind, and some more; the report that the rules demand."""
-    world.join("has@example.com", in_pool(world, 1, "has@example.com"))
-    world.join("old.address@example.com", in_pool(world, 2, "new.address@example.com"))
-    world.join("taken@example.com", sub(900))
-    world.work()
+    pipeline.join("has@example.com", in_pool(pipeline, 1, "has@example.com"))
+    pipeline.join("old.address@example.com", in_pool(pipeline, 2, "new.address@example.com"))
+    pipeline.join("taken@example.com", sub(900))
+    pipeline.work()
     for number in range(10, 13):
-        in_pool(world, number, f"create{number}@example.com", given_name="Nia")
-    in_pool(world, 20, "Upper.Case@Example.COM")
-    in_pool(world, 21, "google@example.com", "EXTERNAL_PROVIDER", identities=GOOGLE, email_verified="false")
-    in_pool(world, 22, "contoso@example.com", "EXTERNAL_PROVIDER", identities=TRUSTED, email_verified="false")
+        in_pool(pipeline, number, f"create{number}@example.com", given_name="Nia")
+    in_pool(pipeline, 20, "Upper.Case@Example.COM")
+    in_pool(pipeline, 21, "google@example.com", "EXTERNAL_PROVIDER", identities=GOOGLE, email_verified="false")
+    in_pool(pipeline, 22, "contoso@example.com", "EXTERNAL_PROVIDER", identities=TRUSTED, email_verified="false")
     for email in ("prepared@example.com", "guarded@example.com"):
-        world.pre_create(email, "admin")
-    in_pool(world, 30, "prepared@example.com")
-    in_pool(world, 31, "guarded@example.com", "EXTERNAL_PROVIDER", identities=GOOGLE, email_verified="false")
-    in_pool(world, 40, "taken@example.com")
-    in_pool(world, 41, "create10@example.com")
-    in_pool(world, 42, "prepared@example.com", "EXTERNAL_PROVIDER", identities=GOOGLE, email_verified="false")
-    in_pool(world, 50, "unverified@example.com", email_verified="false")
-    in_pool(world, 51, "stranger@example.com", "EXTERNAL_PROVIDER", identities=STRANGER)
-    in_pool(world, 52, "no address at all")
-    in_pool(world, 53, None)
-    in_pool(world, 54, "ｎia@example.com")
-    world.dynamodb.put_item(TableName=OPERATIONS, Item=tombstone_key(in_pool(world, 60, "erased@example.com")))
-    in_pool(world, 70, "waiting@example.com", "UNCONFIRMED")
-    in_pool(world, 71, "invited@example.com", "FORCE_CHANGE_PASSWORD")
-    in_pool(world, 72, "reset@example.com", "RESET_REQUIRED")
-    world.clock.advance(3600)
+        pipeline.pre_create(email, "admin")
+    in_pool(pipeline, 30, "prepared@example.com")
+    in_pool(pipeline, 31, "guarded@example.com", "EXTERNAL_PROVIDER", identities=GOOGLE, email_verified="false")
+    in_pool(pipeline, 40, "taken@example.com")
+    in_pool(pipeline, 41, "create10@example.com")
+    in_pool(pipeline, 42, "prepared@example.com", "EXTERNAL_PROVIDER", identities=GOOGLE, email_verified="false")
+    in_pool(pipeline, 50, "unverified@example.com", email_verified="false")
+    in_pool(pipeline, 51, "stranger@example.com", "EXTERNAL_PROVIDER", identities=STRANGER)
+    in_pool(pipeline, 52, "no address at all")
+    in_pool(pipeline, 53, None)
+    in_pool(pipeline, 54, "ｎia@example.com")
+    pipeline.dynamodb.put_item(TableName=OPERATIONS, Item=tombstone_key(in_pool(pipeline, 60, "erased@example.com")))
+    in_pool(pipeline, 70, "waiting@example.com", "UNCONFIRMED")
+    in_pool(pipeline, 71, "invited@example.com", "FORCE_CHANGE_PASSWORD")
+    in_pool(pipeline, 72, "reset@example.com", "RESET_REQUIRED")
+    pipeline.clock.advance(3600)
     return {
         "create": 6,
         "link": 1,
@@ -89,9 +91,9 @@ def mixed_pool(world: World) -> dict[str, int]:
 class Desk:
     """The backfill's parts over the world's fakes; `threads` runs everything where it is submitted."""
 
-    def __init__(self, world: World, path: Path | None = None) -> None:
-        self.world, self.path = world, path
-        self.rules = Rules(
+    def __init__(self, pipeline: InMemoryPipeline, path: Path | None = None) -> None:
+        self.pipeline, self.path = pipeline, path
+        self.rules = DeployedRules(
             Admission(frozenset({POOL}), TrustPolicy.parse("Contoso@example.com", allow_unverified=False), 300_000),
             (POOL,),
             GRACE,
@@ -100,18 +102,18 @@ class Desk:
 
     def states(
         self, *, apply: bool, resume: bool = True, reveal: bool = False, rate: float = 1000.0
-    ) -> Iterable[State]:
-        world = self.world
-        stack = Stack(
-            cognito=world.aws["cognito-idp"],
-            dynamodb=world.aws["dynamodb"],
-            events=world.aws["events"],
+    ) -> Iterable[BackfillState]:
+        pipeline = self.pipeline
+        stack = BackfillWiring(
+            cognito=pipeline.aws["cognito-idp"],
+            dynamodb=pipeline.aws["dynamodb"],
+            events=pipeline.aws["events"],
             users_table=USERS,
             operations_table=OPERATIONS,
             event_bus=BUS,
-            now=lambda: round(world.clock() * 1000),
-            monotonic=world.clock,
-            sleep=world.clock.advance,
+            now=lambda: round(pipeline.clock() * 1000),
+            monotonic=pipeline.clock,
+            sleep=pipeline.clock.advance,
             threads=lambda _: Inline(),
         )
         self.outbox = stack.outbox()
@@ -124,55 +126,55 @@ class Desk:
         return {outcome: count for outcome, count in last.found.items() if count}
 
 
-def tables(world: World) -> Any:
-    return [world.dynamodb.rows(name) for name in world.dynamodb.tables]
+def tables(pipeline: InMemoryPipeline) -> Any:
+    return [pipeline.dynamodb.rows(name) for name in pipeline.dynamodb.tables]
 
 
 class TestTheReport:
-    def test_is_what_the_rules_demand_twice_the_same_and_writes_nothing(self, world: World) -> None:
-        expected = mixed_pool(world)
-        before, heard = tables(world), len(world.events.events)
-        assert Desk(world).run() == expected
-        world.clock.advance(100)
-        assert Desk(world).run() == expected
-        assert (tables(world), len(world.events.events)) == (before, heard)
-        assert world.dynamodb.calls["put_item"] == 3, "what the test itself prepared"
+    def test_is_what_the_rules_demand_twice_the_same_and_writes_nothing(self, pipeline: InMemoryPipeline) -> None:
+        expected = mixed_pool(pipeline)
+        before, heard = tables(pipeline), len(pipeline.events.events)
+        assert Desk(pipeline).run() == expected
+        pipeline.clock.advance(100)
+        assert Desk(pipeline).run() == expected
+        assert (tables(pipeline), len(pipeline.events.events)) == (before, heard)
+        assert pipeline.dynamodb.calls["put_item"] == 3, "what the test itself prepared"
 
-    def test_is_what_applying_then_does(self, world: World) -> None:
-        expected = mixed_pool(world)
-        assert Desk(world).run(apply=True) == expected
-        world.clock.advance(1)
-        again = Desk(world).run(apply=True)
+    def test_is_what_applying_then_does(self, pipeline: InMemoryPipeline) -> None:
+        expected = mixed_pool(pipeline)
+        assert Desk(pipeline).run(apply=True) == expected
+        pipeline.clock.advance(1)
+        again = Desk(pipeline).run(apply=True)
         assert again["has_record"] == 8
         assert {k: v for k, v in again.items() if k != "has_record"} == {
             k: v for k, v in expected.items() if k not in ("has_record", "create", "link")
         }
 
     @pytest.mark.parametrize("seed", range(30))
-    def test_foresees_what_is_written_whatever_the_pool(self, world: World, seed: int) -> None:
+    def test_foresees_what_is_written_whatever_the_pool(self, pipeline: InMemoryPipeline, seed: int) -> None:
         chance = random.Random(seed)
-        world.cognito.most_listed = chance.choice([1, 3, 7, 60])
+        pipeline.cognito.most_listed = chance.choice([1, 3, 7, 60])
         emails = [f"user{number}@example.com" for number in range(8)]
         for email in chance.sample(emails, 4):
             if chance.random() < 0.5:
-                world.pre_create(email, "admin")
+                pipeline.pre_create(email, "admin")
             else:
-                world.join(email, sub(1000 + len(email) + chance.randrange(40)))
+                pipeline.join(email, sub(1000 + len(email) + chance.randrange(40)))
         for number in range(40):
             identities = chance.choice([{}, {"identities": GOOGLE}, {"identities": STRANGER}, {"identities": TRUSTED}])
             verified = chance.choice(["true", "false"])
             status = chance.choice(["CONFIRMED", "CONFIRMED", "EXTERNAL_PROVIDER", "UNCONFIRMED"])
-            in_pool(world, 1000 + number, chance.choice(emails), status, email_verified=verified, **identities)
+            in_pool(pipeline, 1000 + number, chance.choice(emails), status, email_verified=verified, **identities)
             if chance.random() < 0.1:
-                world.dynamodb.put_item(TableName=OPERATIONS, Item=tombstone_key(sub(1000 + number)))
-        world.clock.advance(3600)
-        foreseen = Desk(world).run()
-        assert Desk(world).run(apply=True) == foreseen
+                pipeline.dynamodb.put_item(TableName=OPERATIONS, Item=tombstone_key(sub(1000 + number)))
+        pipeline.clock.advance(3600)
+        foreseen = Desk(pipeline).run()
+        assert Desk(pipeline).run(apply=True) == foreseen
 
-    def test_says_the_same_as_the_sweep(self, world: World) -> None:
-        foreseen = mixed_pool(world)
-        world.reconcile()
-        (swept,) = (line["found"] for line in world.lines() if line.get("message") == "swept")
+    def test_says_the_same_as_the_sweep(self, pipeline: InMemoryPipeline) -> None:
+        foreseen = mixed_pool(pipeline)
+        pipeline.reconcile()
+        (swept,) = (line["found"] for line in pipeline.lines() if line.get("message") == "swept")
         conflicts = foreseen.pop("conflict")
         assert swept["refused_linked_to_another_sub"] == conflicts
         assert swept["healed"] == foreseen.pop("create") + foreseen.pop("link")
@@ -180,125 +182,127 @@ class TestTheReport:
         assert swept["not_confirmed"] == skipped
         assert {outcome: swept[outcome] for outcome in foreseen} == foreseen
 
-    def test_as_data_has_the_usual_outcomes_first(self, world: World) -> None:
-        data = report([POOL], mixed_pool(world), applied=False, not_taken=0)
+    def test_as_data_has_the_usual_outcomes_first(self, pipeline: InMemoryPipeline) -> None:
+        data = report([POOL], mixed_pool(pipeline), applied=False, not_taken=0)
         assert list(data["found"])[:3] == ["create", "link", "has_record"]
         assert (data["users"], data["refused"], data["skipped"]) == (22, 10, 3)
 
 
 class TestWhatIsApplied:
-    def test_brings_users_in_as_the_trigger_would_have(self, world: World) -> None:
-        mixed_pool(world)
-        Desk(world).run(apply=True)
-        world.work()
+    def test_brings_users_in_as_the_trigger_would_have(self, pipeline: InMemoryPipeline) -> None:
+        mixed_pool(pipeline)
+        Desk(pipeline).run(apply=True)
+        pipeline.work()
         for email in ("create10@example.com", "upper.case@example.com", "prepared@example.com"):
-            user = world.user(email)
+            user = pipeline.user(email)
             assert user is not None
             assert "owed" not in user
-            assert (world.profile(user["cognitoSub"]) or {})["provisioningStatus"] == "ready"
-        assert (world.user("prepared@example.com") or {})["roles"] == ["admin"]
-        assert (world.user("guarded@example.com") or {}).get("cognitoSub") is None
-        assert (world.user("create10@example.com") or {})["cognitoSub"] == sub(10), "the first of the pool"
-        origins = Counter(event["detail"]["metadata"]["origin"] for event in world.published("UserSignedUp"))
+            assert (pipeline.profile(user["cognitoSub"]) or {})["provisioningStatus"] == "ready"
+        assert (pipeline.user("prepared@example.com") or {})["roles"] == ["admin"]
+        assert (pipeline.user("guarded@example.com") or {}).get("cognitoSub") is None
+        assert (pipeline.user("create10@example.com") or {})["cognitoSub"] == sub(10), "the first of the pool"
+        origins = Counter(event["detail"]["metadata"]["origin"] for event in pipeline.published("UserSignedUp"))
         assert origins == {"signup": 3, "backfill": 7}
 
-    def test_costs_little_more_than_its_writes(self, world: World) -> None:
+    def test_costs_little_more_than_its_writes(self, pipeline: InMemoryPipeline) -> None:
         for number in range(600):
-            in_pool(world, number, f"user{number}@example.com")
-        world.clock.advance(3600)
-        Desk(world).run(apply=True)
-        calls = world.dynamodb.calls
+            in_pool(pipeline, number, f"user{number}@example.com")
+        pipeline.clock.advance(3600)
+        Desk(pipeline).run(apply=True)
+        calls = pipeline.dynamodb.calls
         assert calls["update_item"] == 600
         assert calls["query"] == 0
         assert calls["batch_get_item"] == 20
-        assert (world.events.calls["put_events"], world.cognito.calls["list_users"]) == (60, 10)
+        assert (pipeline.events.calls["put_events"], pipeline.cognito.calls["list_users"]) == (60, 10)
 
-    def test_asks_one_by_one_of_who_changed_a_moment_ago(self, world: World) -> None:
+    def test_asks_one_by_one_of_who_changed_a_moment_ago(self, pipeline: InMemoryPipeline) -> None:
         """Their record may be too young for what was read of the index at first."""
-        in_pool(world, 1, "new@example.com")
-        Desk(world).run()
-        assert world.dynamodb.calls["query"] == 1
+        in_pool(pipeline, 1, "new@example.com")
+        Desk(pipeline).run()
+        assert pipeline.dynamodb.calls["query"] == 1
 
-    def test_leaves_to_the_reconciler_what_the_bus_did_not_take(self, world: World) -> None:
+    def test_leaves_to_the_reconciler_what_the_bus_did_not_take(self, pipeline: InMemoryPipeline) -> None:
         for number in range(25):
-            in_pool(world, number, f"user{number}@example.com")
-        world.aws["events"] = Faulty(world.events, lambda index, *_: "partial" if index == 2 else None, SiteLog())
-        desk = Desk(world)
-        desk.run(apply=True)
-        heard = len(world.published("UserSignedUp"))
-        assert heard == 25 - desk.outbox.not_taken
-        assert desk.outbox.not_taken > 0
-        world.aws["events"] = world.events
-        world.cold_start()
-        world.clock.advance(600)
-        world.work()
-        world.reconcile()
-        assert len({e["detail"]["metadata"]["eventId"] for e in world.published("UserSignedUp")}) == 25
+            in_pool(pipeline, number, f"user{number}@example.com")
+        pipeline.aws["events"] = Faulty(pipeline.events, lambda index, *_: "partial" if index == 2 else None, SiteLog())
+        context = Desk(pipeline)
+        context.run(apply=True)
+        heard = len(pipeline.published("UserSignedUp"))
+        assert heard == 25 - context.outbox.not_taken
+        assert context.outbox.not_taken > 0
+        pipeline.aws["events"] = pipeline.events
+        pipeline.cold_start()
+        pipeline.clock.advance(600)
+        pipeline.work()
+        pipeline.reconcile()
+        assert len({e["detail"]["metadata"]["eventId"] for e in pipeline.published("UserSignedUp")}) == 25
 
-    def test_a_run_that_stops_half_way_has_sent_the_events_of_what_it_wrote(self, world: World) -> None:
-        world.cognito.most_listed = 1
+    def test_a_run_that_stops_half_way_has_sent_the_events_of_what_it_wrote(self, pipeline: InMemoryPipeline) -> None:
+        pipeline.cognito.most_listed = 1
         for number in range(20):
-            in_pool(world, number, f"user{number}@example.com")
+            in_pool(pipeline, number, f"user{number}@example.com")
         pages = count()
-        world.aws["cognito-idp"] = Faulty(world.cognito, lambda *_: "refused" if next(pages) == 15 else None, SiteLog())
+        pipeline.aws["cognito-idp"] = Faulty(
+            pipeline.cognito, lambda *_: "refused" if next(pages) == 15 else None, SiteLog()
+        )
         with pytest.raises(RetryableError):
-            Desk(world).run(apply=True)
-        written = {user["userId"] for user in world.dynamodb.rows(USERS)}
+            Desk(pipeline).run(apply=True)
+        written = {user["userId"] for user in pipeline.dynamodb.rows(USERS)}
         assert 10 < len(written) < 20
-        assert {event["detail"]["data"]["userId"] for event in world.published("UserSignedUp")} == written
+        assert {event["detail"]["data"]["userId"] for event in pipeline.published("UserSignedUp")} == written
 
-    def test_a_write_that_fails_is_counted_and_the_next_run_finds_the_user(self, world: World) -> None:
+    def test_a_write_that_fails_is_counted_and_the_next_run_finds_the_user(self, pipeline: InMemoryPipeline) -> None:
         for number in range(5):
-            in_pool(world, number, f"user{number}@example.com")
+            in_pool(pipeline, number, f"user{number}@example.com")
         writes = count()
-        world.aws["dynamodb"] = Faulty(
-            world.dynamodb,
+        pipeline.aws["dynamodb"] = Faulty(
+            pipeline.dynamodb,
             lambda _, __, name: "throttled" if name == "update_item" and next(writes) < 2 else None,
             SiteLog(),
         )
-        found = Desk(world).run(apply=True)
+        found = Desk(pipeline).run(apply=True)
         assert found == {"create": 3, "failed": 2}
-        world.aws["dynamodb"] = world.dynamodb
-        world.clock.advance(1)
-        assert Desk(world).run(apply=True) == {"create": 2, "has_record": 3}
+        pipeline.aws["dynamodb"] = pipeline.dynamodb
+        pipeline.clock.advance(1)
+        assert Desk(pipeline).run(apply=True) == {"create": 2, "has_record": 3}
 
-    def test_stops_where_no_write_will_do(self, world: World) -> None:
+    def test_stops_where_no_write_will_do(self, pipeline: InMemoryPipeline) -> None:
         for number in range(200):
-            in_pool(world, number, f"user{number}@example.com")
-        world.aws["dynamodb"] = Faulty(
-            world.dynamodb, lambda _, __, name: "refused" if name == "update_item" else None, SiteLog()
+            in_pool(pipeline, number, f"user{number}@example.com")
+        pipeline.aws["dynamodb"] = Faulty(
+            pipeline.dynamodb, lambda _, __, name: "refused" if name == "update_item" else None, SiteLog()
         )
         with pytest.raises(Exception, match="users_update_AccessDeniedException"):
-            Desk(world).run(apply=True)
-        assert world.cognito.calls["list_users"] <= 4
+            Desk(pipeline).run(apply=True)
+        assert pipeline.cognito.calls["list_users"] <= 4
 
 
 class TestReading:
-    def test_a_throttled_page_is_asked_for_again(self, world: World) -> None:
-        in_pool(world, 1, "user@example.com")
-        world.aws["cognito-idp"] = Faulty(
-            world.cognito, lambda index, *_: "throttled" if index <= 3 else None, SiteLog()
+    def test_a_throttled_page_is_asked_for_again(self, pipeline: InMemoryPipeline) -> None:
+        in_pool(pipeline, 1, "user@example.com")
+        pipeline.aws["cognito-idp"] = Faulty(
+            pipeline.cognito, lambda index, *_: "throttled" if index <= 3 else None, SiteLog()
         )
-        before = world.clock()
-        assert Desk(world).run() == {"create": 1}
-        assert world.clock() - before >= 2 + 4 + 8
+        before = pipeline.clock()
+        assert Desk(pipeline).run() == {"create": 1}
+        assert pipeline.clock() - before >= 2 + 4 + 8
 
-    def test_an_empty_page_is_not_the_last(self, world: World) -> None:
+    def test_an_empty_page_is_not_the_last(self, pipeline: InMemoryPipeline) -> None:
         for number in range(3):
-            in_pool(world, number, f"user{number}@example.com")
-        world.cognito.empty_page = lambda number: number == 1
-        assert Desk(world).run() == {"create": 3}
+            in_pool(pipeline, number, f"user{number}@example.com")
+        pipeline.cognito.empty_page = lambda number: number == 1
+        assert Desk(pipeline).run() == {"create": 3}
 
-    def test_an_empty_pool_is_a_report_too(self, world: World) -> None:
-        assert Desk(world).run() == {}
+    def test_an_empty_pool_is_a_report_too(self, pipeline: InMemoryPipeline) -> None:
+        assert Desk(pipeline).run() == {}
 
-    def test_keeps_to_its_rate(self, world: World) -> None:
+    def test_keeps_to_its_rate(self, pipeline: InMemoryPipeline) -> None:
         for number in range(6):
-            in_pool(world, number, f"user{number}@example.com")
-        world.cognito.most_listed = 1
-        before = world.clock()
-        list(Desk(world).states(apply=False, rate=2.0))
-        assert world.clock() - before >= 5 / 2
+            in_pool(pipeline, number, f"user{number}@example.com")
+        pipeline.cognito.most_listed = 1
+        before = pipeline.clock()
+        list(Desk(pipeline).states(apply=False, rate=2.0))
+        assert pipeline.clock() - before >= 5 / 2
 
 
 class TestTheFileOfRefusals:
@@ -306,10 +310,10 @@ class TestTheFileOfRefusals:
         with path.open(newline="") as file:
             return list(csv.DictReader(file))
 
-    def test_says_who_and_why_masked_and_for_its_owner_only(self, world: World, tmp_path: Path) -> None:
-        mixed_pool(world)
+    def test_says_who_and_why_masked_and_for_its_owner_only(self, pipeline: InMemoryPipeline, tmp_path: Path) -> None:
+        mixed_pool(pipeline)
         path = tmp_path / "refused.csv"
-        Desk(world, path).run()
+        Desk(pipeline, path).run()
         assert path.stat().st_mode & 0o777 == 0o600
         rows = self.rows(path)
         assert len(rows) == 10
@@ -319,61 +323,62 @@ class TestTheFileOfRefusals:
         assert row["outcome"] == "refused_nobody_vouches"
         assert row["why"]
         assert row["cure"]
-        Desk(world, path).run(reveal=True)
+        Desk(pipeline, path).run(reveal=True)
         assert "unverified@example.com" in path.read_text()
 
-    def test_holds_no_formula(self, world: World, tmp_path: Path) -> None:
-        in_pool(world, 1, "=cmd|'/c calc'!A1", email_verified="false")
-        in_pool(world, 2, "@SUM(1)\x1b[31m\r\n,x")
-        Desk(world, path := tmp_path / "refused.csv").run(reveal=True)
+    def test_holds_no_formula(self, pipeline: InMemoryPipeline, tmp_path: Path) -> None:
+        in_pool(pipeline, 1, "=cmd|'/c calc'!A1", email_verified="false")
+        in_pool(pipeline, 2, "@SUM(1)\x1b[31m\r\n,x")
+        Desk(pipeline, path := tmp_path / "refused.csv").run(reveal=True)
         assert [row["email"][:2] for row in self.rows(path)] == ["'=", "'@"]
         assert "\x1b" not in path.read_text()
 
-    def test_no_other_file_is_overwritten(self, world: World, tmp_path: Path) -> None:
+    def test_no_other_file_is_overwritten(self, pipeline: InMemoryPipeline, tmp_path: Path) -> None:
         (path := tmp_path / "thesis.csv").write_text("precious")
         with pytest.raises(Exception, match="name another one"):
-            Desk(world, path).run()
+            Desk(pipeline, path).run()
         assert path.read_text() == "precious"
 
 
-def crowd(world: World) -> None:
+def crowd(pipeline: InMemoryPipeline) -> None:
     """Several pages, with everything that may go wrong on each."""
-    world.cognito.most_listed = 6
+    pipeline.cognito.most_listed = 6
     for number in range(10, 30):
-        in_pool(world, number, f"user{number // 2 if number % 6 == 5 else number}@example.com")
+        in_pool(pipeline, number, f"user{number // 2 if number % 6 == 5 else number}@example.com")
         if number % 7 == 0:
-            world.pre_create(f"user{number}@example.com", "admin")
-    in_pool(world, 99, "unverified@example.com", email_verified="false")
-    world.clock.advance(3600)
+            pipeline.pre_create(f"user{number}@example.com", "admin")
+    in_pool(pipeline, 99, "unverified@example.com", email_verified="false")
+    pipeline.clock.advance(3600)
 
 
-def outcome(world: World) -> Any:
+def outcome(pipeline: InMemoryPipeline) -> Any:
     """What a run leaves behind, but for the moment at which it wrote."""
-    world.aws |= {"dynamodb": world.dynamodb, "events": world.events, "cognito-idp": world.cognito}
-    world.cold_start()
-    world.clock.advance(7 * 3600)
-    world.work()
-    world.reconcile()
-    world.work()
+    pipeline.aws |= {"dynamodb": pipeline.dynamodb, "events": pipeline.events, "cognito-idp": pipeline.cognito}
+    pipeline.cold_start()
+    pipeline.clock.advance(7 * 3600)
+    pipeline.work()
+    pipeline.reconcile()
+    pipeline.work()
     users = {
-        user["userId"]: (user.get("cognitoSub"), user["roles"], "owed" in user) for user in world.dynamodb.rows(USERS)
+        user["userId"]: (user.get("cognitoSub"), user["roles"], "owed" in user)
+        for user in pipeline.dynamodb.rows(USERS)
     }
-    ids = {event["detail"]["metadata"]["eventId"] for event in world.published("UserSignedUp")}
-    customers = sorted(customer["metadata"]["cognitoSub"] for customer in world.stripe.customers())
+    ids = {event["detail"]["metadata"]["eventId"] for event in pipeline.published("UserSignedUp")}
+    customers = sorted(customer["metadata"]["cognitoSub"] for customer in pipeline.stripe.customers())
     return users, ids, customers
 
 
 def unharmed(path: Path) -> tuple[Any, dict[str, int], str]:
-    with World() as world:
-        crowd(world)
-        found = Desk(world, path).run(apply=True)
-        return outcome(world), found, path.read_text()
+    with InMemoryPipeline() as pipeline:
+        crowd(pipeline)
+        found = Desk(pipeline, path).run(apply=True)
+        return outcome(pipeline), found, path.read_text()
 
 
-def under_way(world: World) -> bool:
+def under_way(pipeline: InMemoryPipeline) -> bool:
     """Whether there is a run to go on with: one that died before its first word has done nothing, either."""
-    rows = [row for row in world.dynamodb.rows(OPERATIONS) if row["pk"] == "BACKFILL#run"]
-    return not world.dynamodb.rows(USERS)[3:] or any(row["pool"] for row in rows)
+    rows = [row for row in pipeline.dynamodb.rows(OPERATIONS) if row["pk"] == "BACKFILL#run"]
+    return not pipeline.dynamodb.rows(USERS)[3:] or any(row["pool"] for row in rows)
 
 
 def found_done(found: dict[str, int]) -> dict[str, int]:
@@ -391,76 +396,78 @@ class TestADeath:
         expected, found, refused = unharmed(tmp_path / "unharmed.csv")
         deaths = 0
         for call in range(1, 500):
-            with World() as world:
-                crowd(world)
+            with InMemoryPipeline() as pipeline:
+                crowd(pipeline)
                 path = tmp_path / f"{call}.csv"
-                real = world.aws[service]
-                world.aws[service] = Faulty(real, lambda index, *_, at=call: fault if index == at else None, SiteLog())
+                real = pipeline.aws[service]
+                pipeline.aws[service] = Faulty(
+                    real, lambda index, *_, at=call: fault if index == at else None, SiteLog()
+                )
                 try:
-                    Desk(world, path).run(apply=True)
+                    Desk(pipeline, path).run(apply=True)
                 except ProcessKilled:
                     deaths += 1
                 else:
                     break
-                world.aws[service] = real
-                world.clock.advance(60)
-                all_done = not under_way(world)
-                again = Desk(world, path).run(apply=True)
+                pipeline.aws[service] = real
+                pipeline.clock.advance(60)
+                all_done = not under_way(pipeline)
+                again = Desk(pipeline, path).run(apply=True)
                 assert again == (found_done(found) if all_done else found), f"{service} call {call}"
-                assert outcome(world) == expected, f"{service} call {call}"
+                assert outcome(pipeline) == expected, f"{service} call {call}"
                 assert path.read_text() == refused
-                assert [row["pk"] for row in world.dynamodb.rows(OPERATIONS) if row["pk"] == "BACKFILL#run"] == []
+                assert [row["pk"] for row in pipeline.dynamodb.rows(OPERATIONS) if row["pk"] == "BACKFILL#run"] == []
         assert deaths >= 2
 
-    def test_resumes_on_the_page_it_had_reached(self, world: World) -> None:
-        world.cognito.most_listed = 1
+    def test_resumes_on_the_page_it_had_reached(self, pipeline: InMemoryPipeline) -> None:
+        pipeline.cognito.most_listed = 1
         for number in range(20):
-            in_pool(world, number, f"user{number}@example.com")
-        world.clock.advance(3600)
-        for state in Desk(world).states(apply=True):
+            in_pool(pipeline, number, f"user{number}@example.com")
+        pipeline.clock.advance(3600)
+        for state in Desk(pipeline).states(apply=True):
             if state.users == 10:
                 break
-        listed = world.cognito.calls["list_users"]
-        assert Desk(world).run(apply=True) == {"create": 20}
-        assert world.cognito.calls["list_users"] - listed == 10
+        listed = pipeline.cognito.calls["list_users"]
+        assert Desk(pipeline).run(apply=True) == {"create": 20}
+        assert pipeline.cognito.calls["list_users"] - listed == 10
 
-    def test_starts_again_where_the_page_token_has_expired(self, world: World) -> None:
-        world.cognito.most_listed = 1
+    def test_starts_again_where_the_page_token_has_expired(self, pipeline: InMemoryPipeline) -> None:
+        pipeline.cognito.most_listed = 1
         for number in range(20):
-            in_pool(world, number, f"user{number}@example.com")
-        world.clock.advance(3600)
-        for state in Desk(world).states(apply=True):
+            in_pool(pipeline, number, f"user{number}@example.com")
+        pipeline.clock.advance(3600)
+        for state in Desk(pipeline).states(apply=True):
             if state.users == 10:
                 break
-        world.clock.advance(7200)
-        assert Desk(world).run(apply=True) == {"create": 20}
+        pipeline.clock.advance(7200)
+        assert Desk(pipeline).run(apply=True) == {"create": 20}
 
     @pytest.mark.parametrize("anew", [True, False])
-    def test_starts_again_under_other_rules_or_when_told(self, world: World, anew: bool) -> None:
-        world.cognito.most_listed = 1
+    def test_starts_again_under_other_rules_or_when_told(self, pipeline: InMemoryPipeline, anew: bool) -> None:
+        pipeline.cognito.most_listed = 1
         for number in range(5):
-            in_pool(world, number, f"user{number}@example.com", email_verified="false" if number < 2 else "true")
-        world.clock.advance(3600)
-        for state in Desk(world).states(apply=True):
+            in_pool(pipeline, number, f"user{number}@example.com", email_verified="false" if number < 2 else "true")
+        pipeline.clock.advance(3600)
+        for state in Desk(pipeline).states(apply=True):
             if state.users == 3:
                 break
-        world.clock.advance(1)
-        desk = Desk(world)
+        pipeline.clock.advance(1)
+        context = Desk(pipeline)
         if not anew:
             trust = TrustPolicy.parse("", allow_unverified=True)
-            desk.rules = Rules(Admission(frozenset({POOL}), trust, 300_000), (POOL,), GRACE, "other rules")
+            context.rules = DeployedRules(Admission(frozenset({POOL}), trust, 300_000), (POOL,), GRACE, "other rules")
         expected = {"refused_nobody_vouches" if anew else "create": 2, "has_record": 3}
-        assert desk.run(apply=True, resume=not anew) == expected
+        assert context.run(apply=True, resume=not anew) == expected
 
     def test_without_its_file_of_refusals_it_starts_again_so_that_the_next_is_whole(
-        self, world: World, tmp_path: Path
+        self, pipeline: InMemoryPipeline, tmp_path: Path
     ) -> None:
-        world.cognito.most_listed = 1
+        pipeline.cognito.most_listed = 1
         for number in range(6):
-            in_pool(world, number, f"user{number}@example.com", email_verified="false")
-        for state in Desk(world, tmp_path / "lost.csv").states(apply=True):
+            in_pool(pipeline, number, f"user{number}@example.com", email_verified="false")
+        for state in Desk(pipeline, tmp_path / "lost.csv").states(apply=True):
             if state.users == 3:
                 break
         (tmp_path / "lost.csv").unlink()
-        Desk(world, path := tmp_path / "other.csv").run(apply=True)
+        Desk(pipeline, path := tmp_path / "other.csv").run(apply=True)
         assert len(path.read_text().splitlines()) == 7

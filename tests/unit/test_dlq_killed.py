@@ -14,11 +14,11 @@ import pytest
 from botocore.exceptions import BotoCoreError, ClientError
 
 from onramp.domain.errors import RetryableError
-from onramp.ops.dlq.walk import WORKING_SECONDS
-from onramp.ops.errors import DeskError
+from onramp.ops.common.errors import UsageError
+from onramp.ops.common.queue_reader import WORKING_SECONDS
+from tests.dlq_scenario import DlqScenario, Sends
 from tests.fakes import ProcessKilled, faults_for
-from tests.night import Night, Sends
-from tests.world import QUEUE
+from tests.pipeline import QUEUE
 
 SUBS = {
     f"{name}@example.com": f"7d1f3a52-90b1-70c4-5e0f-2b8c1a6d4e0{n}" for n, name in enumerate(("ada", "ben", "cyd"))
@@ -31,64 +31,66 @@ Way = Callable[..., Any]
 
 
 @contextmanager
-def prepared(*, copies: bool = False) -> Iterator[tuple[Night, Sends]]:
-    with Night(validate=False) as night:  # the requests are checked in test_dlq_redrive.py
+def prepared(*, copies: bool = False) -> Iterator[tuple[DlqScenario, Sends]]:
+    with DlqScenario(validate=False) as scenario:  # the requests are checked in test_dlq_redrive.py
         for email, sub in SUBS.items():
-            night.refused(email, sub)
+            scenario.refused(email, sub)
         if copies:
-            night.copy("ben@example.com")
-        night.unknown_to_revenuecat(OTHER, OTHER_SUB)
-        night.stripe.faults.clear()
-        yield night, Sends(night)
+            scenario.copy("ben@example.com")
+        scenario.unknown_to_revenuecat(OTHER, OTHER_SUB)
+        scenario.stripe.faults.clear()
+        yield scenario, Sends(scenario)
 
 
-def by_letters(night: Night, plan: Any = None) -> Any:
-    return night.redrive(plan, reasons=REASON)
+def by_letters(scenario: DlqScenario, plan: Any = None) -> Any:
+    return scenario.redrive(plan, reasons=REASON)
 
 
-def by_table(night: Night, plan: Any = None) -> Any:
-    return night.redrive(plan, steps=("stripe",), from_table=True)
+def by_table(scenario: DlqScenario, plan: Any = None) -> Any:
+    return scenario.redrive(plan, steps=("stripe",), from_table=True)
 
 
 def calls_of(way: Way, *, copies: bool = False) -> list[str]:
     """The operations of an undisturbed run, in their order."""
     seen: list[str] = []
-    with prepared(copies=copies) as (night, _):
-        expire(night, way)
-        way(night, lambda _call, _service, operation: seen.append(operation))
+    with prepared(copies=copies) as (scenario, _):
+        expire(scenario, way)
+        way(scenario, lambda _call, _service, operation: seen.append(operation))
     return seen
 
 
-def expire(night: Night, way: Way) -> None:
+def expire(scenario: DlqScenario, way: Way) -> None:
     if way is by_table:
-        night.clock.advance(15 * 86_400)
+        scenario.clock.advance(15 * 86_400)
 
 
-def nobody_is_lost(night: Night) -> None:
+def nobody_is_lost(scenario: DlqScenario) -> None:
     """Whoever is not ready yet has a letter, a message, or is owed something that reconciler or desk look at."""
     for email in SUBS:
-        queued = any(email in message.body for message in night.sqs.messages(QUEUE))
-        assert night.letters_of(email) or queued or "owed" in (night.user(email) or {}) or night.is_ready(email), email
+        queued = any(email in message.body for message in scenario.sqs.messages(QUEUE))
+        assert (
+            scenario.letters_of(email) or queued or "owed" in (scenario.user(email) or {}) or scenario.is_ready(email)
+        ), email
 
 
-def all_are_well(night: Night) -> None:
+def all_are_well(scenario: DlqScenario) -> None:
     for email, sub in SUBS.items():
-        assert night.is_ready(email), email
-        assert night.letters_of(email) == 0, f"a letter of {email} is left"
-        assert night.customers_of(sub) == 1
-    assert (night.user(OTHER) or {})["owed"].startswith("operator#")
-    assert night.letters_of(OTHER) <= 1
+        assert scenario.is_ready(email), email
+        assert scenario.letters_of(email) == 0, f"a letter of {email} is left"
+        assert scenario.customers_of(sub) == 1
+    assert (scenario.user(OTHER) or {})["owed"].startswith("operator#")
+    assert scenario.letters_of(OTHER) <= 1
 
 
-def again(night: Night, way: Way) -> None:
+def again(scenario: DlqScenario, way: Way) -> None:
     """The operator comes back; what a flip without a send left behind is queued by the reconciler in half a day."""
-    night.work()
-    with suppress(DeskError):  # nothing is left of that reason
-        way(night)
+    scenario.work()
+    with suppress(UsageError):  # nothing is left of that reason
+        way(scenario)
     if way is by_table:
-        night.clock.advance(13 * 3600)
-        night.reconcile()
-    night.work()
+        scenario.clock.advance(13 * 3600)
+        scenario.reconcile()
+    scenario.work()
 
 
 @pytest.mark.parametrize("way", [by_letters, by_table])
@@ -96,8 +98,8 @@ def again(night: Night, way: Way) -> None:
 def test_a_kill_at_any_call(way: Way, mode: str) -> None:
     calls = calls_of(way, copies=True)
     for place in range(1, len(calls) + 1):
-        with prepared(copies=True) as (night, sends):
-            expire(night, way)
+        with prepared(copies=True) as (scenario, sends):
+            expire(scenario, way)
             count = 0
 
             def plan(_call: int, _service: str, _operation: str, place: int = place) -> str | None:
@@ -106,11 +108,11 @@ def test_a_kill_at_any_call(way: Way, mode: str) -> None:
                 return None if count < place else mode if count == place else "killed_before"
 
             with pytest.raises(ProcessKilled):
-                way(night, plan)
-            nobody_is_lost(night)
-            night.clock.advance(WORKING_SECONDS + 1)
-            again(night, way)
-            all_are_well(night)
+                way(scenario, plan)
+            nobody_is_lost(scenario)
+            scenario.clock.advance(WORKING_SECONDS + 1)
+            again(scenario, way)
+            all_are_well(scenario)
             assert max(sends.by_email.values()) == 1, (calls[place - 1], place)
 
 
@@ -119,7 +121,7 @@ def test_a_kill_and_no_worker_until_the_operator_comes_back() -> None:
     calls = calls_of(by_letters)
     for place in range(1, len(calls) + 1):
         for mode in ("killed_before", "killed_after"):
-            with prepared() as (night, sends):
+            with prepared() as (scenario, sends):
                 count = 0
 
                 def plan(_call: int, _service: str, _op: str, place: int = place, mode: str = mode) -> str | None:
@@ -128,12 +130,12 @@ def test_a_kill_and_no_worker_until_the_operator_comes_back() -> None:
                     return None if count < place else mode if count == place else "killed_before"
 
                 with pytest.raises(ProcessKilled):
-                    by_letters(night, plan)
-                night.clock.advance(WORKING_SECONDS + 1)
-                with suppress(DeskError):
-                    by_letters(night)
-                night.work()
-                all_are_well(night)
+                    by_letters(scenario, plan)
+                scenario.clock.advance(WORKING_SECONDS + 1)
+                with suppress(UsageError):
+                    by_letters(scenario)
+                scenario.work()
+                all_are_well(scenario)
                 between = (calls[place - 1], mode) in (
                     ("send_message_batch", "killed_after"),
                     ("delete_message_batch", "killed_before"),
@@ -149,8 +151,8 @@ def test_a_fault_at_any_call(way: Way) -> None:
         if calls[:place].count(operation) > 4:
             continue  # the receivers make the same call again and again
         for fault in set(faults_for(operation)) & FAULTS:
-            with prepared() as (night, sends):
-                expire(night, way)
+            with prepared() as (scenario, sends):
+                expire(scenario, way)
                 count = 0
 
                 def plan(
@@ -160,13 +162,13 @@ def test_a_fault_at_any_call(way: Way) -> None:
                     count += 1
                     return fault if count == place and fault in faults_for(operation) else None
 
-                with suppress(ClientError, BotoCoreError, RetryableError, DeskError):
-                    way(night, plan)
-                nobody_is_lost(night)
-                night.clock.advance(WORKING_SECONDS + 1)
-                again(night, way)
-                again(night, way)
-                all_are_well(night)
+                with suppress(ClientError, BotoCoreError, RetryableError, UsageError):
+                    way(scenario, plan)
+                nobody_is_lost(scenario)
+                scenario.clock.advance(WORKING_SECONDS + 1)
+                again(scenario, way)
+                again(scenario, way)
+                all_are_well(scenario)
                 assert max(sends.by_email.values()) <= 2
 
 
@@ -175,40 +177,40 @@ def test_two_operators_at_once(way: Way) -> None:
     """The second one runs from end to end at each call of the first."""
     calls = calls_of(way)
     for place in range(1, len(calls) + 1):
-        with prepared() as (night, sends):
-            expire(night, way)
+        with prepared() as (scenario, sends):
+            expire(scenario, way)
             count = 0
 
             def plan(_call: int, _service: str, _operation: str, place: int = place) -> None:
                 nonlocal count
                 count += 1
                 if count == place:
-                    with suppress(DeskError):
-                        way(night)
+                    with suppress(UsageError):
+                        way(scenario)
 
-            with suppress(DeskError):  # the colleague has done everything meanwhile
-                way(night, plan)
-            again(night, way)
-            all_are_well(night)
+            with suppress(UsageError):  # the colleague has done everything meanwhile
+                way(scenario, plan)
+            again(scenario, way)
+            all_are_well(scenario)
             assert set(sends.by_email.values()) == {1}, (calls[place - 1], place)
 
 
 def test_two_operators_and_one_of_them_sleeps_longer_than_its_hold() -> None:
     calls = calls_of(by_letters)
     for place, operation in enumerate(calls, start=1):
-        with prepared() as (night, sends):
+        with prepared() as (scenario, sends):
             count = 0
 
             def plan(_call: int, _service: str, _operation: str, place: int = place) -> None:
                 nonlocal count
                 count += 1
                 if count == place:
-                    night.clock.advance(WORKING_SECONDS + 1)
-                    with suppress(DeskError):
-                        by_letters(night)
+                    scenario.clock.advance(WORKING_SECONDS + 1)
+                    with suppress(UsageError):
+                        by_letters(scenario)
 
-            with suppress(DeskError):
-                by_letters(night, plan)
-            again(night, by_letters)
-            all_are_well(night)
+            with suppress(UsageError):
+                by_letters(scenario, plan)
+            again(scenario, by_letters)
+            all_are_well(scenario)
             assert max(sends.by_email.values()) <= (2 if operation in SENT_OR_NOT else 1), (operation, place)

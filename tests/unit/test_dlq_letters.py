@@ -15,13 +15,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from onramp.domain.users import Profile
+from onramp.ops.common.dead_letters import DELIVERY, PROVISIONING, Letter, explained_by, letter_from
+from onramp.ops.common.errors import UsageError
 from onramp.ops.dlq.bodies import shown_body
 from onramp.ops.dlq.export import private_file, row, write
 from onramp.ops.dlq.filters import Filter, filter_from
 from onramp.ops.dlq.groups import Groups
-from onramp.ops.dlq.letters import DELIVERY, PROVISIONING, Letter, explained_by, letter_from
-from onramp.ops.errors import DeskError
-from tests.night import strings
+from tests.dlq_scenario import strings
 
 SUB = "7d1f3a52-90b1-70c4-5e0f-2b8c1a6d4e01"
 SENT = 1_790_000_000_000
@@ -193,7 +193,7 @@ class TestFilter:
 
     @pytest.mark.parametrize("options", [{"user": "nobody"}, {"since": "yesterday"}, {"since": "1h", "until": "2h"}])
     def test_a_wrong_one_is_one_sentence(self, options: dict[str, str]) -> None:
-        with pytest.raises(DeskError):
+        with pytest.raises(UsageError):
             self.given(**options)
 
 
@@ -238,7 +238,7 @@ class TestExport:
             "stripe_refused_400", "n***@example.com", "NO_PERMISSIONS",
         )  # fmt: skip
         assert "Newcomer" not in path.read_text()
-        with pytest.raises(DeskError, match="exists"), private_file(path):
+        with pytest.raises(UsageError, match="exists"), private_file(path):
             pass
         assert path.exists()
 
@@ -249,7 +249,7 @@ class TestExport:
         assert not path.exists()
 
     def test_a_folder_that_is_not_there_is_one_sentence(self, tmp_path: Path) -> None:
-        with pytest.raises(DeskError, match="cannot be written"), private_file(tmp_path / "no" / "file"):
+        with pytest.raises(UsageError, match="cannot be written"), private_file(tmp_path / "no" / "file"):
             pass
 
     def test_a_cell_is_no_formula_and_a_line_one_line(self) -> None:

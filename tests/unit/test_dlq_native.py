@@ -8,16 +8,17 @@ from typing import Any
 
 import pytest
 
-from onramp.ops.dlq.native import NativeMove, moved
-from onramp.ops.errors import Trouble
-from tests.night import Night
-from tests.world import DLQ, QUEUE
+from onramp.ops.common.errors import CommandFailed
+from onramp.ops.dlq.native import NativeMove, move_all
+from onramp.ops.dlq.wiring import DlqWiring
+from tests.dlq_scenario import DlqScenario
+from tests.pipeline import DLQ, QUEUE
 
 
 @pytest.fixture
-def night() -> Iterator[Night]:
-    with Night() as night:
-        yield night
+def scenario() -> Iterator[DlqScenario]:
+    with DlqScenario() as scenario:
+        yield scenario
 
 
 @dataclass
@@ -38,35 +39,35 @@ class Moves:
         return {"Results": [self.states.pop(0)] if self.states else []}
 
 
-def move(night: Night, *states: dict[str, Any], rate: int = 0) -> tuple[int, list[dict[str, Any]]]:
-    desk = night.desk()
-    moves = Moves(night.sqs.get_queue_attributes, list(states))
-    count = moved(desk, NativeMove(replace(night.parts(desk), sqs=moves)), rate, yes=True)
+def move(scenario: DlqScenario, *states: dict[str, Any], rate: int = 0) -> tuple[int, list[dict[str, Any]]]:
+    context = scenario.context()
+    moves = Moves(scenario.sqs.get_queue_attributes, list(states))
+    count = move_all(context, NativeMove(replace(DlqWiring.of(context), sqs=moves)), rate, yes=True)
     return count, moves.started
 
 
-def state(status: str, moved: int = 0, **more: Any) -> dict[str, Any]:
-    return {"Status": status, "ApproximateNumberOfMessagesMoved": moved, **more}
+def state(status: str, move_all: int = 0, **more: Any) -> dict[str, Any]:
+    return {"Status": status, "ApproximateNumberOfMessagesMoved": move_all, **more}
 
 
-def test_it_names_where_to_and_waits_for_the_end(night: Night) -> None:
+def test_it_names_where_to_and_waits_for_the_end(scenario: DlqScenario) -> None:
     last = state("COMPLETED", 7)
-    count, (started,) = move(night, last, state("RUNNING", 0), state("RUNNING", 5), state("COMPLETED", 12), rate=900)
+    count, (started,) = move(scenario, last, state("RUNNING", 0), state("RUNNING", 5), state("COMPLETED", 12), rate=900)
     assert count == 12
-    assert started["SourceArn"] == night.sqs.arn(DLQ)
-    assert started["DestinationArn"] == night.sqs.arn(QUEUE)
+    assert started["SourceArn"] == scenario.sqs.arn(DLQ)
+    assert started["DestinationArn"] == scenario.sqs.arn(QUEUE)
     assert started["MaxNumberOfMessagesPerSecond"] == 500, "SQS takes no more"
-    (row,) = night.audit()
+    (row,) = scenario.audit()
     assert (row["what"], row["count"], row["result"]) == ("dlq redrive --native", 12, "done")
 
 
-def test_a_move_under_way_is_watched_and_no_second_one_started(night: Night) -> None:
-    count, started = move(night, state("RUNNING", 1), state("RUNNING", 2), state("COMPLETED", 3))
+def test_a_move_under_way_is_watched_and_no_second_one_started(scenario: DlqScenario) -> None:
+    count, started = move(scenario, state("RUNNING", 1), state("RUNNING", 2), state("COMPLETED", 3))
     assert (count, started) == (3, [])
 
 
 @pytest.mark.parametrize("status", ["FAILED", "CANCELLED"])
-def test_one_that_does_not_end_well_is_trouble(night: Night, status: str) -> None:
+def test_one_that_does_not_end_well_is_trouble(scenario: DlqScenario, status: str) -> None:
     failed = state(status, 4, FailureReason="CouldNotDetermineMessageSource")
-    with pytest.raises(Trouble, match="SQS moved 4 and stopped"):
-        move(night, state("COMPLETED"), failed)
+    with pytest.raises(CommandFailed, match="SQS moved 4 and stopped"):
+        move(scenario, state("COMPLETED"), failed)

@@ -12,7 +12,7 @@ import pytest
 import urllib3
 
 from onramp.domain.errors import RetryableError
-from onramp.ops.deployment import Deployed, Resource
+from onramp.ops.common.deployment import Deployment, Resource
 from onramp.ops.doctor import alarms, bus, functions, pool, queues, reconciler, secrets
 from onramp.ops.doctor.checks import CHECKS, examine
 from onramp.ops.doctor.findings import Finding, Level, reason, unchecked
@@ -81,7 +81,7 @@ ALIVE = {"get_alias": {"AliasArn": ALIAS}}
 
 def stack(
     http: Http | None = None, parameters: Mapping[str, str] | None = None, **answers: Mapping[str, Answer]
-) -> Deployed:
+) -> Deployment:
     """`lambda_` for lambda; `cognito_idp` for cognito-idp."""
     services = {name.rstrip("_").replace("_", "-"): known for name, known in answers.items()}
     clients = {
@@ -89,7 +89,7 @@ def stack(
     }
     clients.setdefault("lambda", Answers("lambda", ALIVE))
     given = PARAMETERS | dict(parameters or {})
-    return Deployed("onramp", lambda name: clients[name], OUTPUTS, given, lambda: NOW, http or Http())
+    return Deployment("onramp", lambda name: clients[name], OUTPUTS, given, lambda: NOW, http or Http())
 
 
 def of(findings: Any) -> dict[str, Finding]:
@@ -158,7 +158,7 @@ def _with_pools(
     parameters: Mapping[str, str] | None = None,
     settings: Mapping[str, str] | None = None,
     **answers: Mapping[str, Answer],
-) -> Deployed:
+) -> Deployment:
     environment = {"Variables": {"USER_POOL_IDS": f"{OUTPUTS['UserPoolId']},"} | dict(settings or {})}
     configuration = {"get_function_configuration": {"Environment": environment}}
     answers["lambda_"] = configuration | dict(answers.get("lambda_", {}))
@@ -205,7 +205,7 @@ class TestFunctions:
         assert "create-event-source-mapping" in of(functions.fed(stack(lambda_=nothing, sqs=sqs)))["trouble"].cure
 
 
-def _running(environment: dict[str, str], **parameters: str) -> Deployed:
+def _running(environment: dict[str, str], **parameters: str) -> Deployment:
     configuration = {"get_function_configuration": {"Environment": {"Variables": environment}}}
     return stack(parameters=parameters, lambda_=configuration)
 

@@ -13,7 +13,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from onramp.domain.envelope import (
+from onramp.domain.errors import PermanentError
+from onramp.domain.event_data import (
     Kind,
     Origin,
     event_id,
@@ -22,7 +23,6 @@ from onramp.domain.envelope import (
     user_provisioning_failed,
     user_signed_up,
 )
-from onramp.domain.errors import PermanentError
 from onramp.domain.users import Claim, Names, Profile, User
 from onramp.events import CONTRACTS, UserSignedUp, read_user_signed_up
 

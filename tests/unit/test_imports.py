@@ -16,10 +16,10 @@ LAYERS = {
     # a module may import onramp modules of the listed groups only
     "domain": {"domain"},
     "enrichers": {"domain", "enrichers"},
-    "usecase": {"domain", "enrichers", "usecase"},
-    "adapters": {"domain", "enrichers", "usecase", "adapters"},
+    "usecases": {"domain", "enrichers", "usecases"},
+    "adapters": {"domain", "enrichers", "usecases", "adapters"},
     "settings": {"domain", "settings"},
-    "wiring": {"domain", "enrichers", "usecase", "adapters", "settings", "wiring"},
+    "wiring": {"domain", "enrichers", "usecases", "adapters", "settings", "wiring"},
 }
 GROUP_OF_MODULE = {"settings": "settings", "worker_settings": "settings", "observability": "settings"}
 
@@ -40,7 +40,7 @@ def imports(tree: ast.Module) -> Iterator[str]:
 
 def group(dotted: str) -> str:
     name = dotted.removeprefix("onramp.").split(".")[0]
-    return name if (PACKAGE / name).is_dir() else GROUP_OF_MODULE.get(name, "usecase")
+    return name if (PACKAGE / name).is_dir() else GROUP_OF_MODULE.get(name, "usecases")
 
 
 def shipped() -> list[tuple[Path, ast.Module]]:
@@ -67,7 +67,7 @@ def test_the_domain_imports_the_standard_library_only() -> None:
 def test_use_cases_know_no_sdk() -> None:
     sdks = {"boto3", "botocore", "stripe", "urllib3", "requests", "aws_lambda_powertools"}
     for path, tree in shipped():
-        if group(".".join(path.relative_to(PACKAGE).with_suffix("").parts)) in ("usecase", "enrichers"):
+        if group(".".join(path.relative_to(PACKAGE).with_suffix("").parts)) in ("usecases", "enrichers"):
             assert sdks.isdisjoint(name.split(".")[0] for name in imports(tree)), path
 
 

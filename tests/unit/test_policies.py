@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from onramp.ops.policies import Grant, granted
+from onramp.ops.common.policies import Grant, granted
 
 RULE = "arn:aws:events:eu-west-1:123456789012:rule/onramp/rule"
 ASKED = {"service": "events.amazonaws.com", "action": "sqs:SendMessage", "source": RULE, "account": "123456789012"}

@@ -12,13 +12,13 @@ from onramp.adapters.eventbridge import EventBus
 from onramp.adapters.items import to_values
 from onramp.adapters.pacing import TokenBucket
 from onramp.adapters.profiles import ProfileTable
-from onramp.domain.envelope import Kind, event_id
+from onramp.domain.event_data import Kind, event_id
 from onramp.domain.users import Owed, Status
-from onramp.ops.errors import DeskError, Trouble
+from onramp.ops.common.errors import CommandFailed, UsageError
 from onramp.ops.replay import records as paging
-from onramp.ops.replay.archive import MINUTE, Plan, Window
+from onramp.ops.replay.archive import MINUTE, ReplayPlan, Window
 from onramp.ops.replay.records import Query, Records
-from onramp.ops.replay.table import Checkpoint, Checkpoints, Emission
+from onramp.ops.replay.table import Emission, ReplayCheckpoint, ReplayCheckpoints
 from tests.fakes import FakeDynamoDB, FakeEventBridge, Faulty, ProcessKilled, SiteLog, TableSpec, VirtualClock
 from tests.template import tables
 
@@ -62,7 +62,7 @@ class Bench:
     def run(self, query: Query = DAY, *, dynamodb: Any = None, events: Any = None, rate: float = 1000.0) -> int:
         """One run of the command; how many in all."""
         client = dynamodb or self.dynamodb
-        checkpoints = Checkpoints(client, "OperationsTable")
+        checkpoints = ReplayCheckpoints(client, "OperationsTable")
         pace = TokenBucket(rate, 10, float("inf"), self.clock, self.clock.advance).take
         bridge: Any = events or self.events
         bus, correlation = EventBus(bridge, BUS), f"replay-{next(self.correlations)}"
@@ -162,15 +162,15 @@ class TestEmitting:
     def test_a_bus_that_goes_on_refusing_stops_it(self, bench: Bench) -> None:
         bench.user(1)
         events = Faulty(bench.events, lambda *_: "throttled", SiteLog())
-        with pytest.raises(Trouble, match="goes on refusing events"):
+        with pytest.raises(CommandFailed, match="goes on refusing events"):
             bench.run(events=events)
 
     def test_another_query_has_a_checkpoint_of_its_own(self, bench: Bench) -> None:
-        checkpoints = Checkpoints(bench.dynamodb, "OperationsTable")
-        assert checkpoints.load(DAY) == Checkpoint()
-        checkpoints.save(DAY, Checkpoint({"userId": {"S": "u5@example.com"}}, 7))
-        assert checkpoints.load(DAY) == Checkpoint({"userId": {"S": "u5@example.com"}}, 7)
-        assert checkpoints.load(Query(1_000, 2_000, Status.READY)) == Checkpoint()
+        checkpoints = ReplayCheckpoints(bench.dynamodb, "OperationsTable")
+        assert checkpoints.load(DAY) == ReplayCheckpoint()
+        checkpoints.save(DAY, ReplayCheckpoint({"userId": {"S": "u5@example.com"}}, 7))
+        assert checkpoints.load(DAY) == ReplayCheckpoint({"userId": {"S": "u5@example.com"}}, 7)
+        assert checkpoints.load(Query(1_000, 2_000, Status.READY)) == ReplayCheckpoint()
 
 
 class TestTheArchive:
@@ -178,7 +178,7 @@ class TestTheArchive:
 
     @pytest.mark.parametrize(("start", "end"), [(30, 9), (30, 0), (30, -5), (10, 30), (30, 30)])
     def test_a_window_that_is_too_young_or_no_window(self, start: int, end: int) -> None:
-        with pytest.raises(DeskError):
+        with pytest.raises(UsageError):
             Window(self.NOW - start * MINUTE, self.NOW - end * MINUTE).check(self.NOW)
 
     def test_ten_minutes_are_enough(self) -> None:
@@ -186,7 +186,7 @@ class TestTheArchive:
 
     def test_a_replay_is_found_again_by_its_window_and_rule(self) -> None:
         def named(rule: str = "arn:rule", start: int = 1, attempt: int = 1) -> str:
-            return Plan("a", "arn:a", "arn:bus", "rule", rule, Window(start, 2), 0).name(attempt)
+            return ReplayPlan("a", "arn:a", "arn:bus", "rule", rule, Window(start, 2), 0).name(attempt)
 
         assert named() == named()
         assert len({named(), named(rule="arn:other"), named(start=0), named(attempt=2)}) == 4

@@ -8,7 +8,7 @@ import pytest
 
 from onramp.adapters.pacing import TokenBucket
 from onramp.domain.errors import RetryableError
-from onramp.retries import Backoff
+from onramp.usecases.retries import Backoff
 
 
 class TestBackoff:

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from onramp.ops.text import csv_cell, masked, masked_email, visible
+from onramp.ops.common.text import csv_cell, masked, masked_email, visible
 
 
 @pytest.mark.parametrize(

@@ -9,24 +9,24 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from onramp.domain.envelope import Kind, event_id
+from onramp.domain.event_data import Kind, event_id
 from onramp.local.fakes.faults import Fault
-from onramp.ops.output import Output
-from onramp.ops.user.people import Name
-from onramp.ops.user.shown import person_data, show_person
+from onramp.ops.common.output import Output
+from onramp.ops.user.lookup import UserIdentifier
+from onramp.ops.user.masked_rows import show_user, user_data
+from onramp.ops.user.pool_matches import matches_data, show_matches
 from onramp.ops.user.story import show_story, story
-from onramp.ops.user.unknown import show_strangers, strangers_data
-from tests.unit.userdesk import EMAIL, GOOGLE, NEW, OLD, UserDesk, in_pool
-from tests.world import POOL, PROFILES, USERS, World
+from tests.pipeline import POOL, PROFILES, USERS, InMemoryPipeline
+from tests.unit.user_scenario import EMAIL, GOOGLE, NEW, OLD, UserScenario, in_pool
 
 HOSTILE = "\x1b[31mEvil\u202e\nName"
 
 
-def told(world: World, who: str = EMAIL) -> dict[str, Any]:
-    desk = UserDesk(world)
-    person = desk.find(who)
+def told(pipeline: InMemoryPipeline, who: str = EMAIL) -> dict[str, Any]:
+    context = UserScenario(pipeline)
+    person = context.find(who)
     assert person.user is not None
-    return story(person, person.user, desk.now(), "proj1234", reveal=False)
+    return story(person, person.user, context.now(), "proj1234", reveal=False)
 
 
 def on_screen(show: Any, *arguments: Any) -> str:
@@ -37,11 +37,11 @@ def on_screen(show: Any, *arguments: Any) -> str:
 
 
 class TestShow:
-    def test_masks_whatever_is_not_known_to_be_harmless(self, world: World) -> None:
-        world.join(EMAIL, OLD, given_name="Nia", family_name="Newcomer")
-        world.work()
+    def test_masks_whatever_is_not_known_to_be_harmless(self, pipeline: InMemoryPipeline) -> None:
+        pipeline.join(EMAIL, OLD, given_name="Nia", family_name="Newcomer")
+        pipeline.work()
         for table, key in ((USERS, EMAIL), (PROFILES, OLD)):
-            world.dynamodb.update_item(
+            pipeline.dynamodb.update_item(
                 TableName=table,
                 Key={"userId": {"S": key}},
                 UpdateExpression="SET shoeSize = :s, address = :a, preferences = :p",
@@ -51,46 +51,46 @@ class TestShow:
                     ":p": {"L": [{"S": "nia@other.example"}]},
                 },
             )
-        data = person_data(UserDesk(world).find(EMAIL), reveal=False)
-        text = json.dumps(data) + on_screen(show_person, data)
+        data = user_data(UserScenario(pipeline).find(EMAIL), reveal=False)
+        text = json.dumps(data) + on_screen(show_user, data)
         assert not any(secret in text for secret in ("nia@", "Nia", "Newcomer", "44", "Street"))
         assert data["record"]["userId"] == "n***@example.com"
         assert data["profile"]["sub"] == data["record"]["cognitoSub"] == OLD
         assert data["profile"]["stripeCustomerId"].startswith("cus_")
         assert data["profile"]["provisioning"]["stripe"]["state"] == "done"
-        revealed = json.dumps(person_data(UserDesk(world).find(EMAIL), reveal=True))
+        revealed = json.dumps(user_data(UserScenario(pipeline).find(EMAIL), reveal=True))
         assert all(secret in revealed for secret in ("nia@example.com", "Newcomer", "Secret Street 5"))
 
-    def test_a_hostile_name_forges_no_line(self, world: World) -> None:
-        world.join(EMAIL, OLD)
-        world.work()
-        world.dynamodb.update_item(
+    def test_a_hostile_name_forges_no_line(self, pipeline: InMemoryPipeline) -> None:
+        pipeline.join(EMAIL, OLD)
+        pipeline.work()
+        pipeline.dynamodb.update_item(
             TableName=PROFILES,
             Key={"userId": {"S": OLD}},
             UpdateExpression="SET displayName = :n",
             ExpressionAttributeValues={":n": {"S": HOSTILE}},
         )
-        desk = UserDesk(world)
+        context = UserScenario(pipeline)
         for reveal in (True, False):
-            text = on_screen(show_person, person_data(desk.find(EMAIL), reveal=reveal))
+            text = on_screen(show_user, user_data(context.find(EMAIL), reveal=reveal))
             assert "\x1b" not in text
             assert "\u202e" not in text
 
-    def test_is_found_by_sub_and_by_any_spelling(self, world: World) -> None:
-        world.join(EMAIL, OLD)
-        desk = UserDesk(world)
-        assert desk.find(OLD).user == desk.find("NIA@Example.com").user == desk.find(EMAIL).user is not None
+    def test_is_found_by_sub_and_by_any_spelling(self, pipeline: InMemoryPipeline) -> None:
+        pipeline.join(EMAIL, OLD)
+        context = UserScenario(pipeline)
+        assert context.find(OLD).user == context.find("NIA@Example.com").user == context.find(EMAIL).user is not None
 
 
 class TestWhereTheyStand:
-    def test_ready(self, world: World) -> None:
-        world.join(EMAIL, OLD, given_name="Nia")
-        world.work()
-        data = told(world)
+    def test_ready(self, pipeline: InMemoryPipeline) -> None:
+        pipeline.join(EMAIL, OLD, given_name="Nia")
+        pipeline.work()
+        data = told(pipeline)
         assert (data["state"], data["owed"], data["needsSomebody"], data["next"]) == ("ready", None, False, "nothing")
         assert data["event"]["eventId"] == event_id(POOL, OLD, Kind.USER_SIGNED_UP)
         assert data["links"] == {
-            "stripe": f"https://dashboard.stripe.com/customers/{world.stripe.customers()[0]['id']}",
+            "stripe": f"https://dashboard.stripe.com/customers/{pipeline.stripe.customers()[0]['id']}",
             "revenuecat": f"https://app.revenuecat.com/customers/1234/{OLD}",
         }
         assert [entry["what"].partition(":")[0].partition(";")[0] for entry in data["timeline"]][:2] == [
@@ -99,82 +99,82 @@ class TestWhereTheyStand:
         ]
         assert (data["cameBy"]["emailVouchedBy"], data["roles"]) == ("cognito", ["team_member"])
 
-    def test_prepared(self, world: World) -> None:
-        world.pre_create(EMAIL, "admin")
-        data = told(world)
+    def test_prepared(self, pipeline: InMemoryPipeline) -> None:
+        pipeline.pre_create(EMAIL, "admin")
+        data = told(pipeline)
         assert (data["state"], data["event"], data["needsSomebody"]) == ("prepared", None, False)
 
-    def test_not_begun_and_then_late(self, world: World) -> None:
-        world.join(EMAIL, OLD)
-        data = told(world)
+    def test_not_begun_and_then_late(self, pipeline: InMemoryPipeline) -> None:
+        pipeline.join(EMAIL, OLD)
+        data = told(pipeline)
         assert (data["state"], data["owed"][:5]) == ("waiting", "emit#")
         assert data["nextLook"] > data["since"]
-        world.clock.advance(3600)
-        assert "onramp doctor" in told(world)["next"]
+        pipeline.clock.advance(3600)
+        assert "onramp doctor" in told(pipeline)["next"]
 
     @pytest.mark.parametrize(("kind", "says"), [("server_error", "comes back by itself"), ("unauthorized", "doctor")])
-    def test_being_tried_again(self, world: World, kind: Any, says: str) -> None:
-        world.stripe.faults.add(Fault(kind, times=None))
-        world.join(EMAIL, OLD)
-        world.work_for(0.1)
-        data = told(world)
+    def test_being_tried_again(self, pipeline: InMemoryPipeline, kind: Any, says: str) -> None:
+        pipeline.stripe.faults.add(Fault(kind, times=None))
+        pipeline.join(EMAIL, OLD)
+        pipeline.work_for(0.1)
+        data = told(pipeline)
         assert (data["state"], data["owed"][:7], data["needsSomebody"]) == ("waiting", "enrich#", False)
         assert says in data["next"]
         assert data["steps"]["stripe"]["attempts"] > 1
         assert "stripe answered stripe_" in data["why"]
 
-    def test_given_up(self, world: World) -> None:
-        world.stripe.faults.add(Fault("refused", operation="create", times=None))
-        world.join(EMAIL, OLD)
-        world.work()
-        data = told(world)
+    def test_given_up(self, pipeline: InMemoryPipeline) -> None:
+        pipeline.stripe.faults.add(Fault("refused", operation="create", times=None))
+        pipeline.join(EMAIL, OLD)
+        pipeline.work()
+        data = told(pipeline)
         assert (data["state"], data["needsSomebody"], data["nextLook"] is not None) == ("operator", True, False)
         assert f"onramp dlq redrive --user {OLD}" in data["next"]
         assert "stripe with parameter_invalid_string" in data["why"]
 
-    def test_unsettled(self, world: World) -> None:
-        world.join(EMAIL, OLD)
-        world.dynamodb.update_item(
+    def test_unsettled(self, pipeline: InMemoryPipeline) -> None:
+        pipeline.join(EMAIL, OLD)
+        pipeline.dynamodb.update_item(
             TableName=USERS, Key={"userId": {"S": EMAIL}}, UpdateExpression="REMOVE owed, owedSince, dueAt"
         )
-        data = told(world)
+        data = told(pipeline)
         assert data["needsSomebody"]
         assert data["next"].startswith("onramp replay --from-table")
 
     @pytest.mark.parametrize("change", ["REMOVE linkedAt", "SET linkedAt = owed", "REMOVE userPoolId"])
-    def test_broken_by_hand(self, world: World, change: str) -> None:
-        world.join(EMAIL, OLD)
-        world.dynamodb.update_item(TableName=USERS, Key={"userId": {"S": EMAIL}}, UpdateExpression=change)
-        data = told(world)
+    def test_broken_by_hand(self, pipeline: InMemoryPipeline, change: str) -> None:
+        pipeline.join(EMAIL, OLD)
+        pipeline.dynamodb.update_item(TableName=USERS, Key={"userId": {"S": EMAIL}}, UpdateExpression=change)
+        data = told(pipeline)
         assert data["needsSomebody"]
         assert f"no usable {change.split()[1]}: " in data["why"]
         assert data["next"].startswith(f"set {change.split()[1]} with `aws dynamodb update-item`")
 
-    def test_relinked(self, world: World) -> None:
-        world.join(EMAIL, OLD)
-        world.work()
-        in_pool(world, NEW)
-        world.clock.advance(60)
-        UserDesk(world).relink()
-        assert any(f"took over from {OLD}" in entry["what"] for entry in told(world)["timeline"])
+    def test_relinked(self, pipeline: InMemoryPipeline) -> None:
+        pipeline.join(EMAIL, OLD)
+        pipeline.work()
+        in_pool(pipeline, NEW)
+        pipeline.clock.advance(60)
+        UserScenario(pipeline).relink()
+        assert any(f"took over from {OLD}" in entry["what"] for entry in told(pipeline)["timeline"])
 
-    def test_on_the_screen_it_is_all_there(self, world: World) -> None:
-        world.stripe.faults.add(Fault("refused", operation="create", times=None))
-        world.join(EMAIL, OLD)
-        world.work()
-        text = on_screen(show_story, told(world), UserDesk(world).now() + 7_200_000)
+    def test_on_the_screen_it_is_all_there(self, pipeline: InMemoryPipeline) -> None:
+        pipeline.stripe.faults.add(Fault("refused", operation="create", times=None))
+        pipeline.join(EMAIL, OLD)
+        pipeline.work()
+        text = on_screen(show_story, told(pipeline), UserScenario(pipeline).now() + 7_200_000)
         assert "2 h ago" in text
         assert f"onramp dlq redrive --user {OLD}" in text
         assert EMAIL not in text
 
 
 class TestNoRecord:
-    def found(self, world: World, who: str = EMAIL, **trust: Any) -> Any:
-        desk = UserDesk(world, **trust)
-        return desk.strangers.find(Name.of(who), desk.now())
+    def found(self, pipeline: InMemoryPipeline, who: str = EMAIL, **trust: Any) -> Any:
+        context = UserScenario(pipeline, **trust)
+        return context.strangers.find(UserIdentifier.of(who), context.now())
 
-    def outcome(self, world: World, who: str = EMAIL, **trust: Any) -> str:
-        (stranger,) = self.found(world, who, **trust)
+    def outcome(self, pipeline: InMemoryPipeline, who: str = EMAIL, **trust: Any) -> str:
+        (stranger,) = self.found(pipeline, who, **trust)
         return str(stranger.verdict.outcome)
 
     @pytest.mark.parametrize(
@@ -187,35 +187,35 @@ class TestNoRecord:
         ],
     )
     def test_says_what_the_trigger_says(
-        self, world: World, attributes: dict[str, str], status: str, expected: str
+        self, pipeline: InMemoryPipeline, attributes: dict[str, str], status: str, expected: str
     ) -> None:
-        in_pool(world, OLD, status=status, **attributes)
-        assert self.outcome(world) == self.outcome(world, OLD) == expected
+        in_pool(pipeline, OLD, status=status, **attributes)
+        assert self.outcome(pipeline) == self.outcome(pipeline, OLD) == expected
 
-    def test_by_the_rules_as_deployed(self, world: World) -> None:
-        in_pool(world, OLD, email_verified="false")
-        assert self.outcome(world, allow_unverified=True) == "create"
+    def test_by_the_rules_as_deployed(self, pipeline: InMemoryPipeline) -> None:
+        in_pool(pipeline, OLD, email_verified="false")
+        assert self.outcome(pipeline, allow_unverified=True) == "create"
 
-    def test_finds_an_address_in_other_letters(self, world: World) -> None:
-        in_pool(world, OLD, "Nia@Example.com")
-        assert self.found(world, EMAIL) == []
-        assert self.outcome(world, "Nia@Example.com") == "create"
+    def test_finds_an_address_in_other_letters(self, pipeline: InMemoryPipeline) -> None:
+        in_pool(pipeline, OLD, "Nia@Example.com")
+        assert self.found(pipeline, EMAIL) == []
+        assert self.outcome(pipeline, "Nia@Example.com") == "create"
 
-    def test_names_the_record_in_the_way_and_how_to_relink(self, world: World) -> None:
-        world.join(EMAIL, OLD)
-        in_pool(world, NEW)
-        data = strangers_data(Name.of(NEW), self.found(world, NEW), forgotten=False, reveal=False)
+    def test_names_the_record_in_the_way_and_how_to_relink(self, pipeline: InMemoryPipeline) -> None:
+        pipeline.join(EMAIL, OLD)
+        in_pool(pipeline, NEW)
+        data = matches_data(UserIdentifier.of(NEW), self.found(pipeline, NEW), forgotten=False, reveal=False)
         (found,) = data["cognito"]
         assert found["outcome"] == "conflict"
         assert f"--sub {NEW}" in found["next"]
-        assert EMAIL not in json.dumps(data) + on_screen(show_strangers, data)
+        assert EMAIL not in json.dumps(data) + on_screen(show_matches, data)
 
-    def test_says_where_nobody_knows_them(self, world: World) -> None:
-        data = strangers_data(Name.of(EMAIL), self.found(world), forgotten=False, reveal=False)
-        assert "No pool of this stack knows them" in on_screen(show_strangers, data)
+    def test_says_where_nobody_knows_them(self, pipeline: InMemoryPipeline) -> None:
+        data = matches_data(UserIdentifier.of(EMAIL), self.found(pipeline), forgotten=False, reveal=False)
+        assert "No pool of this stack knows them" in on_screen(show_matches, data)
 
-    def test_an_address_is_no_filter_of_its_own(self, world: World) -> None:
+    def test_an_address_is_no_filter_of_its_own(self, pipeline: InMemoryPipeline) -> None:
         """Quotes in an address cannot widen the question that Cognito is asked."""
-        in_pool(world, OLD)
-        assert UserDesk(world).pools.matching(POOL, "email", '" or email ^= "n') == []
-        assert UserDesk(world).pools.matching(POOL, "email", "back\\slash") == []
+        in_pool(pipeline, OLD)
+        assert UserScenario(pipeline).pools.matching(POOL, "email", '" or email ^= "n') == []
+        assert UserScenario(pipeline).pools.matching(POOL, "email", "back\\slash") == []

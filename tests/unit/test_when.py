@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from onramp.ops.errors import DeskError
-from onramp.ops.when import clock, lasting, moment
+from onramp.ops.common.errors import UsageError
+from onramp.ops.common.when import clock, lasting, moment
 
 NOW = 1_795_000_000_123
 
@@ -32,7 +32,7 @@ def test_a_moment(text: str, millis: int) -> None:
 
 @pytest.mark.parametrize("text", ["", "yesterday", "2h ago", "-2h", "2w", "1234567s", "2026-13-01", "٣d"])
 def test_no_moment_is_a_sentence(text: str) -> None:
-    with pytest.raises(DeskError, match="is no time"):
+    with pytest.raises(UsageError, match="is no time"):
         moment(text, NOW)
 
 

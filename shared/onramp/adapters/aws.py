@@ -18,7 +18,7 @@ def error_code(error: ClientError) -> str:
     return str(error.response.get("Error", {}).get("Code") or "Unknown")
 
 
-def held(write: Callable[..., object], **request: Any) -> bool:
+def condition_holds(write: Callable[..., object], **request: Any) -> bool:
     """Whether the condition of a write held. A refusal is a normal outcome: somebody was here first."""
     try:
         write(**request)

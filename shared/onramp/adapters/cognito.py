@@ -11,7 +11,7 @@ from botocore.exceptions import ClientError
 from onramp.adapters.aws import error_code, retryable
 from onramp.domain.claims import PoolUser
 from onramp.domain.errors import RetryableError
-from onramp.sweep import Listed, Page, TokenExpired
+from onramp.usecases.sweep import Listed, Page, TokenExpired
 
 if TYPE_CHECKING:
     from mypy_boto3_cognito_idp.client import CognitoIdentityProviderClient

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from onramp.adapters.aws import retryable
-from onramp.domain.envelope import SOURCE, Event
 from onramp.domain.errors import EventsRefused
+from onramp.domain.event_data import SOURCE, Event
 
 if TYPE_CHECKING:
     from mypy_boto3_events.client import EventBridgeClient

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from onramp.adapters.aws import readable, retryable
 from onramp.adapters.items import from_item, to_values
-from onramp.sweep import Checkpoint
+from onramp.usecases.sweep import SweepCheckpoint
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb.client import DynamoDBClient
@@ -20,13 +20,13 @@ class SweepCheckpoints:
     client: DynamoDBClient
     table: str
 
-    def load(self, user_pool_id: str) -> Checkpoint:
+    def load(self, user_pool_id: str) -> SweepCheckpoint:
         with retryable("operations_get"):
             reply = self.client.get_item(TableName=self.table, Key=self._key(user_pool_id), ConsistentRead=True)
         row = from_item(readable("operations_get", reply).get("Item", {}))
-        return Checkpoint(row.get("token"), row.get("found", {}))
+        return SweepCheckpoint(row.get("token"), row.get("found", {}))
 
-    def save(self, user_pool_id: str, checkpoint: Checkpoint) -> None:
+    def save(self, user_pool_id: str, checkpoint: SweepCheckpoint) -> None:
         row = {"found": dict(checkpoint.found)} | ({"token": checkpoint.token} if checkpoint.token else {})
         with retryable("operations_put"):
             self.client.put_item(TableName=self.table, Item={**self._key(user_pool_id), **to_values(row)})

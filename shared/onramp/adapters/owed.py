@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
-from onramp.adapters.aws import error_code, held, readable, retryable
+from onramp.adapters.aws import condition_holds, error_code, readable, retryable
 from onramp.adapters.items import from_item, to_values
-from onramp.domain.envelope import usable_time
+from onramp.domain.event_data import usable_time
 from onramp.domain.users import Owed, User, shard_of
-from onramp.reconcile import Debt
+from onramp.usecases.reconcile import OwedRow
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb.client import DynamoDBClient
@@ -77,7 +77,7 @@ class OwedLedger:
         self, user: User, change: str, condition: str | None = None, values: dict[str, Any] | None = None
     ) -> bool:
         with retryable("users_update"):
-            return held(self.client.update_item, **self._request(user, change, condition, values))
+            return condition_holds(self.client.update_item, **self._request(user, change, condition, values))
 
     def _request(
         self, user: User, change: str, condition: str | None = None, values: dict[str, Any] | None = None
@@ -108,7 +108,7 @@ class OwedIndex:
     client: DynamoDBClient
     table: str
 
-    def of(self, kind: Owed, shard: int) -> list[Debt]:
+    def of(self, kind: Owed, shard: int) -> list[OwedRow]:
         """Soonest due first, at most `PAGES` pages of `PAGE`: beyond that a gauge says "at least"."""
         request: dict[str, Any] = {
             "TableName": self.table,
@@ -117,13 +117,13 @@ class OwedIndex:
             "ExpressionAttributeValues": to_values({":owed": kind.on(shard)}),
             "Limit": PAGE,
         }
-        found: list[Debt] = []
+        found: list[OwedRow] = []
         for _ in range(PAGES):
             with retryable("owed_query"):
                 reply = readable("owed_query", self.client.query(**request))
             rows = map(from_item, reply.get("Items", []))
             found += [
-                Debt(row["userId"], usable_time(row.get("owedSince")) or row["dueAt"], row["dueAt"]) for row in rows
+                OwedRow(row["userId"], usable_time(row.get("owedSince")) or row["dueAt"], row["dueAt"]) for row in rows
             ]
             if "LastEvaluatedKey" not in reply:
                 break

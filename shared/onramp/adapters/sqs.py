@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from onramp.adapters.aws import retryable
-from onramp.domain.envelope import Event, delivery, rfc3339
 from onramp.domain.errors import RetryableError
-from onramp.messages import DeadLetter
+from onramp.domain.event_data import Event, delivery, rfc3339
+from onramp.usecases.messages import DeadLetter
 
 if TYPE_CHECKING:
     from mypy_boto3_sqs.client import SQSClient

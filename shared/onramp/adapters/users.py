@@ -10,11 +10,11 @@ from botocore.exceptions import ClientError
 
 from onramp.adapters.aws import error_code, readable, retryable
 from onramp.adapters.items import from_item, get_many, to_values
-from onramp.domain.envelope import usable_time
 from onramp.domain.errors import RetryableError
+from onramp.domain.event_data import usable_time
 from onramp.domain.identity import usable_name
 from onramp.domain.users import DEFAULT_ROLES, Claim, Names, Onboarding, User
-from onramp.signup import Refused, Written
+from onramp.usecases.signup import Refused, Written
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb.client import DynamoDBClient

@@ -17,8 +17,8 @@ import threading
 import time
 from collections.abc import Callable
 
-from onramp.local.asgi import App
-from onramp.local.aws import ACCESS_KEY
+from onramp.local.gateway.asgi import App
+from onramp.local.gateway.aws import ACCESS_KEY
 
 HOST = "127.0.0.1"
 STOP_WITHIN_SECONDS = 5.0
@@ -71,10 +71,10 @@ def set_environment(port: int, region: str, scratch: str, *, enforce_iam: bool) 
 def make_app(region: str) -> App:
     from ministack.app import app as emulator
 
-    from onramp.local import embedded_metrics, replay_filters
     from onramp.local.fakes.revenuecat import FakeRevenueCat
     from onramp.local.fakes.stripe import FakeStripe
-    from onramp.local.gateway import Gateway
+    from onramp.local.gateway import embedded_metrics, replay_filters
+    from onramp.local.gateway.app import Gateway
 
     embedded_metrics.install()
     replay_filters.install()

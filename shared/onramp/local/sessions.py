@@ -8,7 +8,7 @@ from typing import Any
 import boto3
 import botocore.session
 
-from onramp.local.aws import ACCESS_KEY
+from onramp.local.gateway.aws import ACCESS_KEY
 
 _NO_FILES: dict[str, Any] = {
     "profile": (None, None, None, None),

@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, Any, Self
 from botocore.config import Config
 
 import onramp
-from onramp.local.aws import ACCESS_KEY
-from onramp.local.control import GatewayControl
 from onramp.local.deploy import deploy
-from onramp.local.gateway import FAKES
+from onramp.local.gateway.app import FAKES
+from onramp.local.gateway.aws import ACCESS_KEY
+from onramp.local.gateway.control import GatewayControl
 from onramp.local.logs import function_logs
 from onramp.local.parameters import REGION
 from onramp.local.process import ServerProcess

@@ -1,66 +1,59 @@
-"""Who did what: one row in `Operations` for everything that changes something or reveals somebody.
-
-pk `AUDIT#2026-11`, sk the time and a random part; `who` (ARN), `what`, `details` (masked), `count`, `result`
-(`started`, `done`, `failed`, `interrupted`).
-"""
+"""`onramp audit`: who did what."""
 
 from __future__ import annotations
 
-import uuid
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any
+from typing import Annotated, Any
 
-from onramp.adapters.items import from_item, to_values
+import typer
 
-
-@dataclass
-class AuditEntry:
-    """What a command fills in while it works: how many, and what is worth knowing of the outcome."""
-
-    count: int = 0
-    outcome: dict[str, int | str] = field(default_factory=dict)
+from onramp.ops.common.audit_log import AuditLog
+from onramp.ops.common.context import OperatorContext
+from onramp.ops.common.errors import UsageError
+from onramp.ops.common.output import Output
 
 
-@dataclass(frozen=True)
-class AuditLog:
-    client: Any
-    table: str
-    who: str
-
-    @contextmanager
-    def entry(self, what: str, details: Mapping[str, str]) -> Iterator[AuditEntry]:
-        now = datetime.now(UTC)
-        row = {
-            "pk": f"AUDIT#{now:%Y-%m}",
-            "sk": f"{now.isoformat(timespec='milliseconds')}#{uuid.uuid4().hex[:8]}",
-            "who": self.who,
-            "what": what,
-            "details": dict(details),
+def audit(
+    ctx: typer.Context,
+    month: Annotated[str, typer.Option(help="Year and month, as 2026-11.", show_default="this month")] = "",
+    most: Annotated[int, typer.Option(min=1, help="Rows at the most.")] = 50,
+) -> None:
+    """Who changed or revealed what, when, how many, and how it ended."""
+    context: OperatorContext = ctx.obj
+    wanted = month or f"{datetime.now(UTC):%Y-%m}"
+    try:
+        datetime.strptime(wanted, "%Y-%m").replace(tzinfo=UTC)
+    except ValueError:
+        raise UsageError(f"'{month}' is no month: write it as 2026-11.") from None
+    log = AuditLog(context.client("dynamodb"), context.output("OperationsTableName"), who="")
+    rows = [row for row, _ in zip(log.of_month(wanted), range(most), strict=False)]
+    data = [
+        {
+            "when": row["sk"].partition("#")[0],
+            "who": row["who"],
+            "what": row["what"],
+            "details": row.get("details", {}),
+            "count": row.get("count", 0),
+            "outcome": row.get("outcome", {}),
+            "result": row["result"],
         }
-        entry = AuditEntry()
-        self._write(row, entry, "started")
-        try:
-            yield entry
-        except BaseException as error:
-            ended = "interrupted" if isinstance(error, KeyboardInterrupt) else "failed"
-            self._write(row, entry, ended)
-            raise
-        self._write(row, entry, "done")
+        for row in rows
+    ]
 
-    def of_month(self, month: str) -> Iterator[dict[str, Any]]:
-        """The rows of a month, `2026-11`, newest first."""
-        pages = self.client.get_paginator("query").paginate(
-            TableName=self.table,
-            KeyConditionExpression="pk = :pk",
-            ExpressionAttributeValues={":pk": {"S": f"AUDIT#{month}"}},
-            ScanIndexForward=False,
-        )
-        for page in pages:
-            yield from map(from_item, page["Items"])
+    def show() -> None:
+        if not data:
+            context.out.line(f"Nothing was changed or revealed in {wanted}.")
+            return
+        for row in data:
+            _show(context.out, row)
 
-    def _write(self, row: Mapping[str, Any], entry: AuditEntry, result: str) -> None:
-        full = {**row, "count": entry.count, "outcome": entry.outcome, "result": result}
-        self.client.put_item(TableName=self.table, Item=to_values(full))
+    context.out.result(data, show)
+
+
+def _show(out: Output, row: dict[str, Any]) -> None:
+    """Two or three lines: a table of so many columns breaks what was asked for on every screen."""
+    who = row["who"].rpartition(":")[2]
+    out.line(f"{row['when'][:19]}  {who}  {row['what']}  {row['result']}, {row['count']}", "bold")
+    for words in (row["details"], row["outcome"]):
+        if words:
+            out.line(f"  {' '.join(f'{name}={value}' for name, value in words.items())}")

@@ -15,21 +15,19 @@ from typer.exceptions import TyperException
 
 from onramp.domain.errors import RetryableError
 from onramp.local.errors import LocalStackError
-from onramp.ops import (
-    attach_commands,
-    audit_commands,
-    backfill_commands,
-    dlq_commands,
-    doctor_commands,
-    local_commands,
-    replay_commands,
-    status_commands,
-    user_commands,
-)
+from onramp.ops import local
+from onramp.ops.attach.commands import attach, detach
+from onramp.ops.audit import audit
+from onramp.ops.backfill.commands import backfill
+from onramp.ops.common.context import OperatorContext, tune_for_long_runs
+from onramp.ops.common.errors import UsageError, explained
+from onramp.ops.common.output import Output
 from onramp.ops.demo import demo
-from onramp.ops.desk import Desk, prepare_for_long_work
-from onramp.ops.errors import DeskError, explained
-from onramp.ops.output import Output
+from onramp.ops.dlq import commands as dlq
+from onramp.ops.doctor.commands import doctor
+from onramp.ops.replay.commands import replay
+from onramp.ops.status.commands import status
+from onramp.ops.user import commands as user
 
 DEBUG = "ONRAMP_DEBUG"
 ANYWHERE_WITH_VALUE = ("--stack", "--profile", "--region")
@@ -43,22 +41,22 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-app.add_typer(local_commands.app, name="local")
+app.add_typer(local.app, name="local")
 app.command()(demo)
-app.command(epilog=EVERYWHERE)(doctor_commands.doctor)
-app.command(epilog=EVERYWHERE)(status_commands.status)
-app.command(epilog=EVERYWHERE)(replay_commands.replay)
-app.command(epilog=EVERYWHERE)(attach_commands.attach)
-app.command(epilog=EVERYWHERE)(attach_commands.detach)
-app.add_typer(dlq_commands.app, name="dlq", epilog=EVERYWHERE)
-app.add_typer(user_commands.app, name="user", epilog=EVERYWHERE)
-app.command(epilog=EVERYWHERE)(backfill_commands.backfill)
-app.command(epilog=EVERYWHERE)(audit_commands.audit)
+app.command(epilog=EVERYWHERE)(doctor)
+app.command(epilog=EVERYWHERE)(status)
+app.command(epilog=EVERYWHERE)(replay)
+app.command(epilog=EVERYWHERE)(attach)
+app.command(epilog=EVERYWHERE)(detach)
+app.add_typer(dlq.app, name="dlq", epilog=EVERYWHERE)
+app.add_typer(user.app, name="user", epilog=EVERYWHERE)
+app.command(epilog=EVERYWHERE)(backfill)
+app.command(epilog=EVERYWHERE)(audit)
 
 
 @app.callback()
-def _desk(
-    context: typer.Context,
+def _context(
+    ctx: typer.Context,
     stack: Annotated[
         str | None, typer.Option(envvar="ONRAMP_STACK", help="The CloudFormation stack; else the local one.")
     ] = None,
@@ -66,11 +64,11 @@ def _desk(
     region: Annotated[str | None, typer.Option(help="The AWS region.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the result as one JSON document.")] = False,
 ) -> None:
-    context.obj = Desk(Output(as_json=as_json), stack or None, profile, region)
+    ctx.obj = OperatorContext(Output(as_json=as_json), stack or None, profile, region)
 
 
 def main(arguments: list[str] | None = None) -> None:
-    prepare_for_long_work()
+    tune_for_long_runs()
     try:
         command = typer.main.get_command(app)
         given = hoisted(sys.argv[1:] if arguments is None else arguments)
@@ -78,7 +76,7 @@ def main(arguments: list[str] | None = None) -> None:
     except TyperException as error:
         error.show()  # type: ignore[attr-defined]  # every one that typer raises has it
         sys.exit(error.exit_code)
-    except (DeskError, LocalStackError) as error:
+    except (UsageError, LocalStackError) as error:
         _fail(str(error), getattr(error, "exit_code", 2))
     except (ClientError, BotoCoreError) as error:
         _fail(str(explained(error)), 2)

@@ -17,13 +17,13 @@ from onramp.adapters.sqs import ProvisioningQueue
 from onramp.adapters.stripe import StripeCustomers
 from onramp.adapters.tombstones import Tombstones
 from onramp.adapters.users import UserTable
-from onramp.enrich import Enrich
 from onramp.enrichers import Enricher, NotConfigured
 from onramp.enrichers.revenuecat import RevenueCatCustomer
 from onramp.enrichers.stripe import StripeCustomer
-from onramp.retries import Backoff
 from onramp.settings import environment
-from onramp.steps import Steps
+from onramp.usecases.enrich import Enrich
+from onramp.usecases.retries import Backoff
+from onramp.usecases.steps import Steps
 from onramp.wiring import clients, http
 from onramp.worker_settings import EnrichSettings
 

@@ -8,9 +8,9 @@ from onramp.adapters.eventbridge import EventBus
 from onramp.adapters.tombstones import Tombstones
 from onramp.adapters.users import UserTable
 from onramp.domain.claims import Admission
-from onramp.heal import Heal
 from onramp.settings import SignupSettings, environment
-from onramp.signup import SignUp
+from onramp.usecases.heal import Heal
+from onramp.usecases.signup import SignUp
 from onramp.wiring import clients
 
 

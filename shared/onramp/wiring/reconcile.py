@@ -13,11 +13,11 @@ from onramp.adapters.sqs import ProvisioningQueue
 from onramp.adapters.tombstones import Tombstones
 from onramp.adapters.users import UserTable
 from onramp.domain.claims import Admission
-from onramp.heal import Heal
-from onramp.reconcile import Reconcile
 from onramp.settings import SignupSettings, environment
-from onramp.signup import SignUp
-from onramp.sweep import Sweep
+from onramp.usecases.heal import Heal
+from onramp.usecases.reconcile import Reconcile
+from onramp.usecases.signup import SignUp
+from onramp.usecases.sweep import Sweep
 from onramp.wiring import clients
 from onramp.worker_settings import ReconcileSettings
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from onramp.domain.envelope import Origin, user_signed_up
+from onramp.domain.event_data import Origin, user_signed_up
 from onramp.domain.users import Claim
-from onramp.messages import Outcome, Result
-from onramp.signup import SignedUp, SignUp
+from onramp.usecases.messages import MessageOutcome, Result
+from onramp.usecases.signup import SignedUp, SignUp
 from tests.simulation.edits import Edit, HandlerChange, Value
 from tests.simulation.mutants.mutant import HOUR, NIA, NIA_AGAIN, ONE_RECEIVE, at, mutant, plan
 
@@ -34,7 +34,7 @@ def by_message_id(handler: Any) -> None:
 
     def once(record: Any) -> Result:
         if record["messageId"] in seen:
-            return Result(Outcome.ALREADY_PROVISIONED)
+            return Result(MessageOutcome.ALREADY_PROVISIONED)
         result: Result = enrich(record)
         seen.add(record["messageId"])
         return result
@@ -69,7 +69,7 @@ MUTANTS = (
     mutant(
         "emit_before_write",
         "1: write, then PutEvents",
-        Value("onramp.signup:SignUp.__call__", emit_first),
+        Value("onramp.usecases.signup:SignUp.__call__", emit_first),
         on=plan(at(0, "sign_up", NIA), faults={"sign_up-1/call-1 UserTable.claim": "not_sent"}),
         only="no_event_without_its_cause",
     ),
@@ -84,7 +84,7 @@ MUTANTS = (
         "no_pool_sweep",
         "the sweep",
         Edit(
-            "onramp.sweep:Sweep._outcome",
+            "onramp.usecases.sweep:Sweep._outcome",
             "return self.heal(person, read=known.get, correlation_id=correlation_id)",
             'return "has_record"',
         ),
@@ -113,7 +113,7 @@ MUTANTS = (
         "dedup_by_message_id",
         "the stored step, and the short cut",
         HandlerChange("enrich_profile", by_message_id),
-        Edit("onramp.enrich:Enrich._provision", "if user.owed is None and", "if False and"),
+        Edit("onramp.usecases.enrich:Enrich._provision", "if user.owed is None and", "if False and"),
         Edit("onramp.domain.users:Profile.done", '== "done"', '== "never"'),
         on=plan(at(0, "sign_up", NIA)),
         only="replays_cost_nothing",

@@ -6,15 +6,15 @@ from typing import Any
 
 from onramp.adapters.users import UserTable
 from onramp.domain.users import Claim
-from onramp.signup import Refused, Written
+from onramp.usecases.signup import Refused, Written
 from tests.simulation.edits import Edit, Value
 from tests.simulation.mutants.mutant import HOUR, NIA, NIA_AGAIN, ONE_RECEIVE, TWICE, Covered, at, mutant, plan
 from tests.simulation.mutants.naive import CLAIM, OWING_NOTHING
 
 LEDGER = "onramp.adapters.owed:OwedLedger"
-PROVISION = "onramp.enrich:Enrich._provision"
-GIVE_UP = "onramp.enrich:Enrich._give_up"
-EMIT = "onramp.reconcile:Reconcile.emit"
+PROVISION = "onramp.usecases.enrich:Enrich._provision"
+GIVE_UP = "onramp.usecases.enrich:Enrich._give_up"
+EMIT = "onramp.usecases.reconcile:Reconcile.emit"
 SETTLE = "    self.ledger.settle(user)\n"
 PUBLISH = "    self.publisher.publish(user_provisioned(profile, pool, at=now, correlation_id=correlation))\n"
 HAND_OVER = "    self.ledger.hand_to_operator(user)\n"
@@ -179,11 +179,11 @@ MUTANTS = (
         "send_before_claim",
         "7: claim, then send",
         Edit(
-            "onramp.reconcile:Reconcile.queue_again",
+            "onramp.usecases.reconcile:Reconcile.queue_again",
             "if self._is_due(user) and self._claimed(user)]",
             "if self._is_due(user)]",
         ),
-        Edit("onramp.reconcile:Reconcile.queue_again", "len(ours)", "sum(map(self._claimed, ours))"),
+        Edit("onramp.usecases.reconcile:Reconcile.queue_again", "len(ours)", "sum(map(self._claimed, ours))"),
         on=plan(
             at(0, "sign_up", NIA),
             at(400, "reconcile"),
@@ -237,7 +237,7 @@ MUTANTS = (
         "nobody_heals_the_ready",
         "9",
         Edit(
-            "onramp.reconcile:Reconcile.heal_ready",
+            "onramp.usecases.reconcile:Reconcile.heal_ready",
             "if (found := profiles.get(str(user.cognito_sub))) and found.ready",
             "if False",
         ),
@@ -267,7 +267,7 @@ COVERED = (
         "retry_always_emits",
         (
             Edit(
-                "onramp.signup:SignUp.__call__",
+                "onramp.usecases.signup:SignUp.__call__",
                 "outcome is Outcome.RETRIED and not (user.owes(Owed.EMIT) and user.is_linked)",
                 "False",
             ),

@@ -52,7 +52,7 @@ MUTANTS = (
     mutant(
         "heal_without_the_index",
         "one sub on at most one record",
-        Edit("onramp.heal:Heal._has_record", "self.records.holder_of(sub)", "None"),
+        Edit("onramp.usecases.heal:Heal._has_record", "self.records.holder_of(sub)", "None"),
         on=plan(at(0, "sign_up", NIA), at(HOUR, "change_email", NIA, to="nia.new@example.com")),
         only="sub_set_once",
     ),
@@ -91,7 +91,7 @@ MUTANTS = (
         "failure_acknowledged",
         "acknowledged only after durable",
         Edit(
-            "onramp.enrich:Enrich._retry",
+            "onramp.usecases.enrich:Enrich._retry",
             "raise RetryLater(error, delay, sub) from error",
             'return Result("lost", sub)',
         ),
@@ -108,14 +108,18 @@ MUTANTS = (
     mutant(
         "emitted_at_every_run",
         "emissions are bounded",
-        Edit("onramp.reconcile:Reconcile.emit", "for user in heard:", "for user in ():"),
+        Edit("onramp.usecases.reconcile:Reconcile.emit", "for user in heard:", "for user in ():"),
         on=plan(at(0, "sign_up", NIA), *(at(400 * run, "reconcile") for run in range(1, 6)), waits=LATER),
         only="emissions_bounded",
     ),
     mutant(
         "operator_not_counted",
         "what is owed is told by kind",
-        Edit("onramp.reconcile:Reconcile.survey", "kind: len(found)", "kind: len(found) * (kind != Owed.OPERATOR)"),
+        Edit(
+            "onramp.usecases.reconcile:Reconcile.survey",
+            "kind: len(found)",
+            "kind: len(found) * (kind != Owed.OPERATOR)",
+        ),
         on=plan(at(0, "sign_up", NIA), faults={"worker-nia-1 RevenueCatSubscribers.ensure": "refused"}),
         only="gauges_tell_the_truth",
     ),

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from onramp.domain.envelope import Kind
+from onramp.domain.event_data import Kind
 from onramp.local.demo.expectations import PAUSE_SECONDS, WITHIN_SECONDS, ExpectationFailed
 from onramp.local.demo.people import Signup
 from onramp.local.demo.pipeline import Item, Pipeline

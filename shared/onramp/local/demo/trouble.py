@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from onramp.domain.envelope import Kind
+from onramp.domain.event_data import Kind
 from onramp.local.demo import stations
 from onramp.local.demo.expectations import eventually, expect
 from onramp.local.demo.people import IVO

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from onramp.domain.envelope import SOURCE
+from onramp.domain.event_data import SOURCE
 from onramp.local.demo.people import Signup
 from onramp.local.stack import LocalStack
 

@@ -5,7 +5,10 @@ from __future__ import annotations
 import asyncio
 import json
 
-from onramp.local.asgi import (
+from onramp.local.fakes.control import PREFIX, control
+from onramp.local.fakes.messages import Request
+from onramp.local.fakes.provider import FakeProvider
+from onramp.local.gateway.asgi import (
     Receive,
     Reply,
     Scope,
@@ -15,9 +18,6 @@ from onramp.local.asgi import (
     send_reply,
     wait_for_disconnect,
 )
-from onramp.local.fakes.control import PREFIX, control
-from onramp.local.fakes.messages import Request
-from onramp.local.fakes.provider import FakeProvider
 
 
 async def serve_fake(fake: FakeProvider, path: str, scope: Scope, receive: Receive, send: Send) -> None:

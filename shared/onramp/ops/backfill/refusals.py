@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import TextIO
 
 from onramp.domain.claims import PoolUser
-from onramp.ops.causes import reason_of
-from onramp.ops.errors import DeskError
-from onramp.ops.judgement import CONFLICT, EMAIL_CHANGED, FAILED, Verdict
-from onramp.ops.text import csv_cell, masked, masked_email
-from onramp.sweep import Listed
+from onramp.domain.decision import CONFLICT, EMAIL_CHANGED, FAILED, Verdict
+from onramp.ops.common.errors import UsageError
+from onramp.ops.common.reasons import reason_of
+from onramp.ops.common.text import csv_cell, masked, masked_email
+from onramp.usecases.sweep import Listed
 
 COLUMNS = ("pool", "sub", "email", "status", "outcome", "why", "cure")
 HEADER = ",".join(COLUMNS)
@@ -39,7 +39,7 @@ class Refusals:
         try:
             return not (begun and not length) and self._opened(self.path, length)
         except OSError as error:
-            raise DeskError(f"{self.path} cannot be written: {error.strerror}.") from error
+            raise UsageError(f"{self.path} cannot be written: {error.strerror}.") from error
 
     def _opened(self, path: Path, length: int) -> bool:
         if length and (not path.is_file() or path.stat().st_size < length):
@@ -57,7 +57,7 @@ class Refusals:
     @staticmethod
     def _must_be_ours(path: Path) -> None:
         if path.is_file() and path.stat().st_size and not _begins_with(path, HEADER):
-            raise DeskError(f"{path} exists and is no such file: name another one.")
+            raise UsageError(f"{path} exists and is no such file: name another one.")
 
     def write(self, users: Iterable[tuple[Listed, Verdict]]) -> int:
         """Bytes in the file now, all of them with the operating system."""

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from onramp.domain.decision import CREATE, HAS_RECORD, LINK
 from onramp.ops.backfill.refusals import is_refusal
-from onramp.ops.causes import reason_of
-from onramp.ops.judgement import CREATE, HAS_RECORD, LINK
-from onramp.ops.output import Output
+from onramp.ops.common.output import Output
+from onramp.ops.common.reasons import reason_of
 
 FIRST = (CREATE, LINK, HAS_RECORD)
 

@@ -6,10 +6,10 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 
-from onramp.ops.backfill.checkpoint import Checkpoints, State
+from onramp.ops.backfill.page_writer import PageWriter
 from onramp.ops.backfill.refusals import Refusals
-from onramp.ops.backfill.walk import Walk
-from onramp.sweep import TokenExpired
+from onramp.ops.tables.backfill_checkpoints import BackfillCheckpoints, BackfillState
+from onramp.usecases.sweep import TokenExpired
 
 
 @dataclass(slots=True)
@@ -18,24 +18,24 @@ class Backfill:
 
     pools: Sequence[str]
     rules: str
-    walk: Callable[[int], Walk]
-    checkpoints: Checkpoints | None
+    walk: Callable[[int], PageWriter]
+    checkpoints: BackfillCheckpoints | None
     refusals: Refusals
     clock: Callable[[], int]
     restarted: bool = False
 
-    def start(self, *, resume: bool) -> State:
+    def start(self, *, resume: bool) -> BackfillState:
         """Where to begin: the checkpoint, unless there is none, or the file of refusals would not be whole."""
         state = self.checkpoints.load(self.rules) if self.checkpoints and resume else None
         if state and state.pool in self.pools and self.refusals.open(state.csv_bytes, begun=state.users > 0):
             return state
         return self._anew(self.clock())
 
-    def _anew(self, started_at: int) -> State:
+    def _anew(self, started_at: int) -> BackfillState:
         self.refusals.open(0, begun=False)
-        return State(self.rules, started_at, self.pools[0])
+        return BackfillState(self.rules, started_at, self.pools[0])
 
-    def __call__(self, state: State) -> Iterator[State]:
+    def __call__(self, state: BackfillState) -> Iterator[BackfillState]:
         """Yields after every page; the last one says everything. Raises RetryableError: run it again."""
         try:
             yield from self._through(state)
@@ -45,7 +45,7 @@ class Backfill:
         finally:
             self.refusals.close()
 
-    def _through(self, state: State) -> Iterator[State]:
+    def _through(self, state: BackfillState) -> Iterator[BackfillState]:
         self._save(state)  # at once: whoever goes on after a death must know since when users are this run's own
         following = dict(zip(self.pools, [*self.pools[1:], ""], strict=True))
         with closing(self.walk(state.started_at)) as walk:
@@ -57,6 +57,6 @@ class Backfill:
         if self.checkpoints:
             self.checkpoints.clear()
 
-    def _save(self, state: State) -> None:
+    def _save(self, state: BackfillState) -> None:
         if self.checkpoints:
             self.checkpoints.save(state)

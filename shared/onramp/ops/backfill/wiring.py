@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import time
 import uuid
 from collections.abc import Callable, Sequence
-from concurrent.futures import Executor, ThreadPoolExecutor
+from concurrent.futures import Executor
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,20 +13,20 @@ from onramp.adapters.eventbridge import EventBus
 from onramp.adapters.pacing import TokenBucket
 from onramp.adapters.tombstones import Tombstones
 from onramp.adapters.users import UserTable
-from onramp.ops.backfill.checkpoint import Checkpoints
-from onramp.ops.backfill.known import Known, linked
-from onramp.ops.backfill.outbox import Outbox
-from onramp.ops.backfill.reading import Reader
+from onramp.ops.backfill.batch_publisher import BatchPublisher
+from onramp.ops.backfill.page_reader import PageReader
+from onramp.ops.backfill.page_writer import PageWriter
+from onramp.ops.backfill.record_index import RecordIndex, linked
 from onramp.ops.backfill.refusals import Refusals
 from onramp.ops.backfill.run import Backfill
-from onramp.ops.backfill.walk import Walk
-from onramp.ops.desk import Desk
-from onramp.ops.rules import Rules
-from onramp.signup import SignUp
+from onramp.ops.common.context import OperatorContext
+from onramp.ops.common.deployed_rules import DeployedRules
+from onramp.ops.tables.backfill_checkpoints import BackfillCheckpoints
+from onramp.usecases.signup import SignUp
 
 
 @dataclass(frozen=True, slots=True)
-class Stack:
+class BackfillWiring:
     """What a backfill works with. Tests put their own in."""
 
     cognito: Any
@@ -36,40 +35,51 @@ class Stack:
     users_table: str
     operations_table: str
     event_bus: str
-    now: Callable[[], int] = Desk.now
-    monotonic: Callable[[], float] = time.monotonic
-    sleep: Callable[[float], None] = time.sleep
-    threads: Callable[[int], Executor] = ThreadPoolExecutor
+    now: Callable[[], int]
+    monotonic: Callable[[], float]
+    sleep: Callable[[float], None]
+    threads: Callable[[int], Executor]
 
     @classmethod
-    def of(cls, desk: Desk) -> Stack:
+    def of(cls, context: OperatorContext) -> BackfillWiring:
         return cls(
-            cognito=desk.client("cognito-idp"),
-            dynamodb=desk.client("dynamodb"),
-            events=desk.client("events"),
-            users_table=desk.output("UsersTableName"),
-            operations_table=desk.output("OperationsTableName"),
-            event_bus=desk.output("EventBusName"),
+            cognito=context.client("cognito-idp"),
+            dynamodb=context.client("dynamodb"),
+            events=context.client("events"),
+            users_table=context.output("UsersTableName"),
+            operations_table=context.output("OperationsTableName"),
+            event_bus=context.output("EventBusName"),
+            now=context.now,
+            monotonic=context.monotonic,
+            sleep=context.sleep,
+            threads=context.threads,
         )
 
-    def outbox(self) -> Outbox:
-        return Outbox(EventBus(self.events, self.event_bus))
+    def outbox(self) -> BatchPublisher:
+        return BatchPublisher(EventBus(self.events, self.event_bus))
 
     def backfill(
-        self, rules: Rules, pools: Sequence[str], outbox: Outbox, refusals: Refusals, *, rate: float, apply: bool
+        self,
+        rules: DeployedRules,
+        pools: Sequence[str],
+        outbox: BatchPublisher,
+        refusals: Refusals,
+        *,
+        rate: float,
+        apply: bool,
     ) -> Backfill:
         """`rate` in pages a second."""
         users = UserTable(self.dynamodb, self.users_table)
         tombstones = Tombstones(self.dynamodb, self.operations_table)
         pace = TokenBucket(rate, 1, float("inf"), self.monotonic, self.sleep).take
 
-        def walk(started_at: int) -> Walk:
+        def walk(started_at: int) -> PageWriter:
             """Anew for every attempt: what it knows is a snapshot."""
             settled_before = self.now() - rules.grace
-            known = Known.of(linked(self.dynamodb, self.users_table))
+            known = RecordIndex.of(linked(self.dynamodb, self.users_table))
             pool = UserPools(self.cognito)
-            return Walk(
-                reader=Reader(pool, users, tombstones, settled_before, pace, self.sleep, self.threads),
+            return PageWriter(
+                reader=PageReader(pool, users, tombstones, settled_before, pace, self.sleep, self.threads),
                 known=known,
                 admission=rules.admission,
                 sign_up=SignUp(users, outbox) if apply else None,
@@ -84,7 +94,7 @@ class Stack:
             pools=pools,
             rules=f"{rules.fingerprint}|{','.join(pools)}",
             walk=walk,
-            checkpoints=Checkpoints(self.dynamodb, self.operations_table) if apply else None,
+            checkpoints=BackfillCheckpoints(self.dynamodb, self.operations_table) if apply else None,
             refusals=refusals,
             clock=self.now,
         )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from onramp.ops.text import masked, masked_email
+from onramp.ops.common.text import masked, masked_email
 
 # Everything that is not known to be harmless is masked: events gain fields over time.
 HARMLESS = frozenset(

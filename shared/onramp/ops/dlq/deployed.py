@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from onramp.ops.desk import Desk
+from onramp.ops.common.context import OperatorContext
 
 
-def deployed_code_version(desk: Desk) -> str | None:
+def deployed_code_version(context: OperatorContext) -> str | None:
     """CODE_VERSION of the worker's alias `live`, None where it cannot be looked up: a warning is worth no failure."""
     try:
-        function = desk.client("lambda").get_function_configuration(
-            FunctionName=desk.output("EnrichProfileFunctionName"), Qualifier="live"
+        function = context.client("lambda").get_function_configuration(
+            FunctionName=context.output("EnrichProfileFunctionName"), Qualifier="live"
         )
     except (ClientError, BotoCoreError):
         return None

@@ -10,11 +10,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TextIO
 
-from onramp.domain.envelope import rfc3339
+from onramp.domain.event_data import rfc3339
+from onramp.ops.common.dead_letters import Letter
+from onramp.ops.common.errors import UsageError
+from onramp.ops.common.text import csv_cell, masked_email
 from onramp.ops.dlq.bodies import shown_body
-from onramp.ops.dlq.letters import Letter
-from onramp.ops.errors import DeskError
-from onramp.ops.text import csv_cell, masked_email
 
 COLUMNS = (
     "queue", "id", "step", "reason", "errorCode", "attempts", "firstFailedAt", "sentAt", "codeVersion", "user", "sub",
@@ -48,9 +48,9 @@ def private_file(path: Path) -> Iterator[TextIO]:
     try:
         number = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     except FileExistsError:
-        raise DeskError(f"{path} exists: name a file that does not.") from None
+        raise UsageError(f"{path} exists: name a file that does not.") from None
     except OSError as error:
-        raise DeskError(f"{path} cannot be written: {error.strerror}.") from None
+        raise UsageError(f"{path} cannot be written: {error.strerror}.") from None
     try:
         with os.fdopen(number, "w", encoding="utf-8", newline="") as file:
             yield file

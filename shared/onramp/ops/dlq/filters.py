@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from onramp.domain.identity import canonical_email, usable_sub
-from onramp.ops.dlq.letters import POISON, Letter
-from onramp.ops.errors import DeskError
-from onramp.ops.text import masked_email
-from onramp.ops.when import clock, moment
+from onramp.ops.common.dead_letters import POISON, Letter
+from onramp.ops.common.errors import UsageError
+from onramp.ops.common.text import masked_email
+from onramp.ops.common.when import clock, moment
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,12 +76,12 @@ def filter_from(
         until=moment(until, now) if until is not None else None,
     )
     if found.since is not None and found.until is not None and found.since > found.until:
-        raise DeskError("--since is after --until: nothing can have failed between them.")
+        raise UsageError("--since is after --until: nothing can have failed between them.")
     return found
 
 
 def _user(text: str) -> str:
     found = canonical_email(text) or usable_sub(text)
     if found is None:
-        raise DeskError(f"'{text}' is neither an e-mail address nor a Cognito sub.")
+        raise UsageError(f"'{text}' is neither an e-mail address nor a Cognito sub.")
     return found.lower()

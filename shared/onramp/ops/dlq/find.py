@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-from onramp.ops.desk import Desk
-from onramp.ops.dlq.letters import Letter
-from onramp.ops.dlq.parts import Parts
-from onramp.ops.dlq.scan import counted
-from onramp.ops.dlq.walk import Walk
-from onramp.ops.errors import DeskError
+from onramp.ops.common.context import OperatorContext
+from onramp.ops.common.dead_letters import Letter
+from onramp.ops.common.errors import UsageError
+from onramp.ops.common.queue_reader import QueueReader
+from onramp.ops.dlq.scan import with_progress
+from onramp.ops.dlq.wiring import DlqWiring
 
 WHOLE = 36  # a message id is a UUID
 SHOWN = 5
 
 
-def found(desk: Desk, parts: Parts, identity: str) -> Letter:
+def find_letter(context: OperatorContext, parts: DlqWiring, identity: str) -> Letter:
     """Stops as soon as it is certain. Raises DeskError where there is none, or more than one."""
     matches: list[Letter] = []
-    with Walk(parts, parts.dead) as walk:
-        for letter in counted(desk, walk):
+    with QueueReader(parts, parts.dead) as walk:
+        for letter in with_progress(context, walk):
             if letter.id.startswith(identity):
                 matches.append(letter)
                 if len(identity) == WHOLE or len(matches) > SHOWN:
@@ -26,6 +26,6 @@ def found(desk: Desk, parts: Parts, identity: str) -> Letter:
         case [letter]:
             return letter
         case []:
-            raise DeskError(f"no dead letter begins with '{identity}': `onramp dlq list` shows some.")
+            raise UsageError(f"no dead letter begins with '{identity}': `onramp dlq list` shows some.")
     ids = ", ".join(letter.id for letter in matches[:SHOWN])
-    raise DeskError(f"several dead letters begin with '{identity}': {ids}{' ...' if len(matches) > SHOWN else ''}.")
+    raise UsageError(f"several dead letters begin with '{identity}': {ids}{' ...' if len(matches) > SHOWN else ''}.")

@@ -7,11 +7,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
-from onramp.domain.envelope import rfc3339
-from onramp.ops.dlq.letters import Letter
-from onramp.ops.text import masked_email
+from onramp.domain.event_data import rfc3339
+from onramp.ops.common.dead_letters import Letter
+from onramp.ops.common.text import masked_email
 
-Cause = tuple[str, str, str]
+GroupKey = tuple[str, str, str]
 
 
 @dataclass(slots=True)
@@ -35,7 +35,7 @@ class Group:
         self.sample = min(self.sample, one) if self.sample else one
 
 
-class Groups(dict[Cause, Group]):
+class Groups(dict[GroupKey, Group]):
     """Queue, step and reason -> the group."""
 
     @classmethod
@@ -68,7 +68,7 @@ class Groups(dict[Cause, Group]):
         return [_row(cause, group, reveal=reveal) for cause, group in largest]
 
 
-def _row(cause: Cause, group: Group, *, reveal: bool) -> dict[str, Any]:
+def _row(cause: GroupKey, group: Group, *, reveal: bool) -> dict[str, Any]:
     queue, step, reason = cause
     email, identity = group.sample or ("", "")
     return {

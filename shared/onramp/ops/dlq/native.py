@@ -9,17 +9,17 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from onramp.ops.desk import Desk
-from onramp.ops.dlq.letters import PROVISIONING
-from onramp.ops.dlq.parts import Parts
-from onramp.ops.errors import Trouble
+from onramp.ops.common.context import OperatorContext
+from onramp.ops.common.dead_letters import PROVISIONING
+from onramp.ops.common.errors import CommandFailed
+from onramp.ops.dlq.wiring import DlqWiring
 
 FASTEST = 500
 LOOK_EVERY_SECONDS = 1.0
 
 
 class NativeMove:
-    def __init__(self, parts: Parts) -> None:
+    def __init__(self, parts: DlqWiring) -> None:
         self._parts = parts
         self._source, self._destination = (
             self._arn(url) for url in (parts.dead[PROVISIONING], parts.provisioning_queue)
@@ -39,14 +39,16 @@ class NativeMove:
         """Returns how many were moved. Raises Trouble where the move failed or was cancelled."""
         while True:
             task = self._latest() or {"Status": "FAILED", "FailureReason": "SQS knows of no move"}
-            moved = int(task.get("ApproximateNumberOfMessagesMoved", 0))
-            on_progress(moved, task.get("ApproximateNumberOfMessagesToMove"))
+            move_all = int(task.get("ApproximateNumberOfMessagesMoved", 0))
+            on_progress(move_all, task.get("ApproximateNumberOfMessagesToMove"))
             match task["Status"]:
                 case "COMPLETED":
-                    return moved
+                    return move_all
                 case "FAILED" | "CANCELLED":
                     why = task.get("FailureReason", "it was cancelled")
-                    raise Trouble(f"SQS moved {moved} and stopped ({why}): run `onramp dlq redrive` for the rest.")
+                    raise CommandFailed(
+                        f"SQS moved {move_all} and stopped ({why}): run `onramp dlq redrive` for the rest."
+                    )
             self._parts.sleep(LOOK_EVERY_SECONDS)
 
     def _latest(self) -> Mapping[str, Any] | None:
@@ -58,21 +60,21 @@ class NativeMove:
         return str(reply["Attributes"]["QueueArn"])
 
 
-def moved(desk: Desk, move: NativeMove, rate: int, *, yes: bool) -> int:
+def move_all(context: OperatorContext, move: NativeMove, rate: int, *, yes: bool) -> int:
     """Asks, moves and watches; a move under way is only watched. Ctrl-C ends the watching: SQS goes on."""
     if move.running():
-        desk.out.say("SQS is moving this queue already: watching that move.")
-        return _watched(desk, move)
-    desk.out.say("SQS moves the whole ProvisioningDlq to the provisioning queue, in any order: no canary, no proof.")
-    desk.out.say("What is owed is not flipped: each user stays owed to the operator until the worker succeeds.")
-    desk.out.confirm("Ctrl-C stops the watching, not the move.", yes=yes)
-    with desk.audited("dlq redrive --native") as entry:
+        context.out.say("SQS is moving this queue already: watching that move.")
+        return _watched(context, move)
+    context.out.say("SQS moves the whole ProvisioningDlq to the provisioning queue, in any order: no canary, no proof.")
+    context.out.say("What is owed is not flipped: each user stays owed to the operator until the worker succeeds.")
+    context.out.confirm("Ctrl-C stops the watching, not the move.", yes=yes)
+    with context.audited("dlq redrive --native") as entry:
         move.start(rate)
-        entry.count = _watched(desk, move)
+        entry.count = _watched(context, move)
     return entry.count
 
 
-def _watched(desk: Desk, move: NativeMove) -> int:
-    with desk.out.progress() as bar:
+def _watched(context: OperatorContext, move: NativeMove) -> int:
+    with context.out.progress() as bar:
         moving = bar.add_task("moved", total=None)
         return move.watch(lambda count, total: bar.update(moving, completed=count, total=total))

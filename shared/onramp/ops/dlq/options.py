@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from onramp.ops.dlq.letters import DELIVERY, PROVISIONING
+from onramp.ops.common.dead_letters import DELIVERY, PROVISIONING
 
 
 class Queues(StrEnum):

@@ -11,11 +11,11 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from onramp.ops.common.dead_letters import POISON, Letter
+from onramp.ops.common.errors import UsageError
+from onramp.ops.common.text import visible
 from onramp.ops.dlq.filters import Filter
 from onramp.ops.dlq.groups import Groups
-from onramp.ops.dlq.letters import POISON, Letter
-from onramp.ops.errors import DeskError
-from onramp.ops.text import visible
 
 
 class Source(Protocol):
@@ -73,7 +73,7 @@ class Plan:
             return
         asked = " ".join(f"--{name} {value}" for name, value in self.wanted.words().items())
         there = ", ".join(map(visible, self.others.words))
-        raise DeskError(f"no dead letter fits {asked}; the reasons there are: {there}.")
+        raise UsageError(f"no dead letter fits {asked}; the reasons there are: {there}.")
 
     @property
     def poison(self) -> int:

@@ -15,11 +15,11 @@ from itertools import islice
 from typing import Any
 
 from onramp.domain.users import Owed, User
-from onramp.ops.dlq.letters import TABLE, Letter
-from onramp.ops.dlq.parts import Parts
+from onramp.ops.common.dead_letters import TABLE, Letter
+from onramp.ops.common.queue_reader import MARGIN_SECONDS
 from onramp.ops.dlq.plan import Plan, Source
 from onramp.ops.dlq.verify import Watched
-from onramp.ops.dlq.walk import MARGIN_SECONDS
+from onramp.ops.dlq.wiring import DlqWiring
 
 SENDERS = 8
 BATCH, BATCH_BYTES = 10, 1_000_000
@@ -27,7 +27,7 @@ Pace = Callable[[], None]
 
 
 @dataclass(slots=True)
-class Tally:
+class RedriveCounts:
     """What became of the letters so far.
 
     sent        queued again, confirmed, deleted
@@ -45,7 +45,7 @@ class Tally:
 
 
 @dataclass(frozen=True, slots=True)
-class Done:
+class BatchResult:
     """What became of one batch."""
 
     sent: Sequence[Letter]
@@ -58,11 +58,11 @@ class Done:
 class Redrive:
     """One run over a plan, stage by stage; at most `limit` users."""
 
-    parts: Parts
+    parts: DlqWiring
     plan: Plan
     pace: Pace
     limit: int | None = None
-    tally: Tally = field(default_factory=Tally)
+    tally: RedriveCounts = field(default_factory=RedriveCounts)
     _taken: set[str] = field(default_factory=set)
     _finished: set[str] = field(default_factory=set)
 
@@ -82,7 +82,7 @@ class Redrive:
 
     def _all(self, source: Source, letters: Iterator[Letter]) -> Iterator[list[Watched]]:
         with self.parts.threads(SENDERS) as threads:
-            running: deque[Future[Done]] = deque()
+            running: deque[Future[BatchResult]] = deque()
             try:
                 while batch := self._batch(letters, BATCH):
                     running.append(threads.submit(self._redrive, source, batch))
@@ -112,14 +112,14 @@ class Redrive:
                 self._taken.add(letter.key)
                 yield letter
 
-    def _redrive(self, source: Source, batch: Sequence[Letter]) -> Done:
+    def _redrive(self, source: Source, batch: Sequence[Letter]) -> BatchResult:
         users = self._users_of(batch)
         over = self._ready(users.values()) | self._forgotten(batch, users)
         settled = [letter for letter in batch if letter.sub in over]
         going = self._flipped([letter for letter in batch if letter.sub not in over], users)
         sent = [letter for some in _sendable(going) for letter in self._send(some)]
         undeleted = source.delete([letter.id for letter in (*settled, *sent)])
-        return Done(sent, settled, len(batch) - len(settled) - len(sent), len(undeleted))
+        return BatchResult(sent, settled, len(batch) - len(settled) - len(sent), len(undeleted))
 
     def _users_of(self, batch: Sequence[Letter]) -> dict[str, User]:
         """By letter id: the record, read consistently, where it is still linked to the letter's own sub."""
@@ -160,7 +160,7 @@ class Redrive:
         confirmed = {entry["Id"] for entry in reply.get("Successful", []) if entry.get("MessageId")}
         return [letter for place, letter in enumerate(letters) if str(place) in confirmed]
 
-    def _note(self, done: Done) -> list[Watched]:
+    def _note(self, done: BatchResult) -> list[Watched]:
         self.tally.sent += len(done.sent)
         self.tally.settled += len(done.settled)
         self.tally.left += done.left

@@ -8,13 +8,13 @@ from collections.abc import Mapping
 from typing import Any
 
 from onramp.domain.users import Profile, User
+from onramp.ops.common.dead_letters import DELIVER, POISON, UNKNOWN, Letter
+from onramp.ops.common.output import Output
+from onramp.ops.common.text import visible
+from onramp.ops.common.when import clock, lasting
 from onramp.ops.dlq.export import row
 from onramp.ops.dlq.groups import Groups
-from onramp.ops.dlq.letters import DELIVER, POISON, UNKNOWN, Letter
-from onramp.ops.dlq.redrive_order import Report
-from onramp.ops.output import Output
-from onramp.ops.text import visible
-from onramp.ops.when import clock, lasting
+from onramp.ops.dlq.redrive_command import RedriveReport
 
 _NEXT = {
     POISON: "onramp dlq export FILE --reason malformed_event, then onramp dlq drop --id {id} --reason-why '...'",
@@ -111,7 +111,7 @@ def _words(record: object) -> str:
     return f"{record.get('state')}{code}{when}, attempts {record.get('attempts')}, code {record.get('codeVersion')}"
 
 
-def show_report(out: Output, report: Report) -> None:
+def show_report(out: Output, report: RedriveReport) -> None:
     if not report.plan.ids:
         poison = report.plan.poison
         rest = f" but {poison} malformed_event, which can only come back: onramp dlq drop" if poison else ""

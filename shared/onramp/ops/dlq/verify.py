@@ -15,12 +15,12 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
 from onramp.domain.users import Owed, Profile, User
-from onramp.ops.dlq.letters import UNKNOWN, Letter, last_failure
-from onramp.ops.dlq.parts import Parts
-from onramp.reconcile import READ_BATCH, chunks
+from onramp.ops.common.dead_letters import UNKNOWN, Letter, last_failure
+from onramp.ops.dlq.wiring import DlqWiring
+from onramp.usecases.reconcile import READ_BATCH, chunks
 
 FIRST_LOOK_SECONDS, LAST_LOOK_SECONDS = 0.2, 2.0
-Cause = tuple[str, str]
+Failure = tuple[str, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,17 +38,17 @@ class Watched:
 
 
 @dataclass(slots=True)
-class Verdict:
+class Verification:
     """`failed` and `waiting` count by step and error code; `unseen` are messages that name no user to look at."""
 
     repaired: int = 0
-    failed: Counter[Cause] = field(default_factory=Counter)
-    waiting: Counter[Cause] = field(default_factory=Counter)
+    failed: Counter[Failure] = field(default_factory=Counter)
+    waiting: Counter[Failure] = field(default_factory=Counter)
     unseen: int = 0
-    same: Counter[Cause] = field(default_factory=Counter)
+    same: Counter[Failure] = field(default_factory=Counter)
     """Of the failed ones: those whose cause is the one they had before."""
 
-    def add(self, other: Verdict) -> None:
+    def add(self, other: Verification) -> None:
         self.repaired += other.repaired
         self.unseen += other.unseen
         self.failed.update(other.failed)
@@ -58,18 +58,18 @@ class Verdict:
 
 @dataclass(frozen=True, slots=True)
 class Verify:
-    parts: Parts
+    parts: DlqWiring
     patience: float
     """Seconds."""
 
-    def __call__(self, sent: Iterable[Watched], on_settled: Callable[[int], None] = lambda count: None) -> Verdict:
-        verdict, pending = Verdict(), list(sent)
+    def __call__(self, sent: Iterable[Watched], on_settled: Callable[[int], None] = lambda count: None) -> Verification:
+        verdict, pending = Verification(), list(sent)
         deadline, pause = self.parts.monotonic() + self.patience, FIRST_LOOK_SECONDS
         verdict.unseen = sum(not (one.user_id and one.sub) for one in pending)
         pending = [one for one in pending if one.user_id and one.sub]
         while pending:
             before = len(pending)
-            waiting: Counter[Cause] = Counter()
+            waiting: Counter[Failure] = Counter()
             pending = [one for some in chunks(pending, READ_BATCH) for one in self._look(some, verdict, waiting)]
             on_settled(before - len(pending))
             if not pending or self.parts.monotonic() >= deadline:
@@ -79,7 +79,7 @@ class Verify:
             pause = min(pause * 2, LAST_LOOK_SECONDS)
         return verdict
 
-    def _look(self, some: Sequence[Watched], verdict: Verdict, waiting: Counter[Cause]) -> list[Watched]:
+    def _look(self, some: Sequence[Watched], verdict: Verification, waiting: Counter[Failure]) -> list[Watched]:
         """Those of whom nothing can be said yet."""
         users = self.parts.users.get_many([one.user_id for one in some if one.user_id])
         profiles = self.parts.profiles.get_many([one.sub for one in some if one.sub])
@@ -91,7 +91,7 @@ class Verify:
 
 
 def _settled(
-    one: Watched, user: User | None, profile: Profile | None, verdict: Verdict, waiting: Counter[Cause]
+    one: Watched, user: User | None, profile: Profile | None, verdict: Verification, waiting: Counter[Failure]
 ) -> bool:
     if user and user.cognito_sub == one.sub:
         if user.owed is None and profile and profile.ready:
@@ -109,6 +109,6 @@ def _settled(
     return True
 
 
-def _cause(profile: Profile | None) -> Cause:
+def _cause(profile: Profile | None) -> Failure:
     step, record = last_failure(profile)
     return step, str(record.get("errorCode", UNKNOWN))

@@ -8,7 +8,7 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from onramp.adapters.aws import error_code
-from onramp.ops.deployment import Deployed
+from onramp.ops.common.deployment import Deployment
 from onramp.ops.doctor.findings import Finding, ok, trouble, warning
 
 ALARM = "AWS::CloudWatch::Alarm"
@@ -26,7 +26,7 @@ CURES = {
 }
 
 
-def alarms(stack: Deployed) -> Iterator[Finding]:
+def alarms(stack: Deployment) -> Iterator[Finding]:
     expected = {entry.id: name for name, entry in stack.resources.items() if entry.kind == ALARM}
     found = {alarm["AlarmName"]: alarm for alarm in _described(stack, list(expected))}
     ringing = [alarm for alarm in found.values() if alarm["StateValue"] == "ALARM"]
@@ -42,13 +42,13 @@ def alarms(stack: Deployed) -> Iterator[Finding]:
         yield ok(f"none of {len(found)} alarms is in alarm.")
 
 
-def _described(stack: Deployed, names: list[str]) -> Iterator[dict[str, Any]]:
+def _described(stack: Deployment, names: list[str]) -> Iterator[dict[str, Any]]:
     for start in range(0, len(names), AT_ONCE):
         request = {"AlarmNames": names[start : start + AT_ONCE], "MaxRecords": AT_ONCE}
         yield from stack.client("cloudwatch").describe_alarms(**request)["MetricAlarms"]
 
 
-def _heard(stack: Deployed, found: list[dict[str, Any]]) -> Iterator[Finding]:
+def _heard(stack: Deployment, found: list[dict[str, Any]]) -> Iterator[Finding]:
     """An alarm that tells nobody is no alarm; neither is one whose topic nobody has subscribed to."""
     if mute := [alarm for alarm in found if not alarm.get("AlarmActions") or not alarm.get("ActionsEnabled", True)]:
         yield warning(
@@ -68,7 +68,7 @@ def _heard(stack: Deployed, found: list[dict[str, Any]]) -> Iterator[Finding]:
             yield ok(f"the alarms tell {confirmed} subscriber{'s' * (confirmed > 1)} of {topic.rpartition(':')[2]}.")
 
 
-def _subscriptions(stack: Deployed, topic: str) -> int | None:
+def _subscriptions(stack: Deployment, topic: str) -> int | None:
     """Confirmed ones; None where there is no such topic."""
     try:
         found = stack.client("sns").list_subscriptions_by_topic(TopicArn=topic)["Subscriptions"]

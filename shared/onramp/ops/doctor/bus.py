@@ -9,8 +9,8 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from onramp.adapters.aws import error_code
-from onramp.domain.envelope import SOURCE, Kind
-from onramp.ops.deployment import Deployed
+from onramp.domain.event_data import SOURCE, Kind
+from onramp.ops.common.deployment import Deployment
 from onramp.ops.doctor.findings import Finding, ok, trouble, warning
 
 RULE = "UserSignedUpRule"
@@ -18,7 +18,7 @@ UNHEARD = "signups stay owed: nobody is enriched, and no other team hears of the
 UNQUEUED = "signups never reach the worker; the reconciler queues them one by one, hours later."
 
 
-def bus(stack: Deployed) -> Iterator[Finding]:
+def bus(stack: Deployment) -> Iterator[Finding]:
     name = stack.outputs["EventBusName"]
     try:
         described = stack.client("events").describe_event_bus(Name=name)
@@ -36,7 +36,7 @@ def bus(stack: Deployed) -> Iterator[Finding]:
         yield warning(f"nothing archives the events of {name}.", why, f"{cure} --retention-days 30")
 
 
-def rule(stack: Deployed) -> Iterator[Finding]:
+def rule(stack: Deployment) -> Iterator[Finding]:
     events, name, bus_name = stack.client("events"), stack.resource(RULE), stack.outputs["EventBusName"]
     where = f"--name {name} --event-bus-name {bus_name}"
     pattern = json.dumps({"source": [SOURCE], "detail-type": [Kind.USER_SIGNED_UP], "account": [stack.trigger.account]})
@@ -56,7 +56,7 @@ def rule(stack: Deployed) -> Iterator[Finding]:
     yield from _delivers(stack, f"--rule {name} --event-bus-name {bus_name}", targets)
 
 
-def _takes_signups(stack: Deployed, pattern: str) -> bool:
+def _takes_signups(stack: Deployment, pattern: str) -> bool:
     """EventBridge itself is asked: a pattern may say more than we would read in it."""
     alias = stack.trigger
     event = {
@@ -73,7 +73,7 @@ def _takes_signups(stack: Deployed, pattern: str) -> bool:
     return bool(reply["Result"])
 
 
-def _delivers(stack: Deployed, where: str, targets: list[dict[str, Any]]) -> Iterator[Finding]:
+def _delivers(stack: Deployment, where: str, targets: list[dict[str, Any]]) -> Iterator[Finding]:
     queue, letters = (stack.queue(name)["QueueArn"] for name in ("ProvisioningQueueUrl", "EventDeliveryDlqUrl"))
     target = {"Id": "ProvisioningQueue", "Arn": queue, "DeadLetterConfig": {"Arn": letters}}
     cure = f"aws events put-targets {where} --targets '{json.dumps([target])}'"

@@ -15,7 +15,7 @@ from typing import Any
 from onramp.adapters.profiles import ProfileTable
 from onramp.adapters.users import UserTable
 from onramp.domain.users import Owed, Profile, User
-from onramp.ops.deployment import LIVE, Deployed
+from onramp.ops.common.deployment import LIVE, Deployment
 from onramp.ops.doctor.findings import Finding, ok, trouble
 
 LOOK_EVERY = 0.2  # seconds
@@ -27,7 +27,7 @@ FINISHED = ("done", "skipped")
 class Canary:
     """`sleep` takes seconds."""
 
-    stack: Deployed
+    stack: Deployment
     users: UserTable
     profiles: ProfileTable
     sleep: Callable[[float], None]

@@ -9,11 +9,11 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from onramp.domain.errors import ConfigurationError, RetryableError
 from onramp.observability import place_of
-from onramp.ops.deployment import Deployed
+from onramp.ops.common.deployment import Deployment
 from onramp.ops.doctor import alarms, bus, functions, owed, pool, queues, reconciler, secrets
 from onramp.ops.doctor.findings import Finding, unchecked, warning
 
-Check = Callable[[Deployed], Iterator[Finding]]
+Check = Callable[[Deployment], Iterator[Finding]]
 
 CHECKS: dict[str, tuple[Check, ...]] = {
     "pool": (pool.attached, pool.may_invoke, pool.providers),
@@ -36,7 +36,7 @@ class Examined:
     finding: Finding
 
 
-def examine(stack: Deployed, groups: Collection[str] = ()) -> Iterator[Examined]:
+def examine(stack: Deployment, groups: Collection[str] = ()) -> Iterator[Examined]:
     """All groups, or those named. A check that fails is a finding, and the others go on."""
     for group, checks in CHECKS.items():
         if not groups or group in groups:
@@ -44,7 +44,7 @@ def examine(stack: Deployed, groups: Collection[str] = ()) -> Iterator[Examined]
                 yield from (Examined(group, finding) for finding in _findings(stack, check))
 
 
-def _findings(stack: Deployed, check: Check) -> list[Finding]:
+def _findings(stack: Deployment, check: Check) -> list[Finding]:
     found: list[Finding] = []
     try:
         found.extend(check(stack))

@@ -9,7 +9,7 @@ from enum import StrEnum
 from botocore.exceptions import BotoCoreError, ClientError
 
 from onramp.domain.errors import RetryableError
-from onramp.ops.errors import explained
+from onramp.ops.common.errors import explained
 
 _ACTION = re.compile(r"perform:?\s+([\w-]+:\w+)")
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from onramp.ops.deployment import LIVE, Deployed
+from onramp.ops.common.deployment import LIVE, Deployment
 from onramp.ops.doctor.findings import Finding, ok, trouble, warning
 
 FUNCTIONS = {
@@ -40,7 +40,7 @@ PARAMETERS = {
 """Where the stack's parameters stand in the functions' environment."""
 
 
-def live(stack: Deployed) -> Iterator[Finding]:
+def live(stack: Deployment) -> Iterator[Finding]:
     """SAM publishes no new version where only a parameter changed, and nobody sees it."""
     for who, output in FUNCTIONS.items():
         latest, running = stack.function(output, "$LATEST"), stack.function(output)
@@ -68,7 +68,7 @@ def _settings(wanted: dict[str, str], running: dict[str, str]) -> list[str]:
     return sorted(name for name in {*wanted, *running} if wanted.get(name) != running.get(name))
 
 
-def _undeployed(stack: Deployed, running: dict[str, str]) -> list[str]:
+def _undeployed(stack: Deployment, running: dict[str, str]) -> list[str]:
     """Settings that are not what the stack's parameters say; an empty Revision is no claim."""
     return [
         setting
@@ -80,7 +80,7 @@ def _undeployed(stack: Deployed, running: dict[str, str]) -> list[str]:
     ]
 
 
-def running(stack: Deployed) -> Iterator[Finding]:
+def running(stack: Deployment) -> Iterator[Finding]:
     """A function that may not run, or of which only a part of the calls goes to the live version."""
     for who, output in FUNCTIONS.items():
         client, name = stack.client("lambda"), stack.outputs[output]
@@ -95,7 +95,7 @@ def running(stack: Deployed) -> Iterator[Finding]:
             yield warning(f"a part of the {who}'s calls goes to version {', '.join(weights)}.", why, cure)
 
 
-def times(stack: Deployed) -> Iterator[Finding]:
+def times(stack: Deployment) -> Iterator[Finding]:
     limit = int(stack.function(FUNCTIONS["trigger"])["Timeout"])
     if limit > COGNITO_WAITS:
         why = "Cognito waits 5 s and calls again: two calls for one signup, and the user sees an error."
@@ -114,7 +114,7 @@ def times(stack: Deployed) -> Iterator[Finding]:
         yield ok(f"a message is hidden for {hidden} s, the worker has {worker} s.")
 
 
-def fed(stack: Deployed) -> Iterator[Finding]:
+def fed(stack: Deployment) -> Iterator[Finding]:
     """The event source mapping between queue and worker."""
     client, queue = stack.client("lambda"), stack.queue("ProvisioningQueueUrl")["QueueArn"]
     name = f"{stack.outputs[FUNCTIONS['worker']]}:{LIVE}"

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from onramp.domain.users import Owed
-from onramp.ops.deployment import Deployed
+from onramp.ops.common.deployment import Deployment
+from onramp.ops.common.metrics import MINUTE
+from onramp.ops.common.when import lasting
 from onramp.ops.doctor.findings import Finding, ok, trouble
-from onramp.ops.metrics import MINUTE
-from onramp.ops.when import lasting
 
 DAY = 24 * 60 * MINUTE
 OVERDUE = 30 * MINUTE  # six runs of the reconciler
@@ -20,7 +20,7 @@ WHO = {
 CURES = {Owed.EMIT: "onramp doctor --only bus --only reconciler", Owed.ENRICH: "onramp status"}
 
 
-def owed(stack: Deployed) -> Iterator[Finding]:
+def owed(stack: Deployment) -> Iterator[Finding]:
     now = stack.now()
     if not any(debts.count for debts in stack.debts.values()):
         yield ok("nobody is owed anything.")

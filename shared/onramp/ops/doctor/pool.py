@@ -10,14 +10,14 @@ from botocore.exceptions import ClientError
 
 from onramp.adapters.aws import error_code
 from onramp.domain.trust import BUILT_IN, TrustPolicy
-from onramp.ops.deployment import Deployed
+from onramp.ops.common.deployment import Deployment
+from onramp.ops.common.policies import Grant, granted
 from onramp.ops.doctor.findings import Finding, ok, trouble, warning
-from onramp.ops.policies import Grant, granted
 
 UNPROVISIONED = "whoever signs up there gets no record until the sweep finds them."
 
 
-def attached(stack: Deployed) -> Iterator[Finding]:
+def attached(stack: Deployment) -> Iterator[Finding]:
     """Cognito forgets a trigger when somebody else updates the pool without naming it."""
     for pool in stack.pools:
         try:
@@ -34,7 +34,7 @@ def attached(stack: Deployed) -> Iterator[Finding]:
         yield from _attached(stack, pool, described.get("LambdaConfig") or {})
 
 
-def _attached(stack: Deployed, pool: str, triggers: dict[str, Any]) -> Iterator[Finding]:
+def _attached(stack: Deployment, pool: str, triggers: dict[str, Any]) -> Iterator[Finding]:
     named, alias = triggers.get("PostConfirmation"), stack.trigger.arn
     if named == alias:
         yield ok(f"{pool} calls the trigger at every confirmation.")
@@ -54,7 +54,7 @@ def _attached(stack: Deployed, pool: str, triggers: dict[str, Any]) -> Iterator[
         )
 
 
-def may_invoke(stack: Deployed) -> Iterator[Finding]:
+def may_invoke(stack: Deployment) -> Iterator[Finding]:
     """The alias's own policy decides, not the function's."""
     policy = trigger_policy(stack.client("lambda"), stack.outputs["PostConfirmationFunctionName"])
     for pool in stack.pools:
@@ -102,7 +102,7 @@ def permit(function: str, pool_arn: str, account: str) -> str:
     )
 
 
-def providers(stack: Deployed) -> Iterator[Finding]:
+def providers(stack: Deployment) -> Iterator[Finding]:
     """Only Google and Apple are trusted without being named."""
     settings = stack.settings("PostConfirmationFunctionName")
     trusted = settings.get("TRUSTED_IDENTITY_PROVIDERS", "")

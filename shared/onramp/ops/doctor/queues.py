@@ -5,18 +5,18 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 
-from onramp.ops.deployment import Deployed
+from onramp.ops.common.deployment import Deployment
+from onramp.ops.common.policies import Grant, granted
+from onramp.ops.common.when import lasting
 from onramp.ops.doctor.bus import RULE, UNQUEUED
 from onramp.ops.doctor.findings import Finding, ok, trouble, warning
-from onramp.ops.policies import Grant, granted
-from onramp.ops.when import lasting
 
 EVENTS = "events.amazonaws.com"
 FROM_EVENTBRIDGE = ("ProvisioningQueueUrl", "EventDeliveryDlqUrl")
 KEY_ACTIONS = ("kms:Decrypt", "kms:GenerateDataKey")
 
 
-def accept_events(stack: Deployed) -> Iterator[Finding]:
+def accept_events(stack: Deployment) -> Iterator[Finding]:
     """EventBridge does not say when it is refused: the event goes to the rule's DLQ, or is dropped if that refuses."""
     alias, bus = stack.trigger, stack.outputs["EventBusName"]
     rule = f"arn:{alias.partition}:events:{alias.region}:{alias.account}:rule/{bus}/{stack.resource(RULE)}"
@@ -54,7 +54,7 @@ def _set(url: str, **attributes: str) -> str:
     return f"aws sqs set-queue-attributes --queue-url {url} --attributes '{json.dumps(attributes)}'"
 
 
-def keys(stack: Deployed) -> Iterator[Finding]:
+def keys(stack: Deployment) -> Iterator[Finding]:
     """A queue under the AWS-managed key accepts everybody but EventBridge, which may not use that key."""
     for output in FROM_EVENTBRIDGE:
         key, url = stack.queue(output).get("KmsMasterKeyId", ""), stack.outputs[output]
@@ -67,11 +67,11 @@ def keys(stack: Deployed) -> Iterator[Finding]:
             yield from _key_policy(stack, output, key)
 
 
-def _managed_by_aws(stack: Deployed, key: str) -> bool:
+def _managed_by_aws(stack: Deployment, key: str) -> bool:
     return bool(stack.client("kms").describe_key(KeyId=key)["KeyMetadata"]["KeyManager"] == "AWS")
 
 
-def _key_policy(stack: Deployed, output: str, key: str) -> Iterator[Finding]:
+def _key_policy(stack: Deployment, output: str, key: str) -> Iterator[Finding]:
     policy = json.loads(stack.client("kms").get_key_policy(KeyId=key, PolicyName="default")["Policy"])
     source = stack.queue(output)["QueueArn"]
     grants = {
@@ -85,7 +85,7 @@ def _key_policy(stack: Deployed, output: str, key: str) -> Iterator[Finding]:
         yield ok(f"EventBridge may use the key of {name_of(output)}.")
 
 
-def outlive(stack: Deployed) -> Iterator[Finding]:
+def outlive(stack: Deployment) -> Iterator[Finding]:
     """A dead letter keeps the time at which it was first queued: its clock is already running."""
     source, letters = stack.queue("ProvisioningQueueUrl"), stack.queue("ProvisioningDlqUrl")
     redrive = json.loads(source.get("RedrivePolicy") or "{}")
@@ -107,7 +107,7 @@ def outlive(stack: Deployed) -> Iterator[Finding]:
     )
 
 
-def letters(stack: Deployed) -> Iterator[Finding]:
+def letters(stack: Deployment) -> Iterator[Finding]:
     for output in ("ProvisioningDlqUrl", "EventDeliveryDlqUrl"):
         waiting = depth(stack.queue(output))
         if not waiting:

@@ -8,17 +8,17 @@ from datetime import datetime
 from botocore.exceptions import ClientError
 
 from onramp.adapters.aws import error_code
-from onramp.ops.deployment import LIVE, Deployed
+from onramp.ops.common.deployment import LIVE, Deployment
+from onramp.ops.common.metrics import MINUTE, Metrics
+from onramp.ops.common.when import lasting
 from onramp.ops.doctor.findings import Finding, ok, trouble
-from onramp.ops.metrics import MINUTE, Metrics
-from onramp.ops.when import lasting
 
 SCHEDULE = "ReconcileFunctionSchedule"
 SILENT_AFTER = 15 * MINUTE
 LOST = "what the queue, the bus or the trigger lost is not being found."
 
 
-def schedule(stack: Deployed) -> Iterator[Finding]:
+def schedule(stack: Deployment) -> Iterator[Finding]:
     events, name = stack.client("events"), stack.resource(SCHEDULE)
     function = f"{stack.outputs['ReconcileFunctionName']}:{LIVE}"
     try:
@@ -41,7 +41,7 @@ def schedule(stack: Deployed) -> Iterator[Finding]:
         yield ok("the reconciler's schedule is on.")
 
 
-def last_run(stack: Deployed) -> Iterator[Finding]:
+def last_run(stack: Deployment) -> Iterator[Finding]:
     now = stack.now()
     at = Metrics(stack.client("cloudwatch"), stack.name).last_run(now)
     function = stack.outputs["ReconcileFunctionName"]

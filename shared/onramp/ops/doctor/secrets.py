@@ -9,24 +9,24 @@ import urllib3
 from botocore.exceptions import ClientError
 
 from onramp.adapters.aws import error_code
-from onramp.ops.deployment import Deployed
+from onramp.ops.common.deployment import Deployment
 from onramp.ops.doctor.findings import Finding, ok, trouble, warning
 
 WAITING = "new signups wait in the queue, with nothing lost; they drain by themselves once it is mended."
 
 
-def stripe(stack: Deployed) -> Iterator[Finding]:
+def stripe(stack: Deployment) -> Iterator[Finding]:
     url = f"{stack.parameters['StripeBaseUrl'].rstrip('/')}/v1/customers?limit=1"
     yield from _provider(stack, "Stripe", "StripeSecretName", url)
 
 
-def revenuecat(stack: Deployed) -> Iterator[Finding]:
+def revenuecat(stack: Deployment) -> Iterator[Finding]:
     project = quote(stack.parameters["RevenueCatProjectId"], safe="")
     url = f"{stack.parameters['RevenueCatBaseUrl'].rstrip('/')}/v2/projects/{project}/customers?limit=1"
     yield from _provider(stack, "RevenueCat", "RevenueCatSecretName", url)
 
 
-def _provider(stack: Deployed, provider: str, parameter: str, url: str) -> Iterator[Finding]:
+def _provider(stack: Deployment, provider: str, parameter: str, url: str) -> Iterator[Finding]:
     name = stack.parameters[parameter]
     if not name:
         yield ok(f"{provider} is not used: the stack names no key for it.")
@@ -49,7 +49,7 @@ def _provider(stack: Deployed, provider: str, parameter: str, url: str) -> Itera
         yield trouble(f"{provider}'s key in {name} is empty.", WAITING, put)
 
 
-def _accepted(stack: Deployed, provider: str, name: str, url: str, key: str, put: str) -> Finding:
+def _accepted(stack: Deployment, provider: str, name: str, url: str, key: str, put: str) -> Finding:
     """One read call, as the worker would make it."""
     try:
         reply = stack.http.request("GET", url, headers={"Authorization": f"Bearer {key}"}, redirect=False)

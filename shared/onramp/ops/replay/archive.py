@@ -15,8 +15,8 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from onramp.adapters.aws import error_code
-from onramp.ops.errors import DeskError
-from onramp.ops.when import clock
+from onramp.ops.common.errors import UsageError
+from onramp.ops.common.when import clock
 
 MINUTE, DAY = 60_000, 86_400_000  # milliseconds
 ARRIVES_WITHIN = 10 * MINUTE
@@ -34,16 +34,16 @@ class Window:
     def check(self, now: int) -> None:
         """Raises DeskError."""
         if self.start >= self.end:
-            raise DeskError(f"--from ({clock(self.start)}) must be before --to ({clock(self.end)}).")
+            raise UsageError(f"--from ({clock(self.start)}) must be before --to ({clock(self.end)}).")
         if self.end > now - ARRIVES_WITHIN:
-            raise DeskError(
+            raise UsageError(
                 f"events reach the archive up to ten minutes late: end the window at {clock(now - ARRIVES_WITHIN)} or"
                 " before, or re-emit with --from-table."
             )
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class ReplayPlan:
     """`kept_since`: what is older is no longer in the archive."""
 
     archive: str
@@ -61,7 +61,7 @@ class Plan:
 
 
 @dataclass(frozen=True, slots=True)
-class Progress:
+class ReplayProgress:
     """`fraction` of the window that has been replayed."""
 
     state: str
@@ -75,12 +75,12 @@ class Replays:
 
     client: Any
 
-    def plan(self, bus: str, rule: str, window: Window, archive: str | None, now: int) -> Plan:
+    def plan(self, bus: str, rule: str, window: Window, archive: str | None, now: int) -> ReplayPlan:
         """Raises DeskError where there is no such rule, or no archive."""
         bus_arn = self.client.describe_event_bus(Name=bus)["Arn"]
         found = self._archive(bus_arn, bus, archive)
         retention = int(found.get("RetentionDays") or 0)
-        return Plan(
+        return ReplayPlan(
             archive=found["ArchiveName"],
             archive_arn=self.client.describe_archive(ArchiveName=found["ArchiveName"])["ArchiveArn"],
             bus_arn=bus_arn,
@@ -97,31 +97,33 @@ class Replays:
             if wanted in (None, archive["ArchiveName"])
         }
         if not found:
-            raise DeskError(f"the bus {bus} has no archive{f' {wanted}' if wanted else ''}: re-emit with --from-table.")
+            raise UsageError(
+                f"the bus {bus} has no archive{f' {wanted}' if wanted else ''}: re-emit with --from-table."
+            )
         if len(found) > 1:
-            raise DeskError(f"the bus {bus} has several archives: choose one with --archive ({', '.join(found)}).")
+            raise UsageError(f"the bus {bus} has several archives: choose one with --archive ({', '.join(found)}).")
         return next(iter(found.values()))
 
     def _rule(self, bus: str, name: str) -> str:
         rules = {rule["Name"]: rule for rule in self.rules(bus)}
         if name not in rules:
-            raise DeskError(f"the bus {bus} has no rule {name}: it has {', '.join(sorted(rules)) or 'none'}.")
+            raise UsageError(f"the bus {bus} has no rule {name}: it has {', '.join(sorted(rules)) or 'none'}.")
         if rules[name]["State"] == "DISABLED":
-            raise DeskError(f"the rule {name} is disabled and would deliver nothing: enable it first.")
+            raise UsageError(f"the rule {name} is disabled and would deliver nothing: enable it first.")
         return str(rules[name]["Arn"])
 
     def rules(self, bus: str) -> Iterator[dict[str, Any]]:
         for page in self.client.get_paginator("list_rules").paginate(EventBusName=bus):
             yield from page["Rules"]
 
-    def find(self, plan: Plan) -> tuple[int, Progress | None]:
+    def find(self, plan: ReplayPlan) -> tuple[int, ReplayProgress | None]:
         """The number of the latest attempt at this plan and how far it is; 1 and None where there was none."""
         attempt, found = 1, self.progress(plan, plan.name(1))
         while found and (later := self.progress(plan, plan.name(attempt + 1))):
             attempt, found = attempt + 1, later
         return attempt, found
 
-    def start(self, plan: Plan, name: str) -> None:
+    def start(self, plan: ReplayPlan, name: str) -> None:
         self.client.start_replay(
             ReplayName=name,
             Description=f"onramp replay to {plan.rule}",
@@ -131,7 +133,7 @@ class Replays:
             Destination={"Arn": plan.bus_arn, "FilterArns": [plan.rule_arn]},
         )
 
-    def progress(self, plan: Plan, name: str) -> Progress | None:
+    def progress(self, plan: ReplayPlan, name: str) -> ReplayProgress | None:
         """None where there is no replay of that name."""
         try:
             found = self.client.describe_replay(ReplayName=name)
@@ -140,11 +142,11 @@ class Replays:
                 raise
             return None
         if found["State"] == DONE:
-            return Progress(DONE, 1.0)
+            return ReplayProgress(DONE, 1.0)
         last = found.get("EventLastReplayedTime")
         done = 0.0 if last is None else last.timestamp() * 1000 - plan.window.start
         length = plan.window.end - plan.window.start
-        return Progress(found["State"], min(max(done / length, 0.0), 1.0), found.get("StateReason", ""))
+        return ReplayProgress(found["State"], min(max(done / length, 0.0), 1.0), found.get("StateReason", ""))
 
 
 def _at(millis: int) -> datetime:

@@ -11,7 +11,7 @@ from onramp.adapters.aws import readable, retryable
 from onramp.adapters.items import to_values
 from onramp.adapters.users import user_from
 from onramp.domain.users import Owed, Profile, Status, User
-from onramp.reconcile import Profiles
+from onramp.usecases.reconcile import Profiles
 
 PAGE = 500
 Key = dict[str, Any]

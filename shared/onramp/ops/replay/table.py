@@ -11,18 +11,18 @@ from dataclasses import dataclass
 from typing import Any
 
 from onramp.adapters.items import from_item, to_values
-from onramp.domain.envelope import Event, Origin, user_signed_up
 from onramp.domain.errors import EventsRefused, RetryableError
-from onramp.ops.errors import Trouble
+from onramp.domain.event_data import Event, Origin, user_signed_up
+from onramp.ops.common.errors import CommandFailed
 from onramp.ops.replay.records import Key, Query, Records
-from onramp.reconcile import PUT_EVENTS, chunks
-from onramp.signup import Publisher
+from onramp.usecases.reconcile import PUT_EVENTS, chunks
+from onramp.usecases.signup import Publisher
 
 ATTEMPTS = 5
 
 
 @dataclass(frozen=True, slots=True)
-class Checkpoint:
+class ReplayCheckpoint:
     """`key` None: at the start, or, with `done`, at the end."""
 
     key: Key | None = None
@@ -31,22 +31,22 @@ class Checkpoint:
 
 
 @dataclass(frozen=True, slots=True)
-class Checkpoints:
+class ReplayCheckpoints:
     """How far a query has come, in `Operations` (`REPLAY#table`); what is done is remembered, too."""
 
     client: Any
     table: str
 
-    def load(self, query: Query) -> Checkpoint:
+    def load(self, query: Query) -> ReplayCheckpoint:
         row = from_item(
             self.client.get_item(TableName=self.table, Key=_row(query), ConsistentRead=True).get("Item", {})
         )
         if not row:
-            return Checkpoint()
+            return ReplayCheckpoint()
         after = row.get("after")
-        return Checkpoint({"userId": {"S": after}} if after else None, row["emitted"], done=after is None)
+        return ReplayCheckpoint({"userId": {"S": after}} if after else None, row["emitted"], done=after is None)
 
-    def save(self, query: Query, checkpoint: Checkpoint) -> None:
+    def save(self, query: Query, checkpoint: ReplayCheckpoint) -> None:
         after = {"after": checkpoint.key["userId"]["S"]} if checkpoint.key else {}
         row = to_values({"emitted": checkpoint.emitted, **after})
         self.client.put_item(TableName=self.table, Item={**_row(query), **row})
@@ -61,13 +61,13 @@ class Emission:
     """`pace` waits for the turn of one event; `pause` waits so many seconds before an event is tried again."""
 
     records: Records
-    checkpoints: Checkpoints
+    checkpoints: ReplayCheckpoints
     publisher: Publisher
     pace: Callable[[], None]
     pause: Callable[[float], None]
     correlation_id: str
 
-    def run(self, query: Query, start: Checkpoint) -> Iterator[int]:
+    def run(self, query: Query, start: ReplayCheckpoint) -> Iterator[int]:
         """Emits, yielding how many are done in all after each batch. Raises Trouble where the bus goes on refusing."""
         emitted = start.emitted
         for users, key in self.records.pages(query, start.key):
@@ -77,7 +77,7 @@ class Emission:
                 )
                 emitted += len(ten)
                 yield emitted
-            self.checkpoints.save(query, Checkpoint(key, emitted))
+            self.checkpoints.save(query, ReplayCheckpoint(key, emitted))
 
     def _publish(self, events: Sequence[Event]) -> None:
         left = list(events)
@@ -93,4 +93,4 @@ class Emission:
             else:
                 return
             self.pause(0.2 * 2**attempt)
-        raise Trouble(f"the bus goes on refusing events ({code}).")
+        raise CommandFailed(f"the bus goes on refusing events ({code}).")

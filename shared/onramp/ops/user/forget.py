@@ -14,13 +14,13 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from onramp.adapters.aws import held
+from onramp.adapters.aws import condition_holds
 from onramp.adapters.items import from_item
-from onramp.domain.envelope import user_forgotten
-from onramp.ops.user.journal import Journal, Target
-from onramp.ops.user.people import Row
+from onramp.domain.event_data import user_forgotten
+from onramp.ops.tables.erasures import ErasureJournal, ErasureTarget
+from onramp.ops.user.lookup import Row
 from onramp.ops.user.providers import Erase, Traces
-from onramp.signup import Publisher
+from onramp.usecases.signup import Publisher
 
 WORKER_LIFETIME = 65_000  # milliseconds: EnrichProfile's timeout, and some for clocks
 
@@ -32,14 +32,14 @@ class Forget:
     client: Any
     users_table: str
     profiles_table: str
-    journal: Journal
+    journal: ErasureJournal
     erasers: Mapping[str, Erase]
     drop_letters: Callable[[Sequence[str]], int]
     publisher: Publisher
     clock: Callable[[], int]
     sleep: Callable[[float], None]
 
-    def __call__(self, target: Target, *, correlation_id: str, waiting: Callable[[float], None]) -> Counter[str]:
+    def __call__(self, target: ErasureTarget, *, correlation_id: str, waiting: Callable[[float], None]) -> Counter[str]:
         """How many of what were erased. `waiting` is told the seconds that are waited for workers. Raises Trouble."""
         self.journal.open(target)
         forgotten_at = self.journal.bury(target.subs, self.clock())
@@ -56,7 +56,7 @@ class Forget:
         self.journal.close(target)
         return erased
 
-    def _erase(self, target: Target) -> Counter[str]:
+    def _erase(self, target: ErasureTarget) -> Counter[str]:
         """Providers first: without the profile nobody would know their ids."""
         profiles = [row for sub in target.subs if (row := self._profile(sub))]
         traces = Traces(target.user_id, target.subs, profiles)
@@ -70,14 +70,14 @@ class Forget:
         reply = self.client.get_item(TableName=self.profiles_table, Key={"userId": {"S": sub}}, ConsistentRead=True)
         return from_item(reply["Item"]) if "Item" in reply else None
 
-    def _delete_record(self, target: Target) -> int:
+    def _delete_record(self, target: ErasureTarget) -> int:
         """Only while it is theirs: an address may have a new owner by now."""
         if target.user_id is None:
             return 0
         linked = {"ConditionExpression": "cognitoSub = :sub", "ExpressionAttributeValues": {":sub": {"S": target.key}}}
         prepared = {"ConditionExpression": "attribute_exists(userId) AND attribute_not_exists(cognitoSub)"}
         return int(
-            held(
+            condition_holds(
                 self.client.delete_item,
                 TableName=self.users_table,
                 Key={"userId": {"S": target.user_id}},

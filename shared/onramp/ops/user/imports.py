@@ -8,9 +8,9 @@ from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass, field
 
 from onramp.adapters.items import from_item, get_many
+from onramp.ops.user.import_csv import Row, RowError
 from onramp.ops.user.prepare import ALREADY, IN_THE_WAY, NEW, Preparations
-from onramp.ops.user.sheet import Row, RowError
-from onramp.reconcile import chunks
+from onramp.usecases.reconcile import chunks
 
 WRITERS, AT_ONCE = 16, 200
 EXISTS = "a record stands there already, and stays as it is"

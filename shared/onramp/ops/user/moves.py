@@ -5,44 +5,44 @@ from __future__ import annotations
 import uuid
 from typing import Any
 
-from onramp.domain.envelope import rfc3339
+from onramp.domain.event_data import rfc3339
 from onramp.domain.identity import usable_sub
 from onramp.domain.users import User
-from onramp.ops.desk import Desk
-from onramp.ops.errors import DeskError, Trouble
-from onramp.ops.text import masked_email
+from onramp.ops.common.context import OperatorContext
+from onramp.ops.common.errors import CommandFailed, UsageError
+from onramp.ops.common.text import masked_email
+from onramp.ops.tables.erasures import ErasureTarget
 from onramp.ops.user.changes import record_of
-from onramp.ops.user.journal import Target
-from onramp.ops.user.parts import UserDesk
-from onramp.ops.user.people import Name, Person
+from onramp.ops.user.lookup import StoredUser, UserIdentifier
 from onramp.ops.user.providers import erasers
-from onramp.ops.user.remains import remains
+from onramp.ops.user.residual_data import residual_data
+from onramp.ops.user.wiring import UserWiring
 
 
-def relink(desk: Desk, email: str, sub: str, *, vouch: bool, yes: bool) -> None:
+def relink(context: OperatorContext, email: str, sub: str, *, vouch: bool, yes: bool) -> None:
     new = usable_sub(sub)
     if new is None:
-        raise DeskError(f"'{sub}' is no Cognito sub.")
-    users = UserDesk(desk)
-    person, user = record_of(desk, email)
+        raise UsageError(f"'{sub}' is no Cognito sub.")
+    users = UserWiring(context)
+    person, user = record_of(context, email)
     if user.cognito_sub is None:
-        raise DeskError("nobody has signed up with this address yet: the record goes to whoever does, by itself.")
+        raise UsageError("nobody has signed up with this address yet: the record goes to whoever does, by itself.")
     shown = masked_email(user.user_id)
     moves = user.cognito_sub != new
     data = {"user": shown, "from": user.cognito_sub if moves else None, "to": new, "relinked": moves}
     if moves:
-        claim = users.newcomers.claim(user, new, desk.now(), vouch=vouch)
-        desk.out.confirm(_relink_plan(users, user, person, new), yes=yes)
+        claim = users.newcomers.claim(user, new, context.now(), vouch=vouch)
+        context.out.confirm(_relink_plan(users, user, person, new), yes=yes)
         details = {"user": shown, "from": user.cognito_sub, "to": new, "vouched": claim.email_vouched_by}
-        with desk.audited("user relink", **details) as entry:
+        with context.audited("user relink", **details) as entry:
             if not users.relink(user, claim):
-                raise Trouble("the record changed hands just now: look again with onramp user explain.")
+                raise CommandFailed("the record changed hands just now: look again with onramp user explain.")
             entry.count = 1
     said = f"{shown} belongs to {new}; the reconciler tells everybody within five minutes."
-    desk.out.result(data, lambda: desk.out.line(said))
+    context.out.result(data, lambda: context.out.line(said))
 
 
-def _relink_plan(users: UserDesk, user: User, person: Person, new: str) -> str:
+def _relink_plan(users: UserWiring, user: User, person: StoredUser, new: str) -> str:
     profile = person.profile or {}
     ids = [str(profile[name]) for name in ("stripeCustomerId", "revenueCatId") if profile.get(name)]
     plan = (
@@ -54,41 +54,43 @@ def _relink_plan(users: UserDesk, user: User, person: Person, new: str) -> str:
     return plan
 
 
-def forget(desk: Desk, name: Name, *, stripe: bool, revenuecat: bool, yes: bool) -> None:
-    users = UserDesk(desk)
+def forget(context: OperatorContext, name: UserIdentifier, *, stripe: bool, revenuecat: bool, yes: bool) -> None:
+    users = UserWiring(context)
     target = users.whom.find(name)
     if target is None:
-        raise DeskError(
+        raise UsageError(
             f"{name.shown()} has no record. If Cognito knows them (onramp user explain), forget the sub: then they are"
             " not brought in either."
         )
     person = users.people.find(name)
-    erase = erasers(desk, stripe=stripe, revenuecat=revenuecat)
-    left = remains(desk, target, person, tuple(erase), users.in_cognito(target.subs))
-    desk.out.confirm(_forget_plan(target, list(erase)), yes=yes)
+    erase = erasers(context, stripe=stripe, revenuecat=revenuecat)
+    left = residual_data(context, target, person, tuple(erase), users.in_cognito(target.subs))
+    context.out.confirm(_forget_plan(target, list(erase)), yes=yes)
     who = {"user": masked_email(target.user_id)} if target.user_id else {}
-    with desk.audited("user forget", **who, subs=" ".join(target.subs), providers=" ".join(erase)) as entry:
-        erased = users.forget(erase)(target, correlation_id=f"forget-{uuid.uuid4()}", waiting=lambda s: _wait(desk, s))
+    with context.audited("user forget", **who, subs=" ".join(target.subs), providers=" ".join(erase)) as entry:
+        erased = users.forget(erase)(
+            target, correlation_id=f"forget-{uuid.uuid4()}", waiting=lambda s: _wait(context, s)
+        )
         entry.count, entry.outcome = 1, dict(erased)
     data: dict[str, Any] = {
         **who,
         "subs": list(target.subs),
-        "at": rfc3339(desk.now()),
+        "at": rfc3339(context.now()),
         "erased": dict(erased),
         "remains": left,
     }
 
     def show() -> None:
-        desk.out.line("Forgotten.", "green")
-        desk.out.facts({f"  {what}": count for what, count in erased.items()})
-        desk.out.line("What this does not reach:")
+        context.out.line("Forgotten.", "green")
+        context.out.facts({f"  {what}": count for what, count in erased.items()})
+        context.out.line("What this does not reach:")
         for sentence in left:
-            desk.out.line(f"  {sentence}")
+            context.out.line(f"  {sentence}")
 
-    desk.out.result(data, show)
+    context.out.result(data, show)
 
 
-def _forget_plan(target: Target, providers: list[str]) -> str:
+def _forget_plan(target: ErasureTarget, providers: list[str]) -> str:
     who = masked_email(target.user_id) if target.user_id else "somebody without a record"
     subs = f" ({', '.join(target.subs)})" if target.subs else ""
     kept = (
@@ -97,5 +99,5 @@ def _forget_plan(target: Target, providers: list[str]) -> str:
     return f"Erases {who}{subs}, for good: {kept}; profile, record, dead letters. UserForgotten tells all consumers."
 
 
-def _wait(desk: Desk, seconds: float) -> None:
-    desk.out.say(f"A worker may still be at it: looking again in {seconds:.0f} s.")
+def _wait(context: OperatorContext, seconds: float) -> None:
+    context.out.say(f"A worker may still be at it: looking again in {seconds:.0f} s.")

@@ -12,7 +12,7 @@ from onramp.adapters.aws import error_code
 from onramp.adapters.items import from_item, to_values
 from onramp.domain.identity import usable_name
 from onramp.domain.users import Onboarding
-from onramp.ops.errors import DeskError
+from onramp.ops.common.errors import UsageError
 
 NEW, ALREADY, IN_THE_WAY = "new", "already", "in_the_way"
 
@@ -74,7 +74,7 @@ class Preparations:
 def checked_roles(roles: list[str], allowed: tuple[str, ...]) -> tuple[str, ...]:
     """Each once, in the order given. Raises DeskError."""
     if unknown := [role for role in roles if role not in allowed]:
-        raise DeskError(f"this stack has no role '{unknown[0]}': it allows {', '.join(allowed)} (AllowedRoles).")
+        raise UsageError(f"this stack has no role '{unknown[0]}': it allows {', '.join(allowed)} (AllowedRoles).")
     return tuple(dict.fromkeys(roles))
 
 
@@ -84,5 +84,5 @@ def checked_name(text: str) -> str | None:
         return None
     name = usable_name(text)
     if name != text.strip():
-        raise DeskError("a name of more than 256 characters, or with control characters in it")
+        raise UsageError("a name of more than 256 characters, or with control characters in it")
     return name

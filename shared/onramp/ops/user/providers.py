@@ -11,9 +11,9 @@ from onramp.adapters.revenuecat import RevenueCatSubscribers
 from onramp.adapters.secrets import SsmSecret
 from onramp.adapters.stripe import StripeCustomers
 from onramp.domain.errors import PermanentError, RetryableError
-from onramp.ops.desk import Desk
-from onramp.ops.errors import DeskError, Trouble
-from onramp.ops.user.people import Row
+from onramp.ops.common.context import OperatorContext
+from onramp.ops.common.errors import CommandFailed, UsageError
+from onramp.ops.user.lookup import Row
 from onramp.wiring import http
 
 Erase = Callable[["Traces"], int]
@@ -52,16 +52,16 @@ def revenuecat_eraser(subscribers: RevenueCatSubscribers) -> Erase:
     return erase
 
 
-def erasers(desk: Desk, *, stripe: bool, revenuecat: bool) -> Mapping[str, Erase]:
+def erasers(context: OperatorContext, *, stripe: bool, revenuecat: bool) -> Mapping[str, Erase]:
     """Those asked for. Raises DeskError where the stack does not use one."""
     chosen: dict[str, Erase] = {}
-    parameters, secrets = desk.parameters, SSMProvider(boto3_client=desk.client("ssm"))
+    parameters, secrets = context.parameters, SSMProvider(boto3_client=context.client("ssm"))
     if stripe:
-        key = SsmSecret(secrets, _secret(desk, "Stripe"))
+        key = SsmSecret(secrets, _secret(context, "Stripe"))
         customers = StripeCustomers(key, parameters["StripeBaseUrl"], _at_once, http.for_stripe())
         chosen["stripe"] = _explained("Stripe", stripe_eraser(customers))
     if revenuecat:
-        key = SsmSecret(secrets, _secret(desk, "RevenueCat"))
+        key = SsmSecret(secrets, _secret(context, "RevenueCat"))
         subscribers = RevenueCatSubscribers(
             key, parameters["RevenueCatBaseUrl"], parameters["RevenueCatProjectId"], _at_once, http.for_revenuecat(1)
         )
@@ -69,9 +69,9 @@ def erasers(desk: Desk, *, stripe: bool, revenuecat: bool) -> Mapping[str, Erase
     return chosen
 
 
-def _secret(desk: Desk, provider: str) -> str:
-    if not (name := desk.parameters.get(f"{provider}SecretName", "")):
-        raise DeskError(f"this stack does not use {provider}: leave --{provider.lower()} out.")
+def _secret(context: OperatorContext, provider: str) -> str:
+    if not (name := context.parameters.get(f"{provider}SecretName", "")):
+        raise UsageError(f"this stack does not use {provider}: leave --{provider.lower()} out.")
     return name
 
 
@@ -85,7 +85,7 @@ def _explained(provider: str, erase: Erase) -> Erase:
             return erase(traces)
         except (RetryableError, PermanentError) as error:
             word = error.code
-            raise Trouble(
+            raise CommandFailed(
                 f"{provider} did not delete the customer ({word}): run the same again, it goes on there."
             ) from error
 

@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from onramp.adapters.aws import held
+from onramp.adapters.aws import condition_holds
 from onramp.adapters.items import from_item, to_values
 from onramp.adapters.profiles import ProfileTable
 from onramp.domain.users import Claim, Status, User
@@ -102,7 +102,7 @@ class Relink:
         condition: str | None = None,
     ) -> bool:
         optional = {"ExpressionAttributeNames": names, "ConditionExpression": condition}
-        return held(
+        return condition_holds(
             self.client.update_item,
             TableName=table,
             Key={"userId": {"S": key}},

@@ -6,18 +6,18 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from onramp.adapters.aws import held
+from onramp.adapters.aws import condition_holds
 from onramp.adapters.items import to_values
 from onramp.domain.trust import NOBODY
 from onramp.domain.users import DEFAULT_ROLES, User
-from onramp.ops.errors import DeskError
-from onramp.ops.user.people import Person
+from onramp.ops.common.errors import UsageError
+from onramp.ops.user.lookup import StoredUser
 
 OPERATOR = "operator"
 
 
 @dataclass(frozen=True, slots=True)
-class Change:
+class RoleChange:
     """`vouches`: the operator vouches for the address, which then stands in the record."""
 
     user: User
@@ -30,18 +30,20 @@ class Change:
         return self.before == self.after and not self.vouches
 
 
-def planned(user: User, *, add: Sequence[str], remove: Sequence[str], replace: Sequence[str], vouch: bool) -> Change:
+def plan_role_change(
+    user: User, *, add: Sequence[str], remove: Sequence[str], replace: Sequence[str], vouch: bool
+) -> RoleChange:
     """Raises DeskError where a record that nobody vouched for would be raised."""
     after = tuple(replace) if replace else tuple(role for role in user.roles if role not in remove)
     after = tuple(dict.fromkeys((*after, *add)))
     raised = set(after) - set(user.roles) - set(DEFAULT_ROLES)
     unproved = user.email_vouched_by == NOBODY
     if unproved and raised and not vouch:
-        raise DeskError(
+        raise UsageError(
             f"nobody vouches for this address, so whoever signed up with it may be anybody: do not give them"
             f" {', '.join(sorted(raised))} before you know who they are. Then say --vouch."
         )
-    return Change(user, user.roles, after, vouches=vouch and unproved)
+    return RoleChange(user, user.roles, after, vouches=vouch and unproved)
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +51,7 @@ class Roles:
     client: Any
     table: str
 
-    def write(self, change: Change, person: Person, now: int) -> bool:
+    def write(self, change: RoleChange, person: StoredUser, now: int) -> bool:
         """False where roles or voucher are no longer those that were read: nothing was written."""
         values: dict[str, Any] = {":roles": list(change.after), ":now": now}
         sets = ["#roles = :roles", "updatedAt = :now"]
@@ -64,7 +66,7 @@ class Roles:
             else:
                 conditions.append(f"{path} = :read_{name}")
                 values[f":read_{name}"] = stored
-        return held(
+        return condition_holds(
             self.client.update_item,
             TableName=self.table,
             Key={"userId": {"S": change.user.user_id}},

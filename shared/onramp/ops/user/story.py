@@ -6,18 +6,18 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 from urllib.parse import quote
 
-from onramp.domain.envelope import Kind, event_id, rfc3339
+from onramp.domain.event_data import Kind, event_id, rfc3339
 from onramp.domain.users import Onboarding, Status, User
-from onramp.ops.output import Output
-from onramp.ops.text import masked_email
-from onramp.ops.user.people import Person
-from onramp.ops.user.standing import standing
-from onramp.ops.when import clock, lasting, moment
+from onramp.ops.common.output import Output
+from onramp.ops.common.text import masked_email
+from onramp.ops.common.when import clock, lasting, moment
+from onramp.ops.user.lookup import StoredUser
+from onramp.ops.user.provisioning_state import provisioning_state
 
 
-def story(person: Person, user: User, now: int, project: str, *, reveal: bool) -> dict[str, Any]:
+def story(person: StoredUser, user: User, now: int, project: str, *, reveal: bool) -> dict[str, Any]:
     """`project`: RevenueCat's, for the link."""
-    stands = standing(user, person.status, person.steps, now)
+    stands = provisioning_state(user, person.status, person.steps, now)
     linked = user.cognito_sub is not None
     signed_up = event_id(str(user.user_pool_id), str(user.cognito_sub), Kind.USER_SIGNED_UP) if linked else None
     return {
@@ -44,7 +44,7 @@ def story(person: Person, user: User, now: int, project: str, *, reveal: bool) -
     }
 
 
-def _timeline(person: Person, user: User) -> Iterator[tuple[int, str]]:
+def _timeline(person: StoredUser, user: User) -> Iterator[tuple[int, str]]:
     profile = person.profile or {}
     prepared, old = user.onboarding == Onboarding.PRE_CREATED, profile.get("relinkedFrom")
     if user.created_at and (prepared or old):
@@ -74,7 +74,7 @@ def step_words(record: Mapping[str, Any]) -> str:
     return f"{record.get('state')}{code}, {times}, code {record.get('codeVersion')}"
 
 
-def _links(person: Person, project: str) -> dict[str, str]:
+def _links(person: StoredUser, project: str) -> dict[str, str]:
     profile, links = person.profile or {}, {}
     if stripe := profile.get("stripeCustomerId"):
         links["stripe"] = f"https://dashboard.stripe.com/customers/{quote(str(stripe), safe='')}"

@@ -1,0 +1,103 @@
+"""A pool page by page, in its order, with what the tables say of each page: read ahead of whoever judges."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Executor, Future
+from dataclasses import dataclass
+from typing import Protocol
+
+from onramp.domain.claims import PoolUser
+from onramp.domain.errors import RetryableError
+from onramp.domain.users import User
+from onramp.usecases.sweep import CONFIRMED, Page, Pool, TokenExpired
+
+READERS = 4
+LIST_ATTEMPTS = 5
+PASSING = ("TooManyRequestsException", "ThrottlingException", "InternalErrorException", "Timeout", "TimeoutError")
+
+
+class Records(Protocol):
+    def get_many(self, user_ids: Sequence[str]) -> Mapping[str, User]: ...
+    def holder_of(self, sub: str) -> str | None: ...
+
+
+class Tombstones(Protocol):
+    def among(self, subs: Sequence[str]) -> frozenset[str]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class PageFacts:
+    """`records` by address; `holders` by sub, only of users who changed too recently for what was read at first."""
+
+    records: Mapping[str, User]
+    forgotten: frozenset[str]
+    holders: Mapping[str, str | None]
+
+    def record_of(self, person: PoolUser) -> User | None:
+        return self.records.get(person.email) if person.email else None
+
+
+@dataclass(frozen=True, slots=True)
+class PageReader:
+    """`settled_before` in Unix milliseconds: of who changed later the index is asked one by one."""
+
+    pool: Pool
+    records: Records
+    tombstones: Tombstones
+    settled_before: int
+    pace: Callable[[], None]
+    sleep: Callable[[float], None]
+    threads: Callable[[int], Executor]
+
+    def pages(self, user_pool_id: str, token: str | None) -> Iterator[tuple[Page, PageFacts]]:
+        """From `token` to the pool's end. Raises TokenExpired, RetryableError."""
+        with self.threads(1) as lister, self.threads(READERS) as readers:
+            reading: deque[tuple[Page, Future[PageFacts]]] = deque()
+            for page in self._listed(user_pool_id, token, lister):
+                reading.append((page, readers.submit(self._facts, page)))
+                if len(reading) >= READERS:
+                    first, facts = reading.popleft()
+                    yield first, facts.result()
+            for page, facts in reading:
+                yield page, facts.result()
+
+    def _listed(self, user_pool_id: str, token: str | None, lister: Executor) -> Iterator[Page]:
+        """The next page is asked for while this one is worked on: each needs the token of the one before."""
+        asked: Future[Page] | None = lister.submit(self._list, user_pool_id, token)
+        while asked:
+            page = asked.result()
+            asked = lister.submit(self._list, user_pool_id, page.next_token) if page.next_token else None
+            yield page
+
+    def _list(self, user_pool_id: str, token: str | None) -> Page:
+        """Others use the account's quota, too: a walk of hours must not end at somebody's rush."""
+        for attempt in range(1, LIST_ATTEMPTS):
+            self.pace()
+            try:
+                return self.pool.page(user_pool_id, token)
+            except TokenExpired:
+                raise
+            except RetryableError as error:
+                if not error.code.endswith(PASSING):
+                    raise
+                self.sleep(2.0**attempt)
+        self.pace()
+        return self.pool.page(user_pool_id, token)
+
+    def _facts(self, page: Page) -> PageFacts:
+        confirmed = [listed for listed in page.users if listed.person.status in CONFIRMED and listed.person.sub]
+        records = self.records.get_many([email for listed in confirmed if (email := listed.person.email)])
+        facts = PageFacts(records, frozenset(), {})
+        others = [listed for listed in confirmed if not _has(facts.record_of(listed.person), listed.person.sub)]
+        recent = [str(listed.person.sub) for listed in others if listed.modified_at >= self.settled_before]
+        return PageFacts(
+            records,
+            self.tombstones.among([str(listed.person.sub) for listed in others]),
+            {sub: self.records.holder_of(sub) for sub in recent},
+        )
+
+
+def _has(record: User | None, sub: str | None) -> bool:
+    return record is not None and record.cognito_sub == sub

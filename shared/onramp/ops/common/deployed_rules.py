@@ -1,0 +1,43 @@
+"""The trigger's rules as they are deployed, for whoever asks what it would say of a user."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from onramp.domain.claims import Admission
+from onramp.domain.errors import ConfigurationError
+from onramp.domain.trust import TrustPolicy
+from onramp.ops.common.context import OperatorContext
+from onramp.ops.common.errors import UsageError
+
+
+@dataclass(frozen=True, slots=True)
+class DeployedRules:
+    """`pools`: the stack's own first. `grace` in milliseconds: for so long an index may lag behind a signup.
+
+    `fingerprint` tells other rules from these.
+    """
+
+    admission: Admission
+    pools: tuple[str, ...]
+    grace: int
+    fingerprint: str
+
+
+def deployed_rules(context: OperatorContext) -> DeployedRules:
+    """From the stack's parameters. Raises DeskError where they cannot be understood."""
+    parameters = context.parameters
+    trusted = parameters.get("TrustedIdentityProviders", "")
+    unverified = parameters.get("AllowUnverifiedSignups", "false")
+    more = (arn.strip().rpartition("/")[2] for arn in parameters.get("AdditionalUserPoolArns", "").split(","))
+    pools = tuple(dict.fromkeys(filter(None, (context.output("UserPoolId"), *more))))
+    try:
+        trust = TrustPolicy.parse(trusted, allow_unverified=unverified == "true")
+    except ConfigurationError as error:
+        raise UsageError(f"the stack's rules cannot be read: {error}") from None
+    return DeployedRules(
+        admission=Admission(frozenset(pools), trust, int(parameters.get("EmitDueAfterSeconds", "300")) * 1000),
+        pools=pools,
+        grace=int(parameters.get("SweepGraceSeconds", "300")) * 1000,
+        fingerprint=f"{trusted}|{unverified}|{','.join(sorted(pools))}",
+    )

@@ -1,1 +1,0 @@
-"""Changing the triggers of a user pool, and nothing else of it."""

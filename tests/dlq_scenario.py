@@ -1,0 +1,165 @@
+"""A night at the desk, in memory: the pipeline of `tests.pipeline`, dead letters in it, and the real commands over it.
+
+    with Night() as night:
+        night.refused("ada@example.com", ADA)             # Stripe answers 400; the letter lies in the queue
+        night.stripe.faults.clear()                       # the cause is mended
+        report = night.redrive(reasons=("stripe_refused_400",))
+
+While an operator waits, the worker works. Whoever is given a plan of faults is killed, slowed down or lied to.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Mapping
+from types import SimpleNamespace
+from typing import Any
+
+from onramp.local.fakes.faults import Fault
+from onramp.ops.common.context import OperatorContext
+from onramp.ops.common.dead_letters import DELIVERY, PROVISIONING
+from onramp.ops.common.output import Output
+from onramp.ops.dlq.drop_command import DropCommand, Dropped
+from onramp.ops.dlq.filters import Filter
+from onramp.ops.dlq.redrive_command import RedriveCommand, RedriveReport
+from onramp.ops.dlq.wiring import DlqWiring
+from tests.fakes import Faulty, QueueSpec, SiteLog
+from tests.fakes.faults import Plan
+from tests.fakes.queues import Queue
+from tests.pipeline import DLQ, OPERATIONS, PROFILES, QUEUE, USERS, Inline, InMemoryPipeline
+
+RULE_DLQ = "EventDeliveryDlq"
+BOTH = (PROVISIONING, DELIVERY)
+OLD = "an-older-version"
+
+
+class DlqScenario(InMemoryPipeline):
+    def __init__(self, **more: Any) -> None:
+        super().__init__(**more)
+        self.sqs.queues[RULE_DLQ] = Queue(RULE_DLQ, QueueSpec(retention=14 * 86_400), self.clock, None)
+        self.sites = SiteLog()
+
+    # -- the desk --------------------------------------------------------------------------------------
+
+    def context(self, plan: Plan | None = None) -> OperatorContext:
+        """An operator; with a plan every call of theirs goes through it."""
+        wrapped = {
+            name: Faulty(self.aws[name], plan, self.sites, self.clock.advance) if plan else self.aws[name]
+            for name in ("sqs", "dynamodb")
+        }
+        settings = {"Environment": {"Variables": {"CODE_VERSION": self.settings["CODE_VERSION"]}}}
+        wrapped["lambda"] = SimpleNamespace(get_function_configuration=lambda **_: settings)
+        context = OperatorContext(
+            Output(as_json=False),
+            stack_name="onramp",
+            now=lambda: round(self.clock() * 1000),
+            monotonic=self.clock,
+            sleep=self._wait,
+            threads=lambda count: Inline(),
+            clients=wrapped,
+        )
+        context.__dict__ |= {"outputs": self.outputs, "parameters": {}, "caller": "arn:aws:iam::123456789012:user/olu"}
+        return context
+
+    @property
+    def outputs(self) -> Mapping[str, str]:
+        return {
+            "UsersTableName": USERS,
+            "UserProfilesTableName": PROFILES,
+            "OperationsTableName": OPERATIONS,
+            "ProvisioningQueueUrl": self.sqs.url(QUEUE),
+            "ProvisioningDlqUrl": self.sqs.url(DLQ),
+            "EventDeliveryDlqUrl": self.sqs.url(RULE_DLQ),
+            "EnrichProfileFunctionName": "onramp-EnrichProfile",
+        }
+
+    def _wait(self, seconds: float) -> None:
+        self.clock.advance(seconds)
+        self.work()
+
+    def redrive(self, plan: Plan | None = None, **options: Any) -> RedriveReport:
+        context = self.context(plan)
+        order = {
+            "queues": BOTH,
+            "limit": None,
+            "rate": 0,
+            "canary": True,
+            "wait": 60.0,
+            "from_table": False,
+            "yes": True,
+        }
+        chosen = {name: options.pop(name, default) for name, default in order.items()}
+        return RedriveCommand(wanted=Filter(**options), **chosen).carry_out(context, DlqWiring.of(context))
+
+    def drop(self, plan: Plan | None = None, *, limit: int | None = None, **wanted: Any) -> Dropped:
+        context = self.context(plan)
+        return DropCommand(Filter(**wanted), BOTH, limit, "a test", yes=True).carry_out(context, DlqWiring.of(context))
+
+    # -- what goes wrong -------------------------------------------------------------------------------
+
+    def refused(self, email: str, sub: str, *, code: str = "email_invalid") -> None:
+        """Stripe refuses this user until `stripe.faults` is cleared."""
+        self.stripe.faults.add(Fault("refused", operation="create", match=email, times=None, status=400, code=code))
+        self.join(email, sub)
+        self.work()
+
+    def unknown_to_revenuecat(self, email: str, sub: str) -> None:
+        self.revenuecat.faults.add(Fault("refused", match=sub, times=None, status=422))
+        self.join(email, sub)
+        self.work()
+
+    def copy(self, email: str) -> None:
+        """A worker died after its dead letter and before it acknowledged: there are two."""
+        letter = next(message for message in self.sqs.messages(DLQ) if email in message.body)
+        self.sqs.put(DLQ, letter.body, letter.attributes)
+
+    def undelivered(self, email: str, sub: str) -> None:
+        """EventBridge could not deliver the event of this signup."""
+        self.join(email, sub)
+        (message,) = [message for message in self.sqs.messages(QUEUE) if email in message.body]
+        self.sqs.queues[QUEUE].delete(message)
+        said = {
+            "RULE_ARN": "arn:aws:events:eu-west-1:123456789012:rule/onramp/signed-up",
+            "TARGET_ARN": self.sqs.arn(QUEUE),
+            "ERROR_CODE": "NO_PERMISSIONS",
+            "ERROR_MESSAGE": "Lack of permissions to invoke cross account target.",
+            "EXHAUSTED_RETRY_CONDITION": "MaximumRetryAttempts",
+            "RETRY_ATTEMPTS": "0",
+        }
+        self.sqs.put(RULE_DLQ, message.body, strings(said))
+
+    # -- what can be seen ------------------------------------------------------------------------------
+
+    def letters_of(self, email: str) -> int:
+        return sum(email in message.body for name in (DLQ, RULE_DLQ) for message in self.sqs.messages(name))
+
+    def is_ready(self, email: str) -> bool:
+        user = self.user(email) or {}
+        profile = self.profile(str(user.get("cognitoSub"))) or {}
+        return "owed" not in user and profile.get("provisioningStatus") == "ready"
+
+    def customers_of(self, sub: str) -> int:
+        return sum(customer["metadata"].get("cognitoSub") == sub for customer in self.stripe.customers())
+
+    def audit(self) -> list[dict[str, Any]]:
+        return [row for row in self.dynamodb.rows(OPERATIONS) if str(row["pk"]).startswith("AUDIT#")]
+
+
+class Sends:
+    """Counts what is sent to the provisioning queue from now on, by user."""
+
+    def __init__(self, scenario: DlqScenario) -> None:
+        self.by_email: Counter[str] = Counter()
+        queue = scenario.sqs.queues[QUEUE]
+        add = queue.add
+
+        def counted(message: Any) -> None:
+            self.by_email[json.loads(message.body)["detail"]["data"]["userId"]] += 1
+            add(message)
+
+        queue.add = counted  # type: ignore[method-assign]
+
+
+def strings(values: Mapping[str, str]) -> dict[str, Any]:
+    return {name: {"DataType": "String", "StringValue": value} for name, value in values.items()}
