@@ -1,24 +1,24 @@
-"""The worker behind the provisioning queue: records side by side, one that fails fails alone."""
+"""The worker behind the provisioning queue: the records of a batch run side by side, and each fails alone."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from concurrent.futures import Future
 from typing import Any
 
 from aws_lambda_powertools.utilities.batch import BatchProcessor, EventType, process_partial_response
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from onramp.adapters.secrets import SecretUnreadable
-from onramp.domain.errors import KeyRejected, RetryableError
-from onramp.observability import count, logger, place_of
-from onramp.usecases.messages import RETRIES_EXHAUSTED, Message, MessageOutcome, Result, RetryLater
+from onramp.adapters.sqs import message_in
+from onramp.domain.errors import KeyRejected, RetryLater, SecretUnreadable
+from onramp.observability import count, logger, report_failure
+from onramp.usecases.messages import RETRIES_EXHAUSTED, MessageOutcome, Result
 from onramp.wiring import clients, enrich_profile
 
 enrich = enrich_profile.build()
 records = clients.threads(enrich_profile.BATCH, "record")
-# A provider's outage fails every record of a batch; raising then would look like a fault of the code.
+# A provider's outage fails every record of a batch; raising then would count as an error of the function.
 processor = BatchProcessor(event_type=EventType.SQS, raise_on_entire_batch_failure=False)
+RETRY_METRICS = {KeyRejected: "ProviderKeyRejected", SecretUnreadable: "SecretUnreadable"}
 
 
 @logger.inject_lambda_context(log_event=False)
@@ -32,40 +32,22 @@ def handler(event: dict[str, Any], context: LambdaContext) -> Any:
     )
 
 
-def _enrich(record: Mapping[str, Any]) -> Result:
-    attributes = record["attributes"]
-    return enrich(
-        Message(
-            body=record["body"],
-            receipt_handle=record["receiptHandle"],
-            receive_count=int(attributes["ApproximateReceiveCount"]),
-            first_received_at=int(attributes["ApproximateFirstReceiveTimestamp"]),
-        )
-    )
+def _enrich(record: dict[str, Any]) -> Result:
+    return enrich(message_in(record))
 
 
 def _report(future: Future[Result]) -> None:
-    """Says what became of one record; what it raises is the record's failure. Runs in the main thread only."""
+    """Logs and counts what became of one record; what it raises is the record's failure. Main thread only."""
     try:
         result = future.result()
     except RetryLater as later:
         logger.warning("will retry", step=later.error.step, code=later.error.code, delay=later.delay, sub=later.sub)
-        count(_retry_metric(later.error), code=later.error.code)
+        count(RETRY_METRICS.get(type(later.error), "Retried"), code=later.error.code)
         raise
     except Exception as error:
-        logger.error("bug", place=place_of(error))
-        count("WorkerBug", code=type(error).__name__)
+        report_failure("WorkerBug", "bug", error)
         raise
     logger.info(result.outcome, sub=result.sub, step=result.step, reason=result.reason)
     if result.outcome is MessageOutcome.DEAD_LETTERED:
         exhausted = result.reason == RETRIES_EXHAUSTED
         count("RetriesExhausted" if exhausted else "PermanentFailure", reason=str(result.reason))
-
-
-def _retry_metric(error: RetryableError) -> str:
-    match error:
-        case KeyRejected():
-            return "ProviderKeyRejected"
-        case SecretUnreadable():
-            return "SecretUnreadable"
-    return "Retried"

@@ -1,92 +1,47 @@
-"""Cognito's trigger. It has five seconds and one real chance: write the record, emit, answer.
+"""Cognito's trigger. It has five seconds and one call per signup: write the record, emit, answer.
 
-Wired to PostAuthentication as well (a parameter), it heals a user who has no record, and never blocks a sign-in.
+Attached to PostAuthentication too (a parameter), it heals a user without a record and never blocks the sign-in.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from onramp.domain.claims import user_in
-from onramp.domain.errors import Rejection, RetryableError
-from onramp.observability import count, logger, place_of
+from onramp.domain.errors import SignUpFailed
+from onramp.observability import count, logger, report_failure
 from onramp.usecases.heal import HealOutcome
-from onramp.usecases.signup import SignUpOutcome
-from onramp.wiring import clients, post_confirmation
+from onramp.usecases.signup import SignedUp, SignUpOutcome
+from onramp.usecases.trigger import Call, Failed, Healed, Refused, Report
+from onramp.wiring import post_confirmation
 
 trigger = post_confirmation.build()
 
 
-class SignUpFailed(Exception):
-    """Cognito shows this text to the user, the same for every cause: a reference for support, and nothing else."""
-
-    def __init__(self, reference: str) -> None:
-        super().__init__(f"We could not complete your sign-up. Please contact support and quote {reference}.")
-
-
 @logger.inject_lambda_context(log_event=False)
 def handler(event: Any, context: LambdaContext) -> Any:
-    match event.get("triggerSource") if isinstance(event, dict) else None:
-        case "PostConfirmation_ConfirmSignUp":
-            confirmed = _succeeds(_sign_up, event, context, failed="SignupFailed")
-        case "PostAuthentication_Authentication":
-            _succeeds(_heal, event, context, failed="HealFailed")
-            confirmed = True  # a sign-in is never blocked
-        case str():
-            confirmed = True  # a forgotten password, say: not a signup
-        case _:
-            confirmed = _succeeds(_sign_up, event, context, failed="SignupFailed")  # nothing that Cognito sends
-    if not confirmed:
-        raise SignUpFailed(context.aws_request_id)
+    if report := trigger(event, Call(context.aws_request_id, context.get_remaining_time_in_millis)):
+        _publish(report)
+        if isinstance(report, Refused | Failed) and not report.at_sign_in:
+            raise SignUpFailed(context.aws_request_id)
     return event
 
 
-def _succeeds(do: Callable[[Any, LambdaContext], None], event: Any, context: LambdaContext, failed: str) -> bool:
-    """The edge: whatever escaped here, Cognito would show to the user."""
-    try:
-        do(event, context)
-    except Rejection as rejection:
-        logger.warning("signup rejected", cause=rejection.cause, sub=rejection.sub)
-        count("SignupRejected", cause=rejection.cause)
-    except RetryableError as error:
-        logger.error("record not written", code=error.code)
-        count(failed, code=error.code)
-    except Exception as error:  # noqa: BLE001
-        logger.error("bug", place=place_of(error))
-        count(failed, code=type(error).__name__)
-    else:
-        return True
-    return False
-
-
-def _sign_up(event: Any, context: LambdaContext) -> None:
-    claim = trigger.admission.claim(user_in(event), clients.now_millis())
-    done = trigger.sign_up(
-        claim,
-        correlation_id=context.aws_request_id,
-        may_emit=lambda: context.get_remaining_time_in_millis() >= clients.EMIT_NEEDS_MILLIS,
-    )
-    logger.info("signed up", outcome=done.outcome, sub=claim.sub, emit_error=done.emit_error)
-    count("SignedUp", int(done.outcome is not SignUpOutcome.RETRIED), outcome=done.outcome)
-    if done.emit_error:
-        count("EmitFailed", code=done.emit_error)
-
-
-def _heal(event: Any, context: LambdaContext) -> None:
-    person = user_in(event)
-    try:
-        health = trigger.heal(
-            person,
-            correlation_id=context.aws_request_id,
-            may_write=lambda: context.get_remaining_time_in_millis() >= clients.HEAL_NEEDS_MILLIS,
-            may_emit=lambda: context.get_remaining_time_in_millis() >= clients.EMIT_NEEDS_MILLIS,
-        )
-    except Rejection as rejection:  # refused already when they signed up: no new case for the alarm
-        logger.info("sign-in of a refused user", cause=rejection.cause, sub=rejection.sub)
-        return
-    if health is not HealOutcome.HAS_RECORD:
-        logger.info("sign-in of a user without a record", outcome=health, sub=person.sub)
-    count("Healed", int(health is HealOutcome.HEALED))
+def _publish(report: Report) -> None:
+    match report:
+        case SignedUp(outcome=outcome, emit_error=emit_error):
+            logger.info("signed up", outcome=outcome, sub=report.user.cognito_sub, emit_error=emit_error)
+            count("SignedUp", int(outcome is not SignUpOutcome.RETRIED), outcome=outcome)
+            count("EmitFailed", int(emit_error is not None), code=emit_error or "")
+        case Healed(outcome=outcome, sub=sub):
+            if outcome is not HealOutcome.HAS_RECORD:
+                logger.info("sign-in of a user without a record", outcome=outcome, sub=sub)
+            count("Healed", int(outcome is HealOutcome.HEALED))
+        case Refused(cause, sub, at_sign_in=True):  # the refused signup was counted
+            logger.info("sign-in of a refused user", cause=cause, sub=sub)
+        case Refused(cause, sub):
+            logger.warning("signup rejected", cause=cause, sub=sub)
+            count("SignupRejected", cause=cause)
+        case Failed(error, at_sign_in):
+            report_failure("HealFailed" if at_sign_in else "SignupFailed", "record not written", error)

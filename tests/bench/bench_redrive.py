@@ -29,7 +29,7 @@ from onramp.ops.dlq.filters import Filter
 from onramp.ops.dlq.redrive import SENDERS
 from onramp.ops.dlq.redrive_command import RedriveCommand
 from onramp.ops.dlq.wiring import DlqWiring
-from onramp.usecases.reconcile import chunks
+from onramp.usecases.batches import chunks
 from onramp.wiring.clients import now_millis
 
 LETTERS, FEW = 10_000, 1_000

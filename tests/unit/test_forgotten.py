@@ -109,7 +109,7 @@ class TestNobodyIsBroughtBack:
 def test_a_tombstone_is_read_consistently(pipeline: InMemoryPipeline) -> None:
     tombstones = Tombstones(pipeline.dynamodb, OPERATIONS)  # type: ignore[arg-type]  # the fake
     pipeline.dynamodb.read_lag = 60.0
-    assert not tombstones.stands_for(SUB)
+    assert not tombstones.is_forgotten(SUB)
     erase(pipeline)
-    assert tombstones.stands_for(SUB)
-    assert not tombstones.stands_for(SUB[::-1])
+    assert tombstones.is_forgotten(SUB)
+    assert not tombstones.is_forgotten(SUB[::-1])

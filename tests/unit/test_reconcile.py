@@ -11,7 +11,8 @@ import pytest
 from onramp.domain.claims import Admission, PoolUser
 from onramp.domain.users import Claim
 from onramp.local.fakes.faults import Fault
-from onramp.usecases.reconcile import window
+from onramp.usecases.batches import window
+from onramp.usecases.runs import Run
 from tests.fakes import Faulty, ProcessKilled, SiteLog
 from tests.pipeline import POOL, PROFILES, QUEUE, USERS, InMemoryPipeline, signup
 
@@ -181,10 +182,10 @@ class TestEnrich:
         pipeline.clock.advance(13 * HOUR)
         work = pipeline.function("reconcile").reconciler.reconcile
         users = work.users.get_many([EMAIL])
-        how = {"correlation_id": "c", "may_go_on": lambda: True}
+        run = Run("c", lambda: True, lambda error: None)
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(type(work.users), "get_many", lambda *_: users)
-            assert [work.queue_again([EMAIL], **how) for _ in range(2)] == [1, 0]
+            assert [work.queue_again([EMAIL], run).queued for _ in range(2)] == [1, 0]
         assert len(pipeline.sqs.messages(QUEUE)) == 1
 
 

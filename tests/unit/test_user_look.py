@@ -175,7 +175,7 @@ class TestNoRecord:
 
     def outcome(self, pipeline: InMemoryPipeline, who: str = EMAIL, **trust: Any) -> str:
         (stranger,) = self.found(pipeline, who, **trust)
-        return str(stranger.verdict.outcome)
+        return str(stranger.decision.label)
 
     @pytest.mark.parametrize(
         ("attributes", "status", "expected"),

@@ -1,4 +1,4 @@
-"""The user pool, as far as it is swept: ListUsers, which counts toward no bill."""
+"""Reads user pools with ListUsers, which does not count toward billed monthly users."""
 
 from __future__ import annotations
 
@@ -10,13 +10,14 @@ from botocore.exceptions import ClientError
 
 from onramp.adapters.aws import error_code, retryable
 from onramp.domain.claims import PoolUser
-from onramp.domain.errors import RetryableError
-from onramp.usecases.sweep import Listed, Page, TokenExpired
+from onramp.domain.decision import Listed
+from onramp.domain.errors import RetryableError, TokenExpired
+from onramp.usecases.sweep import Page
 
 if TYPE_CHECKING:
     from mypy_boto3_cognito_idp.client import CognitoIdentityProviderClient
 
-PAGE = 60  # Cognito's most
+PAGE = 60  # Cognito's maximum
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +25,7 @@ class UserPools:
     client: CognitoIdentityProviderClient
 
     def matching(self, user_pool_id: str, attribute: str, value: str) -> list[Listed]:
-        """Users whose attribute is exactly this. Filtered pages, too, may be empty without being the last."""
+        """The users with exactly this attribute value. A page may be empty without being the last."""
         quoted = value.replace("\\", "\\\\").replace('"', '\\"')
         found: list[Listed] = []
         with retryable("list_users"):

@@ -1,4 +1,4 @@
-"""Provider keys: SSM SecureStrings, kept for five minutes at most and read again once after a refusal."""
+"""Provider keys: SSM SecureStrings, cached for at most five minutes and read again once after a refusal."""
 
 from __future__ import annotations
 
@@ -9,17 +9,10 @@ from typing import Protocol, TypeVar
 from aws_lambda_powertools.utilities.parameters import SSMProvider
 from aws_lambda_powertools.utilities.parameters.exceptions import GetParameterError
 
-from onramp.domain.errors import KeyRejected, RetryableError
+from onramp.domain.errors import KeyRejected, SecretUnreadable
 
 MAX_AGE_SECONDS = 300
 T = TypeVar("T")
-
-
-class SecretUnreadable(RetryableError):
-    """The parameter is named but cannot be read: the operator's to mend, with an alarm; the message waits."""
-
-    def __init__(self) -> None:
-        super().__init__("secret_unreadable")
 
 
 class Secret(Protocol):

@@ -3,19 +3,30 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from onramp.adapters.aws import retryable
 from onramp.domain.errors import RetryableError
 from onramp.domain.event_data import Event, delivery, rfc3339
-from onramp.usecases.messages import DeadLetter
+from onramp.usecases.messages import DeadLetter, Message
 
 if TYPE_CHECKING:
     from mypy_boto3_sqs.client import SQSClient
 
 MAX_VISIBILITY_SECONDS = 12 * 3600
+
+
+def message_in(record: Mapping[str, Any]) -> Message:
+    """A record of a Lambda SQS event."""
+    attributes = record["attributes"]
+    return Message(
+        body=record["body"],
+        receipt_handle=record["receiptHandle"],
+        receive_count=int(attributes["ApproximateReceiveCount"]),
+        first_received_at=int(attributes["ApproximateFirstReceiveTimestamp"]),
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +36,7 @@ class ProvisioningQueue:
     dead_letter_url: str
 
     def delay(self, receipt_handle: str, seconds: float) -> None:
-        """The message comes back after `seconds`: SQS itself would only wait its fixed visibility timeout."""
+        """The message comes back after `seconds` instead of after the queue's fixed visibility timeout."""
         timeout = round(min(max(seconds, 0), MAX_VISIBILITY_SECONDS))
         with retryable("change_visibility"):
             self.client.change_message_visibility(
@@ -50,11 +61,11 @@ class ProvisioningQueue:
                 },
             )
         if not reply.get("MessageId"):
-            # Only a confirmed letter lets the message be acknowledged.
+            # The message may be acknowledged only after SQS has confirmed its dead letter.
             raise RetryableError("dead_letter_Unreadable")
 
     def backlog(self) -> int:
-        """Visible messages, about."""
+        """The approximate number of visible messages."""
         with retryable("queue_attributes"):
             reply = self.client.get_queue_attributes(QueueUrl=self.url, AttributeNames=["ApproximateNumberOfMessages"])
         if "ApproximateNumberOfMessages" not in reply.get("Attributes", {}):
@@ -62,7 +73,7 @@ class ProvisioningQueue:
         return int(reply["Attributes"]["ApproximateNumberOfMessages"])
 
     def send(self, events: Sequence[Event]) -> None:
-        """At most 10, each in the envelope in which the bus would have delivered it. Raises RetryableError."""
+        """At most 10 events, each in the envelope in which the bus delivers it. Raises RetryableError."""
         entries: Any = [
             {"Id": str(place), "MessageBody": json.dumps(delivery(event), separators=(",", ":"))}
             for place, event in enumerate(events)

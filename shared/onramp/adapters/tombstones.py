@@ -23,7 +23,7 @@ class Tombstones:
     client: DynamoDBClient
     table: str
 
-    def stands_for(self, sub: str) -> bool:
+    def is_forgotten(self, sub: str) -> bool:
         """Whether this sub was erased. A consistent read."""
         with retryable("operations_get"):
             reply = self.client.get_item(TableName=self.table, Key=tombstone_key(sub), ConsistentRead=True)

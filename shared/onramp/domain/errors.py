@@ -1,13 +1,18 @@
-"""Every error Onramp raises on purpose, by what the caller does about it.
+"""Every error that the shipped code raises on purpose, by what the caller does about it.
 
 OnrampError
-├── ConfigurationError   a setting is missing or unusable: mend the template or a parameter
-├── Rejection            this signup may not be provisioned: tell nobody why, log the cause
-├── Skipped              an enricher has nothing to do here: not a failure
-├── RetryableError       the same call may succeed later
-│   ├── KeyRejected      the provider refused our key: the operator's fault, never the message's
-│   └── EventsRefused    the bus took some of the events, not all
-└── PermanentError       trying again cannot help: dead-letter it with its reason
+├── ConfigurationError      a setting is missing or unusable: mend the template or a parameter
+├── Rejection               this signup may not be provisioned: log and count the cause, never show it to the user
+├── SignUpFailed            what Cognito shows to the user, the same for every cause
+├── Skipped                 a provider is not configured: not a failure
+├── ReplayedFailure         Stripe replayed a stored 500: use another idempotency key (enrichers/stripe.py)
+├── RetryableError          the same call may succeed later
+│   ├── KeyRejected         the provider refused the key: the operator must mend it, the message waits
+│   ├── SecretUnreadable    the key's SSM parameter cannot be read: the same
+│   ├── EventsRefused       the bus refused some of the events, or all
+│   └── TokenExpired        a ListUsers page token is too old: start at the first page
+├── RetryLater              a message must come back later: report it as a batch item failure
+└── PermanentError          no later attempt can succeed: dead-letter the message with the reason
 """
 
 from __future__ import annotations
@@ -36,7 +41,7 @@ class Cause(StrEnum):
 
 
 class Rejection(OnrampError):
-    """The signup may not be provisioned; nothing was written. `sub` tells whose it was, where that is known."""
+    """The signup may not be provisioned; nothing was written. `sub` is None where the event has no usable one."""
 
     def __init__(self, cause: Cause, sub: str | None = None) -> None:
         super().__init__(cause.value)
@@ -44,15 +49,22 @@ class Rejection(OnrampError):
         self.sub = sub
 
 
+class SignUpFailed(OnrampError):
+    """Cognito shows this text to the user, the same for every cause: a reference for support and nothing else."""
+
+    def __init__(self, reference: str) -> None:
+        super().__init__(f"We could not complete your sign-up. Please contact support and quote {reference}.")
+
+
 class Skipped(OnrampError):
-    """The enricher is not configured; the user becomes ready without it."""
+    """The provider is not configured; the user becomes ready without it."""
 
 
 class RetryableError(OnrampError):
     """The same call may succeed later.
 
-    `code` is a stable word for logs and step records; `delay` the seconds the other side asked us to wait; `step` the
-    enricher it happened in, set by whoever ran it.
+    `code` is a stable word for logs and step records; `delay` the seconds that the other side asked us to wait; `step`
+    the enricher in which it happened, set by `usecases.steps`.
     """
 
     step = "store"
@@ -71,15 +83,39 @@ class KeyRejected(RetryableError):
 
 
 class EventsRefused(RetryableError):
-    """PutEvents answered 200 and refused entries: `codes` maps the position of each to its error code."""
+    """PutEvents answered 200 and refused entries: `codes` maps the position of each refused entry to its error code."""
 
     def __init__(self, codes: dict[int, str]) -> None:
         super().__init__("put_events_" + "_".join(sorted(set(codes.values()))))
         self.codes = codes
 
 
+class SecretUnreadable(RetryableError):
+    """The SSM parameter of a provider's key cannot be read: raises the `SecretUnreadable` alarm; the message waits."""
+
+    def __init__(self) -> None:
+        super().__init__("secret_unreadable")
+
+
+class TokenExpired(RetryableError):
+    """A ListUsers page token is no longer valid: start again at the first page."""
+
+    def __init__(self) -> None:
+        super().__init__("list_users_token_expired")
+
+
+class RetryLater(OnrampError):
+    """The message comes back: report it as a batch item failure. `delay` in seconds."""
+
+    def __init__(self, error: RetryableError, delay: float, sub: str | None) -> None:
+        super().__init__(error.code)
+        self.error = error
+        self.delay = delay
+        self.sub = sub
+
+
 class PermanentError(OnrampError):
-    """Trying again cannot help. `reason` groups dead letters; `code` is the other side's own word, if any."""
+    """No later attempt can succeed. `reason` groups dead letters; `code` is the other side's own word, if any."""
 
     step = "receive"
 

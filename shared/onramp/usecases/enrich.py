@@ -15,11 +15,11 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Protocol
 
-from onramp.domain.errors import PermanentError, RetryableError
+from onramp.domain.errors import PermanentError, RetryableError, RetryLater
 from onramp.domain.event_data import user_provisioned, user_provisioning_failed
 from onramp.domain.users import Owed, Profile, User
 from onramp.events import UserSignedUp, read_user_signed_up
-from onramp.usecases.messages import RETRIES_EXHAUSTED, DeadLetter, Message, MessageOutcome, Result, RetryLater
+from onramp.usecases.messages import RETRIES_EXHAUSTED, DeadLetter, Message, MessageOutcome, Result
 from onramp.usecases.retries import Backoff
 from onramp.usecases.signup import Publisher
 from onramp.usecases.steps import Steps
@@ -60,10 +60,10 @@ class _Work:
 
 @dataclass(frozen=True, slots=True)
 class Enrich:
-    """`enrich_due_after` in milliseconds. `forgotten` tells whether an operator has erased a sub."""
+    """`enrich_due_after` in milliseconds. `is_forgotten` tells whether an operator has erased a sub."""
 
     users: Users
-    forgotten: Callable[[str], bool]
+    is_forgotten: Callable[[str], bool]
     ledger: Ledger
     profiles: Profiles
     steps: Steps
@@ -111,7 +111,7 @@ class Enrich:
         user = self.users.get(event.data.user_id)
         if user and user.cognito_sub == event.data.cognito_sub:
             return user
-        if self.forgotten(event.data.cognito_sub):
+        if self.is_forgotten(event.data.cognito_sub):
             return None
         raise PermanentError("linked_to_another_sub" if user else "unknown_user")
 

@@ -1,11 +1,9 @@
-"""A message of the provisioning queue, and what may become of it."""
+"""A message of the provisioning queue, its dead letter, and the outcomes of its processing."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
-
-from onramp.domain.errors import RetryableError
 
 RETRIES_EXHAUSTED = "retries_exhausted"
 
@@ -30,7 +28,7 @@ class Message:
 
 @dataclass(frozen=True, slots=True)
 class DeadLetter:
-    """A message that needs a person: the body as it came, and why it is here."""
+    """A message that only an operator can handle: the body unchanged, and the reason."""
 
     body: str
     step: str
@@ -43,19 +41,9 @@ class DeadLetter:
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """What became of a message that is to be acknowledged; `step` and `reason` only of a dead letter."""
+    """The outcome of a message that is to be acknowledged; `step` and `reason` only of a dead letter."""
 
     outcome: MessageOutcome
     sub: str | None = None
     step: str | None = None
     reason: str | None = None
-
-
-class RetryLater(Exception):
-    """The message comes back: report it as a batch item failure. `delay` in seconds."""
-
-    def __init__(self, error: RetryableError, delay: float, sub: str | None) -> None:
-        super().__init__(error.code)
-        self.error = error
-        self.delay = delay
-        self.sub = sub

@@ -1,29 +1,30 @@
-"""Does what is due of what is owed. The table is the truth: what a queue or a bus lost is found here.
+"""Does what is due. The record holds what is owed, so what a queue or a bus lost is found here.
 
-    emit      emitted again (same eventId), then flipped to `enrich`
+    emit      published again (same eventId), then flipped to `enrich`
     enrich    claimed for a day, then queued again
-    operator  left alone; but where the profile is ready, a worker died before its last step: queued again
+    operator  left alone, unless the profile is ready: then a worker died before its last step, and the user is queued
 
-Each transition is docs/protocol.md's, conditional and in its order: two runs at once, or a death anywhere, do no harm.
+Each transition is one of docs/protocol.md, conditional and in its order: two runs at once, or a crash between any two
+calls, do no harm.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol, TypeVar
+from typing import Protocol
 
 from onramp.domain.errors import EventsRefused
 from onramp.domain.event_data import Event, Origin, user_signed_up
 from onramp.domain.users import SHARDS, Owed, Profile, User
+from onramp.usecases.batches import PUT_EVENTS, READ_BATCH, SEND_BATCH, chunks, window
+from onramp.usecases.runs import Run
 from onramp.usecases.signup import Publisher
 
-T = TypeVar("T")
-BACKLOG = 1_000
+BACKLOG = 1_000  # visible messages
 HOUR = 3_600_000  # milliseconds
 EMIT_WAITS_AT_MOST = 6 * HOUR
 ENRICH_AGAIN_AFTER = 24 * HOUR
-PUT_EVENTS, SEND_BATCH, READ_BATCH = 10, 10, 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +38,7 @@ class OwedRow:
 
 class OwedRows(Protocol):
     def of(self, kind: Owed, shard: int) -> Sequence[OwedRow]:
-        """Who is owed this, soonest due first; bounded."""
+        """The rows of this kind, soonest due first; bounded."""
 
 
 class Users(Protocol):
@@ -61,7 +62,10 @@ class Queue(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Survey:
-    """What is owed by kind, since when at the longest, and what of it this run is to do."""
+    """What is owed: how many users of each kind, the oldest `owedSince`, and the users this run handles.
+
+    `held_back` counts due users who wait because the queue is long.
+    """
 
     owed: Mapping[Owed, int]
     oldest: int | None
@@ -70,12 +74,24 @@ class Survey:
     look_at: Sequence[str]
     held_back: int
 
+    def oldest_seconds(self, now: int) -> int:
+        """The age of what is owed the longest, at `now` in Unix milliseconds; 0 where nothing is owed."""
+        return 0 if self.oldest is None else max(0, now - self.oldest) // 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Repeated:
+    """How many users' events were emitted again, and how many users were queued again."""
+
+    emitted: int = 0
+    queued: int = 0
+
 
 @dataclass(frozen=True, slots=True)
 class Reconcile:
     """`enrich_due_after` in milliseconds; at most `most` users of each kind a run. Calls raise RetryableError."""
 
-    debts: OwedRows
+    owed_rows: OwedRows
     users: Users
     profiles: Profiles
     ledger: Ledger
@@ -86,58 +102,57 @@ class Reconcile:
     most: int
 
     def survey(self) -> Survey:
-        """Twelve queries where little is owed, and the queue's backlog only where something is due."""
-        debts = {kind: self._read(kind) for kind in Owed}
+        """Twelve queries where little is owed; the queue's length is read only where something is due."""
+        rows = {kind: self._read(kind) for kind in Owed}
         now = self.clock()
-        emit = [debt for debt in debts[Owed.EMIT] if debt.due_at <= now]
-        enrich = [debt for debt in debts[Owed.ENRICH] if debt.due_at <= now]
+        emit = [row for row in rows[Owed.EMIT] if row.due_at <= now]
+        enrich = [row for row in rows[Owed.ENRICH] if row.due_at <= now]
         due = len(emit) + len(enrich)
         if due and self.queue.backlog() >= BACKLOG:
-            # What waits in the queue waits already, and more of it only burns receives. The news waits six hours at
-            # most, for the other teams' sake.
-            emit, enrich = [debt for debt in emit if debt.owed_since <= now - EMIT_WAITS_AT_MOST], []
+            # More messages in a long queue only use up receives. An event waits six hours at most: consumers need it.
+            emit, enrich = [row for row in emit if row.owed_since <= now - EMIT_WAITS_AT_MOST], []
         return Survey(
-            owed={kind: len(found) for kind, found in debts.items()},
-            oldest=min((debt.owed_since for found in debts.values() for debt in found), default=None),
-            emit=[debt.user_id for debt in emit[: self.most]],
-            queue=[debt.user_id for debt in enrich[: self.most]],
-            look_at=window([debt.user_id for debt in debts[Owed.OPERATOR]], self.most, now),
+            owed={kind: len(found) for kind, found in rows.items()},
+            oldest=min((row.owed_since for found in rows.values() for row in found), default=None),
+            emit=[row.user_id for row in emit[: self.most]],
+            queue=[row.user_id for row in enrich[: self.most]],
+            look_at=window([row.user_id for row in rows[Owed.OPERATOR]], self.most, now),
             held_back=due - len(emit) - len(enrich),
         )
 
     def _read(self, kind: Owed) -> list[OwedRow]:
-        found = [debt for shard in range(SHARDS) for debt in self.debts.of(kind, shard)]
-        return sorted(found, key=lambda debt: debt.due_at)
+        rows = [row for shard in range(SHARDS) for row in self.owed_rows.of(kind, shard)]
+        return sorted(rows, key=lambda row: row.due_at)
 
-    def emit(self, user_ids: Sequence[str], *, correlation_id: str, may_go_on: Callable[[], bool]) -> int:
-        """Emit, then flip: the other way round, a death between would keep the news from the other teams for ever."""
+    def emit(self, user_ids: Sequence[str], run: Run) -> Repeated:
+        """Emit, then flip: in the other order, a crash between them means that consumers never receive the event."""
         emitted = 0
-        for users in self._standing(user_ids, Owed.EMIT, may_go_on):
-            for ten in chunks(users, PUT_EVENTS):
-                heard = self._published(ten, correlation_id)
-                for user in heard:
+        for users in self._still_owing(user_ids, Owed.EMIT, run):
+            for batch in chunks(users, PUT_EVENTS):
+                accepted = self._published(batch, run.correlation_id)
+                for user in accepted:
                     self.ledger.flip_to_enrich(user, self.clock() + self.enrich_due_after)
-                emitted += len(heard)
-        return emitted
+                emitted += len(accepted)
+        return Repeated(emitted=emitted)
 
     def _published(self, users: Sequence[User], correlation_id: str) -> Sequence[User]:
-        """Those whose event the bus took; the others still owe it."""
+        """The users whose event the bus accepted; the others still owe it."""
         try:
             self.publisher.publish(*(self._event(user, correlation_id) for user in users))
         except EventsRefused as refused:
             return [user for place, user in enumerate(users) if place not in refused.codes]
         return users
 
-    def queue_again(self, user_ids: Sequence[str], *, correlation_id: str, may_go_on: Callable[[], bool]) -> int:
-        """Claim, then send: two runs, or a death between, never send one user twice in a day."""
+    def queue_again(self, user_ids: Sequence[str], run: Run) -> Repeated:
+        """Claim, then send: two runs, or a crash between the two calls, never send one user twice in a day."""
         queued = 0
-        for users in self._standing(user_ids, Owed.ENRICH, may_go_on):
-            for ten in chunks(users, SEND_BATCH):
-                ours = [user for user in ten if self._is_due(user) and self._claimed(user)]
-                if ours:
-                    self.queue.send([self._event(user, correlation_id) for user in ours])
-                queued += len(ours)
-        return queued
+        for users in self._still_owing(user_ids, Owed.ENRICH, run):
+            for batch in chunks(users, SEND_BATCH):
+                claimed = [user for user in batch if self._is_due(user) and self._claimed(user)]
+                if claimed:
+                    self.queue.send([self._event(user, run.correlation_id) for user in claimed])
+                queued += len(claimed)
+        return Repeated(queued=queued)
 
     def _is_due(self, user: User) -> bool:
         """By the record: the index may still show what another run has claimed."""
@@ -146,40 +161,29 @@ class Reconcile:
     def _claimed(self, user: User) -> bool:
         return self.ledger.claim_due(user, self.clock() + ENRICH_AGAIN_AFTER)
 
-    def heal_ready(self, user_ids: Sequence[str], *, correlation_id: str, may_go_on: Callable[[], bool]) -> int:
-        """Somebody refused this user while another worker stored ready and died before UserProvisioned."""
+    def heal_ready(self, user_ids: Sequence[str], run: Run) -> Repeated:
+        """One worker refused the user while another stored `ready` and died before UserProvisioned."""
         queued = 0
-        for users in self._standing(user_ids, Owed.OPERATOR, may_go_on):
+        for users in self._still_owing(user_ids, Owed.OPERATOR, run):
             profiles = self.profiles.get_many([str(user.cognito_sub) for user in users])
             ready = [user for user in users if (found := profiles.get(str(user.cognito_sub))) and found.ready]
             returned = [self.ledger.return_to_enrich(user, self.clock()) for user in ready]
-            ours = [user for user in returned if user and self._claimed(user)]
-            for ten in chunks(ours, SEND_BATCH):
-                self.queue.send([self._event(user, correlation_id) for user in ten])
-            queued += len(ours)
-        return queued
+            claimed = [user for user in returned if user and self._claimed(user)]
+            for batch in chunks(claimed, SEND_BATCH):
+                self.queue.send([self._event(user, run.correlation_id) for user in batch])
+            queued += len(claimed)
+        return Repeated(queued=queued)
 
-    def _standing(self, user_ids: Sequence[str], kind: Owed, may_go_on: Callable[[], bool]) -> Iterator[Sequence[User]]:
-        """The records, read consistently in batches, of those who still owe this.
+    def _still_owing(self, user_ids: Sequence[str], kind: Owed, run: Run) -> Iterator[Sequence[User]]:
+        """The records, read consistently in batches, that still owe this.
 
-        Of a record that an edit by hand has broken nothing can be told: it stays owed and grows old, which rings.
+        No event can be built from a record that an edit by hand has broken: the record stays owed and OldestOwedAlarm
+        fires.
         """
-        for some in chunks(user_ids, READ_BATCH):
-            if not may_go_on():
+        for batch in chunks(user_ids, READ_BATCH):
+            if not run.may_go_on():
                 return
-            yield [user for user in self.users.get_many(some).values() if user.owes(kind) and user.is_linked]
+            yield [user for user in self.users.get_many(batch).values() if user.owes(kind) and user.is_linked]
 
     def _event(self, user: User, correlation_id: str) -> Event:
         return user_signed_up(user, correlation_id=correlation_id, origin=Origin.RECONCILE)
-
-
-def chunks(items: Sequence[T], size: int) -> Iterator[Sequence[T]]:
-    return (items[start : start + size] for start in range(0, len(items), size))
-
-
-def window(items: Sequence[T], size: int, now: int) -> Sequence[T]:
-    """A slice that moves on with every five minutes, so that a long list is looked at in turn without a checkpoint."""
-    if len(items) <= size:
-        return items
-    start = now // 300_000 * size % len(items)
-    return [*items[start : start + size], *items[: max(0, start + size - len(items))]]

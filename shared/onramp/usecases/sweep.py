@@ -1,7 +1,7 @@
-"""The pool sweep: walks all users of a pool, a bounded number of pages a run, and heals who has no record.
+"""The pool sweep: reads all users of a pool, a bounded number of pages a run, and heals those without a record.
 
-Safe to run twice at once and to die anywhere: healing is the trigger's conditional write, and a page swept twice finds
-its users healed. The checkpoint only saves work.
+Safe to run twice at once and to die anywhere: healing is the trigger's conditional write, and a page swept twice
+finds its users healed. The checkpoint only saves work.
 """
 
 from __future__ import annotations
@@ -12,29 +12,13 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from onramp.domain.claims import PoolUser
-from onramp.domain.errors import Rejection, RetryableError
+from onramp.domain.decision import CONFIRMED, Decision, Kind, Listed, kind_of
+from onramp.domain.errors import Rejection, RetryableError, TokenExpired
 from onramp.domain.users import User
 from onramp.usecases.heal import Heal, HealOutcome
+from onramp.usecases.runs import Run
 
-CONFIRMED = ("CONFIRMED", "EXTERNAL_PROVIDER")
 TOO_YOUNG = "too_young"
-NOT_CONFIRMED = "not_confirmed"
-FAILED = "failed"
-
-
-class TokenExpired(RetryableError):
-    """The page token is no longer good: start again from the first page."""
-
-    def __init__(self) -> None:
-        super().__init__("list_users_token_expired")
-
-
-@dataclass(frozen=True, slots=True)
-class Listed:
-    """A row of ListUsers; `modified_at` in Unix milliseconds."""
-
-    person: PoolUser
-    modified_at: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +29,7 @@ class Page:
 
 @dataclass(frozen=True, slots=True)
 class SweepCheckpoint:
-    """Where a sweep stands. `token` None: at the start. `found` counts users by what became of them so far."""
+    """How far a sweep has come. `token` None: at the start. `found` counts the users so far, by label."""
 
     token: str | None = None
     found: Mapping[str, int] = field(default_factory=dict)
@@ -61,79 +45,74 @@ class SweepProgress(Protocol):
     def save(self, user_pool_id: str, checkpoint: SweepCheckpoint) -> None: ...
 
 
-class ManyRecords(Protocol):
+class Records(Protocol):
     def get_many(self, user_ids: Sequence[str]) -> Mapping[str, User]: ...
 
 
 @dataclass(frozen=True, slots=True)
 class Swept:
-    """What one run did: users it healed, and what a whole sweep has found, if this run finished one."""
+    """The users that one run healed, and what a whole sweep found, if this run finished one: counts by label."""
 
     healed: int
     whole_pool: Mapping[str, int] | None
 
+    @property
+    def refused(self) -> int:
+        return sum(count for label, count in (self.whole_pool or {}).items() if kind_of(label) is Kind.REFUSED)
+
 
 @dataclass(frozen=True, slots=True)
 class Sweep:
-    """`pages` a run; users changed less than `grace` milliseconds ago are left to trigger and index."""
+    """Reads `pages` pages a run; users changed less than `grace` milliseconds ago are left to trigger and index."""
 
     pool: Pool
-    checkpoints: SweepProgress
-    records: ManyRecords
+    progress: SweepProgress
+    records: Records
     heal: Heal
     clock: Callable[[], int]
     pages: int
     grace: int
 
-    def __call__(
-        self,
-        user_pool_id: str,
-        *,
-        correlation_id: str,
-        may_go_on: Callable[[], bool],
-        on_bug: Callable[[Exception], None],
-    ) -> Swept:
-        """Raises RetryableError; what was swept until then is saved. `on_bug` hears of what nobody foresaw."""
+    def __call__(self, user_pool_id: str, run: Run) -> Swept:
+        """Raises RetryableError; the pages swept before it are saved."""
         healed = 0
-        checkpoint = self.checkpoints.load(user_pool_id)
+        checkpoint = self.progress.load(user_pool_id)
         for _ in range(self.pages):
-            if not may_go_on():
+            if not run.may_go_on():
                 break
             try:
                 page = self.pool.page(user_pool_id, checkpoint.token)
             except TokenExpired:
                 checkpoint = SweepCheckpoint()
-                self.checkpoints.save(user_pool_id, checkpoint)
+                self.progress.save(user_pool_id, checkpoint)
                 continue
-            swept = self._swept(page, correlation_id, on_bug)
-            healed += swept[HealOutcome.HEALED]
-            found = Counter(checkpoint.found) + swept
+            counts = self._sweep_page(page, run)
+            healed += counts[HealOutcome.HEALED]
+            found = Counter(checkpoint.found) + counts
             checkpoint = SweepCheckpoint(page.next_token, found) if page.next_token else SweepCheckpoint()
-            self.checkpoints.save(user_pool_id, checkpoint)
+            self.progress.save(user_pool_id, checkpoint)
             if page.next_token is None:
                 return Swept(healed, found)
         return Swept(healed, None)
 
-    def _swept(self, page: Page, correlation_id: str, on_bug: Callable[[Exception], None]) -> Counter[str]:
-        old_enough = self.clock() - self.grace
-        confirmed = [listed for listed in page.users if listed.person.status in CONFIRMED]
-        settled = [listed.person for listed in confirmed if listed.modified_at <= old_enough]
-        known = self.records.get_many([person.email for person in settled if person.email])
-        found = Counter(self._outcome(person, known, correlation_id, on_bug) for person in settled)
-        found[NOT_CONFIRMED] += len(page.users) - len(confirmed)
-        found[TOO_YOUNG] += len(confirmed) - len(settled)
-        return found
+    def _sweep_page(self, page: Page, run: Run) -> Counter[str]:
+        changed_before = self.clock() - self.grace
+        confirmed = [listed for listed in page.users if listed.user.status in CONFIRMED]
+        settled = [listed.user for listed in confirmed if listed.modified_at <= changed_before]
+        records = self.records.get_many([user.email for user in settled if user.email])
+        counts = Counter(self._heal(user, records, run) for user in settled)
+        counts[Kind.NOT_CONFIRMED.value] += len(page.users) - len(confirmed)
+        counts[TOO_YOUNG] += len(confirmed) - len(settled)
+        return counts
 
-    def _outcome(
-        self, person: PoolUser, known: Mapping[str, User], correlation_id: str, on_bug: Callable[[Exception], None]
-    ) -> str:
-        """One stuck user must not stop the walk: it would keep all who come after from being healed, for ever."""
+    def _heal(self, user: PoolUser, records: Mapping[str, User], run: Run) -> str:
+        """The label. One user's error must not stop the sweep: all users after it would never be healed."""
         try:
-            return self.heal(person, read=known.get, correlation_id=correlation_id)
+            return self.heal(user, correlation_id=run.correlation_id, record_of=records.get).value
         except Rejection as rejection:
-            return f"refused_{rejection.cause}"
+            return Decision(Kind.REFUSED, rejection.cause).label
         except RetryableError:
-            return FAILED  # the next sweep finds them again
-        except Exception as error:  # noqa: BLE001  # it is told
-            on_bug(error)
-            return FAILED
+            return Kind.FAILED.value  # the next sweep finds the user again
+        except Exception as error:  # noqa: BLE001  # reported, and the sweep goes on
+            run.fail(error)
+            return Kind.FAILED.value

@@ -1,7 +1,7 @@
-"""Everything that reaches outside the process: AWS clients, HTTP, threads, clock and chance.
+"""Everything that reaches outside the process: AWS clients, threads, clock and randomness.
 
-Made once per execution environment from one session, with timeouts that fit the caller's. The simulator replaces this
-module's functions and nothing else.
+Clients are made once per execution environment from one session, with timeouts that fit the caller's. The simulator
+replaces the functions of this module and of `wiring.http`, and nothing else.
 """
 
 from __future__ import annotations
@@ -21,16 +21,18 @@ if TYPE_CHECKING:
     from mypy_boto3_sqs.client import SQSClient
     from mypy_boto3_ssm.client import SSMClient
 
-# Cognito gives the trigger 5 s, and botocore's defaults would wait 60 s for one read. Worst case: two attempts of
-# 1.5 s and up to 1 s of backoff between them, and then PutEvents with 1.2 s, or not at all (`EMIT_NEEDS_MILLIS`).
+# Cognito waits 5 s for the trigger, and botocore's defaults wait 60 s for one read. Worst case here: two attempts of
+# 1.5 s and up to 1 s of backoff between them, then PutEvents with 1.2 s, skipped below `EMIT_NEEDS_MILLIS`.
 TRIGGER_WRITE = Config(connect_timeout=0.5, read_timeout=1.0, retries={"mode": "standard", "total_max_attempts": 2})
 TRIGGER_EMIT = Config(connect_timeout=0.5, read_timeout=0.7, retries={"mode": "standard", "total_max_attempts": 1})
 EMIT_NEEDS_MILLIS = 1300
-# A sign-in waits for the healing of its user: up to three reads of 1.2 s, and the write only where 4 s are left for it.
+# A sign-in waits for the heal: up to three reads of 1.2 s, and the write only with `HEAL_NEEDS_MILLIS` left.
 SIGN_IN_READ = Config(connect_timeout=0.5, read_timeout=0.7, retries={"mode": "standard", "total_max_attempts": 1})
 HEAL_NEEDS_MILLIS = 4200
+# The reconciler starts no call with less time left: enough for the slowest call with its retries.
+LAST_START_MILLIS = 30_000
 
-# The worker has a minute; its own queue repeats what these attempts do not mend.
+# The worker has a minute; the queue repeats what still fails after these attempts.
 WORKER = Config(
     connect_timeout=2.0,
     read_timeout=5.0,
@@ -78,7 +80,7 @@ def sleep(seconds: float) -> None:
 
 
 def chance() -> float:
-    """In [0, 1). Spreads retries; nothing secret depends on it."""
+    """In [0, 1). It spreads retries; nothing secret depends on it."""
     return random.random()  # noqa: S311
 
 

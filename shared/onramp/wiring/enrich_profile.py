@@ -40,7 +40,7 @@ def build() -> Enrich:
     enrichers = _enrichers(settings, profiles, SSMProvider(boto3_client=clients.ssm(session, clients.WORKER)))
     return Enrich(
         users=UserTable(dynamodb, settings.users_table_name),
-        forgotten=Tombstones(dynamodb, settings.operations_table_name).stands_for,
+        is_forgotten=Tombstones(dynamodb, settings.operations_table_name).is_forgotten,
         ledger=OwedLedger(dynamodb, settings.users_table_name),
         profiles=profiles,
         steps=Steps(enrichers, profiles, _threads(enrichers), clients.now_millis, settings.code_version),

@@ -1,24 +1,17 @@
-"""The trigger's parts. Everything imported here is paid for at every cold start."""
+"""Builds the trigger. Every import here costs time at every cold start."""
 
 from __future__ import annotations
-
-from dataclasses import dataclass
 
 from onramp.adapters.eventbridge import EventBus
 from onramp.adapters.tombstones import Tombstones
 from onramp.adapters.users import UserTable
 from onramp.domain.claims import Admission
+from onramp.domain.decision import Facts
 from onramp.settings import SignupSettings, environment
 from onramp.usecases.heal import Heal
 from onramp.usecases.signup import SignUp
+from onramp.usecases.trigger import Trigger
 from onramp.wiring import clients
-
-
-@dataclass(frozen=True, slots=True)
-class Trigger:
-    admission: Admission
-    sign_up: SignUp
-    heal: Heal
 
 
 def build() -> Trigger:
@@ -30,11 +23,11 @@ def build() -> Trigger:
     admission = Admission(settings.user_pool_ids, settings.trust, settings.emit_due_after)
     sign_up = SignUp(users, bus)
     reads = clients.dynamodb(session, clients.SIGN_IN_READ)
+    records = UserTable(reads, settings.users_table)
     heal = Heal(
         admission=admission,
-        records=UserTable(reads, settings.users_table),
-        forgotten=Tombstones(reads, settings.operations_table).stands_for,
+        facts=Facts(records.get, records.holder_of, Tombstones(reads, settings.operations_table).is_forgotten),
         sign_up=sign_up,
         clock=clients.now_millis,
     )
-    return Trigger(admission, sign_up, heal)
+    return Trigger(admission, sign_up, heal, clients.now_millis, clients.EMIT_NEEDS_MILLIS, clients.HEAL_NEEDS_MILLIS)

@@ -1,8 +1,6 @@
-"""The reconciler's parts."""
+"""Builds the reconciler."""
 
 from __future__ import annotations
-
-from dataclasses import dataclass
 
 from onramp.adapters.cognito import UserPools
 from onramp.adapters.eventbridge import EventBus
@@ -13,20 +11,15 @@ from onramp.adapters.sqs import ProvisioningQueue
 from onramp.adapters.tombstones import Tombstones
 from onramp.adapters.users import UserTable
 from onramp.domain.claims import Admission
+from onramp.domain.decision import Facts
 from onramp.settings import SignupSettings, environment
 from onramp.usecases.heal import Heal
 from onramp.usecases.reconcile import Reconcile
+from onramp.usecases.reconciler import Reconciler
 from onramp.usecases.signup import SignUp
 from onramp.usecases.sweep import Sweep
 from onramp.wiring import clients
 from onramp.worker_settings import ReconcileSettings
-
-
-@dataclass(frozen=True, slots=True)
-class Reconciler:
-    pools: list[str]
-    reconcile: Reconcile
-    sweep: Sweep
 
 
 def build() -> Reconciler:
@@ -35,12 +28,13 @@ def build() -> Reconciler:
     session = clients.session()
     dynamodb = clients.dynamodb(session, clients.WORKER)
     users = UserTable(dynamodb, settings.users_table_name)
+    tombstones = Tombstones(dynamodb, settings.operations_table_name)
     bus = EventBus(clients.events(session, clients.WORKER), settings.event_bus_name)
     admission = Admission(rules.user_pool_ids, rules.trust, rules.emit_due_after)
     return Reconciler(
         pools=sorted(rules.user_pool_ids),
         reconcile=Reconcile(
-            debts=OwedIndex(dynamodb, settings.users_table_name),
+            owed_rows=OwedIndex(dynamodb, settings.users_table_name),
             users=users,
             profiles=ProfileTable(dynamodb, settings.user_profiles_table_name),
             ledger=OwedLedger(dynamodb, settings.users_table_name),
@@ -52,12 +46,11 @@ def build() -> Reconciler:
         ),
         sweep=Sweep(
             pool=UserPools(clients.cognito(session, clients.WORKER)),
-            checkpoints=SweepCheckpoints(dynamodb, settings.operations_table_name),
+            progress=SweepCheckpoints(dynamodb, settings.operations_table_name),
             records=users,
             heal=Heal(
                 admission=admission,
-                records=users,
-                forgotten=Tombstones(dynamodb, settings.operations_table_name).stands_for,
+                facts=Facts(users.get, users.holder_of, tombstones.is_forgotten),
                 sign_up=SignUp(users, bus),
                 clock=clients.now_millis,
             ),

@@ -84,8 +84,8 @@ MUTANTS = (
         "no_pool_sweep",
         "the sweep",
         Edit(
-            "onramp.usecases.sweep:Sweep._outcome",
-            "return self.heal(person, read=known.get, correlation_id=correlation_id)",
+            "onramp.usecases.sweep:Sweep._heal",
+            "return self.heal(user, correlation_id=run.correlation_id, record_of=records.get).value",
             'return "has_record"',
         ),
         on=plan(at(0, "sign_up", NIA, calls=())),

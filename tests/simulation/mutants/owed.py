@@ -75,8 +75,8 @@ MUTANTS = (
     mutant(
         "flip_before_emit",
         "3: emit first",
-        Edit(EMIT, "heard = self._published(ten, correlation_id)", "heard = ten"),
-        Edit(EMIT, "len(heard)", "len(self._published(ten, correlation_id))"),
+        Edit(EMIT, "accepted = self._published(batch, run.correlation_id)", "accepted = batch"),
+        Edit(EMIT, "len(accepted)", "len(self._published(batch, run.correlation_id))"),
         on=plan(
             at(0, "sign_up", NIA),
             at(400, "reconcile"),
@@ -183,7 +183,7 @@ MUTANTS = (
             "if self._is_due(user) and self._claimed(user)]",
             "if self._is_due(user)]",
         ),
-        Edit("onramp.usecases.reconcile:Reconcile.queue_again", "len(ours)", "sum(map(self._claimed, ours))"),
+        Edit("onramp.usecases.reconcile:Reconcile.queue_again", "len(claimed)", "sum(map(self._claimed, claimed))"),
         on=plan(
             at(0, "sign_up", NIA),
             at(400, "reconcile"),
@@ -268,7 +268,7 @@ COVERED = (
         (
             Edit(
                 "onramp.usecases.signup:SignUp.__call__",
-                "outcome is Outcome.RETRIED and not (user.owes(Owed.EMIT) and user.is_linked)",
+                "outcome is SignUpOutcome.RETRIED and not (user.owes(Owed.EMIT) and user.is_linked)",
                 "False",
             ),
         ),

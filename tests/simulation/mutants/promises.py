@@ -52,7 +52,7 @@ MUTANTS = (
     mutant(
         "heal_without_the_index",
         "one sub on at most one record",
-        Edit("onramp.usecases.heal:Heal._has_record", "self.records.holder_of(sub)", "None"),
+        Edit("onramp.usecases.heal:decide", "facts.holder_of(user.sub)", "None"),
         on=plan(at(0, "sign_up", NIA), at(HOUR, "change_email", NIA, to="nia.new@example.com")),
         only="sub_set_once",
     ),
@@ -108,7 +108,7 @@ MUTANTS = (
     mutant(
         "emitted_at_every_run",
         "emissions are bounded",
-        Edit("onramp.usecases.reconcile:Reconcile.emit", "for user in heard:", "for user in ():"),
+        Edit("onramp.usecases.reconcile:Reconcile.emit", "for user in accepted:", "for user in ():"),
         on=plan(at(0, "sign_up", NIA), *(at(400 * run, "reconcile") for run in range(1, 6)), waits=LATER),
         only="emissions_bounded",
     ),

@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 from botocore.exceptions import ClientError
 
-from onramp.domain.decision import CREATE, FAILED, LINK
+from onramp.domain.decision import Kind
 from onramp.ops.backfill.refusals import Refusals
 from onramp.ops.backfill.report import report, show
 from onramp.ops.backfill.run import Backfill
@@ -60,7 +60,7 @@ def backfill(
     context.out.result(data, lambda: show(context.out, data))
     if csv:
         context.out.say(f"Who was not brought in, and why: {csv}")
-    if failed := state.found.get(FAILED):
+    if failed := state.found.get(Kind.FAILED):
         raise CommandFailed(f"{failed} users could not be written: run it again, the others are passed over.")
 
 
@@ -87,7 +87,7 @@ def _walked(context: OperatorContext, work: Backfill, state: BackfillState, entr
         task = bar.add_task("users", total=_estimate(context, work.pools), completed=state.users)
         for reached in work(state):
             bar.update(task, completed=reached.users)
-            entry.count = reached.found.get(CREATE, 0) + reached.found.get(LINK, 0)
+            entry.count = reached.found.get(Kind.CREATE, 0) + reached.found.get(Kind.LINK, 0)
             entry.outcome = dict(reached.found)
     if work.restarted:
         context.out.say(

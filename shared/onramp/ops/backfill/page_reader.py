@@ -9,9 +9,10 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from onramp.domain.claims import PoolUser
-from onramp.domain.errors import RetryableError
+from onramp.domain.decision import CONFIRMED
+from onramp.domain.errors import RetryableError, TokenExpired
 from onramp.domain.users import User
-from onramp.usecases.sweep import CONFIRMED, Page, Pool, TokenExpired
+from onramp.usecases.sweep import Page, Pool
 
 READERS = 4
 LIST_ATTEMPTS = 5
@@ -35,8 +36,8 @@ class PageFacts:
     forgotten: frozenset[str]
     holders: Mapping[str, str | None]
 
-    def record_of(self, person: PoolUser) -> User | None:
-        return self.records.get(person.email) if person.email else None
+    def record_of(self, user: PoolUser) -> User | None:
+        return self.records.get(user.email) if user.email else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,14 +88,14 @@ class PageReader:
         return self.pool.page(user_pool_id, token)
 
     def _facts(self, page: Page) -> PageFacts:
-        confirmed = [listed for listed in page.users if listed.person.status in CONFIRMED and listed.person.sub]
-        records = self.records.get_many([email for listed in confirmed if (email := listed.person.email)])
+        confirmed = [listed for listed in page.users if listed.user.status in CONFIRMED and listed.user.sub]
+        records = self.records.get_many([email for listed in confirmed if (email := listed.user.email)])
         facts = PageFacts(records, frozenset(), {})
-        others = [listed for listed in confirmed if not _has(facts.record_of(listed.person), listed.person.sub)]
-        recent = [str(listed.person.sub) for listed in others if listed.modified_at >= self.settled_before]
+        others = [listed for listed in confirmed if not _has(facts.record_of(listed.user), listed.user.sub)]
+        recent = [str(listed.user.sub) for listed in others if listed.modified_at >= self.settled_before]
         return PageFacts(
             records,
-            self.tombstones.among([str(listed.person.sub) for listed in others]),
+            self.tombstones.among([str(listed.user.sub) for listed in others]),
             {sub: self.records.holder_of(sub) for sub in recent},
         )
 

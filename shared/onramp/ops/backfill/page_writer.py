@@ -1,10 +1,10 @@
-"""Walks a pool in its order, and says or does what the trigger's rules demand for each user.
+"""Decides every user of a pool, page by page in the pool's order, and writes what the decision demands.
 
-    ListUsers ─▶ records and tombstones of the page ─▶ verdicts ─▶ writes ─▶ the page is finished
-    one ahead    a few pages at once, in threads       in order    in threads  in order
+    ListUsers ─▶ records and tombstones of the page ─▶ decisions ─▶ writes ─▶ the page is finished
+    one ahead    a few pages at once, in threads       in order     in threads  in order
 
-Who comes first in the pool gets an address that two users share, so verdicts fall in the pool's order; the rest runs
-side by side. Safe to die anywhere: each write is the trigger's own, and says itself what is still owed.
+Of two users with one address the first in the pool gets the record, so decisions are made in the pool's order; the rest
+runs in parallel. Safe to die anywhere: each write is the trigger's own conditional write and stores what is still owed.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from concurrent.futures import Executor, Future
 from dataclasses import dataclass, field
 
 from onramp.domain.claims import Admission
-from onramp.domain.decision import CONFLICT, CREATE, FAILED, HAS_RECORD, LINK, Verdict, judge, unless_forgotten
+from onramp.domain.decision import Decision, Facts, Kind, Listed, decide
 from onramp.domain.errors import Cause, Rejection, RetryableError
 from onramp.domain.event_data import Origin
 from onramp.domain.users import Claim, Onboarding, User
@@ -23,29 +23,30 @@ from onramp.ops.backfill.batch_publisher import BatchPublisher
 from onramp.ops.backfill.page_reader import PageFacts, PageReader
 from onramp.ops.backfill.record_index import RecordIndex
 from onramp.usecases.signup import SignUp, SignUpOutcome
-from onramp.usecases.sweep import Listed, Page
+from onramp.usecases.sweep import Page
 
-WRITERS, PAGES_AT_WORK = 8, 4
+WRITERS, PAGES_AT_ONCE = 8, 4
 FAILURES_IN_A_ROW = 60
 
 
 @dataclass(frozen=True, slots=True)
 class DecidedUser:
     listed: Listed
-    verdict: Verdict
-    writing: Future[str] | None = None
+    decision: Decision
+    writing: Future[Decision] | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class WrittenPage:
-    """A finished page: what became of each of its users, in the pool's order."""
+    """A finished page: each user with what was done, or the decision that nothing is, in the pool's order."""
 
-    users: Sequence[tuple[Listed, Verdict]]
+    users: Sequence[tuple[Listed, Decision]]
     next_token: str | None
 
     @property
-    def found(self) -> Counter[str]:
-        return Counter(verdict.outcome for _, verdict in self.users)
+    def counts(self) -> Counter[str]:
+        """By label."""
+        return Counter(decision.label for _, decision in self.users)
 
 
 @dataclass(slots=True)
@@ -53,10 +54,10 @@ class PageWriter:
     """`sign_up` None: nothing is written. `started_at`: when this run began, before any resumption of it."""
 
     reader: PageReader
-    known: RecordIndex
+    index: RecordIndex
     admission: Admission
     sign_up: SignUp | None
-    outbox: BatchPublisher
+    publisher: BatchPublisher
     correlation_id: str
     started_at: int
     clock: Callable[[], int]
@@ -64,81 +65,74 @@ class PageWriter:
     _failures: int = field(default=0, init=False)
 
     def __call__(self, user_pool_id: str, token: str | None) -> Iterator[WrittenPage]:
-        """From `token` to the pool's end. Raises TokenExpired, RetryableError; what was yielded is done."""
+        """From `token` to the pool's end. Raises TokenExpired, RetryableError; a yielded page is done."""
         try:
             with self.threads(WRITERS) as writers:
-                begun: deque[tuple[Page, list[DecidedUser]]] = deque()
+                started: deque[tuple[Page, list[DecidedUser]]] = deque()
                 for page, facts in self.reader.pages(user_pool_id, token):
-                    begun.append((page, [self._begin(listed, facts, writers) for listed in page.users]))
-                    if len(begun) >= PAGES_AT_WORK:
-                        yield self._finished(*begun.popleft())
-                while begun:
-                    yield self._finished(*begun.popleft())
-        finally:  # what dies before this is owed, and emitted by the reconciler
-            self.outbox.flush()
+                    started.append((page, [self._start(listed, facts, writers) for listed in page.users]))
+                    if len(started) >= PAGES_AT_ONCE:
+                        yield self._finish(*started.popleft())
+                while started:
+                    yield self._finish(*started.popleft())
+        finally:  # an event that is lost before this flush is owed: the reconciler emits it
+            self.publisher.flush()
 
     def close(self) -> None:
-        self.known.close()
+        self.index.close()
 
-    def _finished(self, page: Page, judged: Sequence[DecidedUser]) -> WrittenPage:
-        users = [
-            (one.listed, Verdict(one.writing.result(), one.verdict.claim) if one.writing else one.verdict)
-            for one in judged
-        ]
-        return WrittenPage(users, page.next_token)
+    def _finish(self, page: Page, users: Sequence[DecidedUser]) -> WrittenPage:
+        done = [(user.listed, user.writing.result() if user.writing else user.decision) for user in users]
+        return WrittenPage(done, page.next_token)
 
-    # -- judging ---------------------------------------------------------------------------------------
+    def _start(self, listed: Listed, facts: PageFacts, writers: Executor) -> DecidedUser:
+        decision = self._decide(listed, facts)
+        if decision.writes and self.sign_up and decision.claim:
+            writing = writers.submit(self._write, self.sign_up, decision.claim, decision.kind)
+            return DecidedUser(listed, decision, writing)
+        return DecidedUser(listed, decision)
 
-    def _begin(self, listed: Listed, facts: PageFacts, writers: Executor) -> DecidedUser:
-        verdict = self._verdict(listed, facts)
-        if verdict.writes and self.sign_up and verdict.claim:
-            return DecidedUser(
-                listed, verdict, writers.submit(self._write, self.sign_up, verdict.claim, verdict.outcome)
-            )
-        return DecidedUser(listed, verdict)
+    def _decide(self, listed: Listed, page: PageFacts) -> Decision:
+        def holder_of(sub: str) -> str | None:
+            return page.holders[sub] if sub in page.holders else self.index.holder_of(sub)
 
-    def _verdict(self, listed: Listed, facts: PageFacts) -> Verdict:
-        person, record = listed.person, facts.record_of(listed.person)
-        holder = None
-        if sub := person.sub:
-            holder = facts.holders[sub] if sub in facts.holders else self.known.holder_of(sub)
-        verdict = judge(self.admission, listed, record, holder, self.clock())
-        verdict = unless_forgotten(verdict, forgotten=person.sub in facts.forgotten)
-        if verdict.outcome == HAS_RECORD and record:
-            return self._brought_in_before(verdict, record, listed)
-        return self._unless_given(verdict)
+        facts = Facts(page.records.get, holder_of, page.forgotten.__contains__)
+        decision = decide(self.admission, listed.user, facts, self.clock())
+        record = page.record_of(listed.user)
+        if decision.kind is Kind.HAS_RECORD and record:
+            return self._unless_written_before(decision, record, listed)
+        return self._unless_taken(decision)
 
-    def _brought_in_before(self, verdict: Verdict, record: User, listed: Listed) -> Verdict:
-        """A page that was under way when this run was interrupted comes again: its users count as what they became."""
+    def _unless_written_before(self, decision: Decision, record: User, listed: Listed) -> Decision:
+        """The page that was in progress when this run was interrupted comes again: its users keep their first count."""
         if not listed.modified_at < self.started_at <= (record.linked_at or 0):
-            return verdict
-        return Verdict(CREATE if record.onboarding == Onboarding.SELF_SERVICE else LINK)
+            return decision
+        return Decision(Kind.CREATE if record.onboarding == Onboarding.SELF_SERVICE else Kind.LINK)
 
-    def _unless_given(self, verdict: Verdict) -> Verdict:
-        """Two users of one address: the first gets it, whether this run writes or only foresees."""
-        claim = verdict.claim
+    def _unless_taken(self, decision: Decision) -> Decision:
+        """Of two users with one address the first gets the record, in a dry run too."""
+        claim = decision.claim
         if claim is None:
-            return verdict
-        first = self.known.give(claim.user_id, claim.sub) if verdict.writes else self.known.given_to(claim.user_id)
-        return verdict if first in (None, claim.sub) else Verdict(CONFLICT, claim)
+            return decision
+        first = self.index.give(claim.user_id, claim.sub) if decision.writes else self.index.given_to(claim.user_id)
+        return decision if first in (None, claim.sub) else Decision(Kind.CONFLICT, Cause.LINKED_TO_ANOTHER_SUB, claim)
 
-    # -- writing ---------------------------------------------------------------------------------------
-
-    def _write(self, sign_up: SignUp, claim: Claim, foreseen: str) -> str:
+    def _write(self, sign_up: SignUp, claim: Claim, decided: Kind) -> Decision:
         try:
             done = sign_up(claim, correlation_id=self.correlation_id, origin=Origin.BACKFILL)
         except Rejection as rejection:
-            return CONFLICT if rejection.cause is Cause.LINKED_TO_ANOTHER_SUB else f"refused_{rejection.cause}"
+            conflict = rejection.cause is Cause.LINKED_TO_ANOTHER_SUB
+            return Decision(Kind.CONFLICT if conflict else Kind.REFUSED, rejection.cause, claim)
         except RetryableError as error:
-            return self._failed(error)
+            return self._fail(error)
         self._failures = 0
-        if done.outcome is SignUpOutcome.RETRIED:  # a lost reply of our own, or somebody who was quicker
-            return foreseen if done.user.linked_at == claim.at else HAS_RECORD
-        return CREATE if done.outcome is SignUpOutcome.CREATED else LINK
+        if done.outcome is SignUpOutcome.RETRIED:  # a repeated write whose reply was lost, or another writer was first
+            return Decision(decided if done.user.linked_at == claim.at else Kind.HAS_RECORD, claim=claim)
+        return Decision(Kind.CREATE if done.outcome is SignUpOutcome.CREATED else Kind.LINK, claim=claim)
 
-    def _failed(self, error: RetryableError) -> str:
-        """One write may fail; many in a row mean that none will do."""
+    def _fail(self, error: RetryableError) -> Decision:
+        """A single write may fail; after many failures in a row no write is expected to succeed."""
         self._failures += 1
         if self._failures >= FAILURES_IN_A_ROW:
             raise error
-        return FAILED
+        return Decision(Kind.FAILED)

@@ -10,18 +10,17 @@ from pathlib import Path
 from typing import TextIO
 
 from onramp.domain.claims import PoolUser
-from onramp.domain.decision import CONFLICT, EMAIL_CHANGED, FAILED, Verdict
+from onramp.domain.decision import Decision, Kind, Listed, kind_of
 from onramp.ops.common.errors import UsageError
 from onramp.ops.common.reasons import reason_of
 from onramp.ops.common.text import csv_cell, masked, masked_email
-from onramp.usecases.sweep import Listed
 
 COLUMNS = ("pool", "sub", "email", "status", "outcome", "why", "cure")
 HEADER = ",".join(COLUMNS)
 
 
-def is_refusal(outcome: str) -> bool:
-    return outcome.startswith("refused_") or outcome in (CONFLICT, EMAIL_CHANGED, FAILED)
+def is_refusal(label: str) -> bool:
+    return kind_of(label) in (Kind.REFUSED, Kind.CONFLICT, Kind.EMAIL_CHANGED, Kind.FAILED)
 
 
 @dataclass(slots=True)
@@ -59,21 +58,21 @@ class Refusals:
         if path.is_file() and path.stat().st_size and not _begins_with(path, HEADER):
             raise UsageError(f"{path} exists and is no such file: name another one.")
 
-    def write(self, users: Iterable[tuple[Listed, Verdict]]) -> int:
+    def write(self, users: Iterable[tuple[Listed, Decision]]) -> int:
         """Bytes in the file now, all of them with the operating system."""
         if self._file is None:
             return 0
-        rows = (self._row(listed.person, verdict) for listed, verdict in users if is_refusal(verdict.outcome))
+        rows = (self._row(listed.user, decision) for listed, decision in users if is_refusal(decision.label))
         csv.writer(self._file).writerows([csv_cell(cell) for cell in row] for row in rows)
         self._file.flush()
         return self._file.tell()
 
-    def _row(self, person: PoolUser, verdict: Verdict) -> list[object]:
-        email = str(person.attributes.get("email", ""))
+    def _row(self, user: PoolUser, decision: Decision) -> list[object]:
+        email = str(user.attributes.get("email", ""))
         shown = email if self.reveal else masked_email(email) if "@" in email else masked(email)
-        reason = reason_of(verdict.outcome)
-        sub = person.sub or ""
-        return [person.user_pool_id, sub, shown, person.status, verdict.outcome, reason.why, reason.cure]
+        reason = reason_of(decision.label)
+        sub = user.sub or ""
+        return [user.user_pool_id, sub, shown, user.status, decision.label, reason.why, reason.cure]
 
     def close(self) -> None:
         if self._file:

@@ -5,17 +5,17 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from onramp.domain.decision import CREATE, HAS_RECORD, LINK
+from onramp.domain.decision import Kind, kind_of
 from onramp.ops.backfill.refusals import is_refusal
 from onramp.ops.common.output import Output
 from onramp.ops.common.reasons import reason_of
 
-FIRST = (CREATE, LINK, HAS_RECORD)
+FIRST = (Kind.CREATE, Kind.LINK, Kind.HAS_RECORD)
 
 
 def report(pools: Sequence[str], found: Mapping[str, int], *, applied: bool, not_taken: int) -> dict[str, Any]:
     """The same for the same pool, whenever it is asked: nothing in it tells one run from another."""
-    known = {outcome: found.get(outcome, 0) for outcome in FIRST}
+    known = {outcome.value: found.get(outcome, 0) for outcome in FIRST}
     others = {outcome: found[outcome] for outcome in sorted(found) if outcome not in known and found[outcome]}
     return {
         "applied": applied,
@@ -23,13 +23,13 @@ def report(pools: Sequence[str], found: Mapping[str, int], *, applied: bool, not
         "users": sum(found.values()),
         "found": known | others,
         "refused": sum(count for outcome, count in others.items() if is_refusal(outcome)),
-        "skipped": sum(count for outcome, count in others.items() if outcome.startswith("skipped_")),
+        "skipped": sum(count for outcome, count in others.items() if kind_of(outcome) is Kind.NOT_CONFIRMED),
         "eventsLeftToTheReconciler": not_taken,
     }
 
 
 def show(out: Output, data: Mapping[str, Any]) -> None:
-    done = {CREATE: "created", LINK: "linked"} if data["applied"] else {}
+    done: dict[str, str] = {Kind.CREATE: "created", Kind.LINK: "linked"} if data["applied"] else {}
     rows = [(done.get(outcome, outcome), f"{count:,}", _why(outcome)) for outcome, count in data["found"].items()]
     title = "brought in" if data["applied"] else "dry run: nothing was written"
     out.table(["outcome", "users", "why"], [*rows, ("in all", f"{data['users']:,}", "")], title=title)

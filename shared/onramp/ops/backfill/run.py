@@ -6,10 +6,10 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 
+from onramp.domain.errors import TokenExpired
 from onramp.ops.backfill.page_writer import PageWriter
 from onramp.ops.backfill.refusals import Refusals
 from onramp.ops.tables.backfill_checkpoints import BackfillCheckpoints, BackfillState
-from onramp.usecases.sweep import TokenExpired
 
 
 @dataclass(slots=True)
@@ -51,7 +51,7 @@ class Backfill:
         with closing(self.walk(state.started_at)) as walk:
             while pool := state.pool:
                 for done in walk(pool, state.token):
-                    state = state.after(done, following[pool], self.refusals.write(done.users))
+                    state = state.after(done.counts, done.next_token, following[pool], self.refusals.write(done.users))
                     self._save(state)
                     yield state
         if self.checkpoints:

@@ -76,14 +76,14 @@ class BackfillWiring:
         def walk(started_at: int) -> PageWriter:
             """Anew for every attempt: what it knows is a snapshot."""
             settled_before = self.now() - rules.grace
-            known = RecordIndex.of(linked(self.dynamodb, self.users_table))
+            index = RecordIndex.of(linked(self.dynamodb, self.users_table))
             pool = UserPools(self.cognito)
             return PageWriter(
                 reader=PageReader(pool, users, tombstones, settled_before, pace, self.sleep, self.threads),
-                known=known,
+                index=index,
                 admission=rules.admission,
                 sign_up=SignUp(users, outbox) if apply else None,
-                outbox=outbox,
+                publisher=outbox,
                 correlation_id=f"backfill-{uuid.uuid4()}",
                 started_at=started_at,
                 clock=self.now,

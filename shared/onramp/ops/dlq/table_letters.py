@@ -14,7 +14,7 @@ from onramp.domain.event_data import Origin, delivery, user_signed_up
 from onramp.domain.users import SHARDS, Owed, Profile, User
 from onramp.ops.common.dead_letters import TABLE, UNKNOWN, Letter, explained_by
 from onramp.ops.dlq.wiring import DlqWiring
-from onramp.usecases.reconcile import READ_BATCH, chunks
+from onramp.usecases.batches import READ_BATCH, chunks
 
 
 class TableLetters:

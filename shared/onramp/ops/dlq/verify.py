@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from onramp.domain.users import Owed, Profile, User
 from onramp.ops.common.dead_letters import UNKNOWN, Letter, last_failure
 from onramp.ops.dlq.wiring import DlqWiring
-from onramp.usecases.reconcile import READ_BATCH, chunks
+from onramp.usecases.batches import READ_BATCH, chunks
 
 FIRST_LOOK_SECONDS, LAST_LOOK_SECONDS = 0.2, 2.0
 Failure = tuple[str, str]

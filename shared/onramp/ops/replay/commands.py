@@ -19,7 +19,7 @@ from onramp.ops.doctor.bus import RULE
 from onramp.ops.replay.archive import DONE, UNDER_WAY, ReplayPlan, ReplayProgress, Replays, Window
 from onramp.ops.replay.records import Query, Records
 from onramp.ops.replay.table import Emission, ReplayCheckpoint, ReplayCheckpoints
-from onramp.usecases.reconcile import PUT_EVENTS
+from onramp.usecases.batches import PUT_EVENTS
 
 POLL_SECONDS = 1.0
 ARCHIVED = "10m"  # the youngest that is sure to be in the archive

@@ -15,7 +15,7 @@ from onramp.domain.errors import EventsRefused, RetryableError
 from onramp.domain.event_data import Event, Origin, user_signed_up
 from onramp.ops.common.errors import CommandFailed
 from onramp.ops.replay.records import Key, Query, Records
-from onramp.usecases.reconcile import PUT_EVENTS, chunks
+from onramp.usecases.batches import PUT_EVENTS, chunks
 from onramp.usecases.signup import Publisher
 
 ATTEMPTS = 5

@@ -11,7 +11,6 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from onramp.adapters.items import from_item, to_values
-from onramp.ops.backfill.page_writer import WrittenPage
 
 KEY = {"pk": {"S": "BACKFILL#run"}, "sk": {"S": "run"}}
 
@@ -30,10 +29,11 @@ class BackfillState:
     found: Mapping[str, int] = field(default_factory=dict)
     csv_bytes: int = 0
 
-    def after(self, done: WrittenPage, next_pool: str, csv_bytes: int) -> BackfillState:
-        found = Counter(self.found) + done.found
-        pool = self.pool if done.next_token else next_pool
-        return replace(self, pool=pool, token=done.next_token, found=found, csv_bytes=csv_bytes)
+    def after(self, counts: Mapping[str, int], next_token: str | None, next_pool: str, csv_bytes: int) -> BackfillState:
+        """After one more page; without a `next_token` it was the last of its pool."""
+        found = Counter(self.found) + Counter(counts)
+        pool = self.pool if next_token else next_pool
+        return replace(self, pool=pool, token=next_token, found=found, csv_bytes=csv_bytes)
 
     @property
     def users(self) -> int:

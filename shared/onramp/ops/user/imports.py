@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from onramp.adapters.items import from_item, get_many
 from onramp.ops.user.import_csv import Row, RowError
 from onramp.ops.user.prepare import ALREADY, IN_THE_WAY, NEW, Preparations
-from onramp.usecases.reconcile import chunks
+from onramp.usecases.batches import chunks
 
 WRITERS, AT_ONCE = 16, 200
 EXISTS = "a record stands there already, and stays as it is"

@@ -40,13 +40,13 @@ def _others(context: OperatorContext, user: User) -> list[PoolMatch]:
     """Cognito users of the same address to whom the record does not belong: they cannot use the application."""
     name = UserIdentifier(user.user_id, user.user_id, None)
     found = UserWiring(context).strangers.find(name, context.now())
-    return [stranger for stranger in found if stranger.listed.person.sub != user.cognito_sub]
+    return [stranger for stranger in found if stranger.listed.user.sub != user.cognito_sub]
 
 
 def _unknown(context: OperatorContext, name: UserIdentifier, *, reveal: bool) -> int:
     users = UserWiring(context)
     strangers = users.strangers.find(name, context.now())
-    forgotten = name.sub is not None and users.tombstones.stands_for(name.sub)
+    forgotten = name.sub is not None and users.tombstones.is_forgotten(name.sub)
     data = matches_data(name, strangers, forgotten=forgotten, reveal=reveal)
     context.out.result(data, lambda: show_matches(context.out, data))
     return 1

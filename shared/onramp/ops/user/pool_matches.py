@@ -9,13 +9,12 @@ from typing import Any
 from onramp.adapters.cognito import UserPools
 from onramp.adapters.tombstones import Tombstones
 from onramp.adapters.users import UserTable
-from onramp.domain.decision import Verdict, judge, unless_forgotten
+from onramp.domain.decision import Decision, Facts, Kind, Listed, decide
 from onramp.ops.common.deployed_rules import DeployedRules
 from onramp.ops.common.output import Output
 from onramp.ops.common.reasons import reason_of
 from onramp.ops.common.text import masked, masked_email
 from onramp.ops.user.lookup import UserIdentifier
-from onramp.usecases.sweep import Listed
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +22,7 @@ class PoolMatch:
     """One Cognito user who may be meant, judged by the deployed rules."""
 
     listed: Listed
-    verdict: Verdict
+    decision: Decision
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,19 +36,16 @@ class PoolMatches:
         """In every pool of the stack. An address may stand there in other letters than ours."""
         asked = [("sub", name.sub)] if name.sub else [("email", text) for text in {name.text, str(name.email)}]
         found = {
-            (pool, listed.person.sub): listed
+            (pool, listed.user.sub): listed
             for pool in self.rules.pools
             for attribute, value in asked
             for listed in self.pools.matching(pool, attribute, str(value))
         }
-        return [PoolMatch(listed, self.judged(listed, now)) for listed in found.values()]
+        return [PoolMatch(listed, self._decide(listed, now)) for listed in found.values()]
 
-    def judged(self, listed: Listed, now: int) -> Verdict:
-        person = listed.person
-        record = self.users.get(person.email) if person.email else None
-        holder = self.users.holder_of(person.sub) if person.sub else None
-        verdict = judge(self.rules.admission, listed, record, holder, now)
-        return unless_forgotten(verdict, forgotten=bool(person.sub) and self.tombstones.stands_for(str(person.sub)))
+    def _decide(self, listed: Listed, now: int) -> Decision:
+        facts = Facts(self.users.get, self.users.holder_of, self.tombstones.is_forgotten)
+        return decide(self.rules.admission, listed.user, facts, now)
 
 
 def matches_data(name: UserIdentifier, strangers: list[PoolMatch], *, forgotten: bool, reveal: bool) -> dict[str, Any]:
@@ -63,7 +59,7 @@ def matches_data(name: UserIdentifier, strangers: list[PoolMatch], *, forgotten:
 
 def with_others(data: Mapping[str, Any], others: list[PoolMatch], *, reveal: bool) -> dict[str, Any]:
     """Who else has this address in Cognito, added to what is told of its record."""
-    waiting = any(not stranger.verdict.outcome.startswith("skipped_") for stranger in others)
+    waiting = any(stranger.decision.kind is not Kind.NOT_CONFIRMED for stranger in others)
     return {
         "others": [_data(stranger, reveal=reveal) for stranger in others],
         "needsSomebody": data["needsSomebody"] or waiting,
@@ -71,14 +67,14 @@ def with_others(data: Mapping[str, Any], others: list[PoolMatch], *, reveal: boo
 
 
 def _data(stranger: PoolMatch, *, reveal: bool) -> dict[str, Any]:
-    person, verdict = stranger.listed.person, stranger.verdict
-    email, reason = str(person.attributes.get("email", "")), reason_of(verdict.outcome)
+    person, decision = stranger.listed.user, stranger.decision
+    email, reason = str(person.attributes.get("email", "")), reason_of(decision.label)
     return {
         "userPoolId": person.user_pool_id,
         "sub": person.sub,
         "email": email if reveal else masked_email(email) if "@" in email else masked(email),
         "status": person.status,
-        "outcome": verdict.outcome,
+        "outcome": decision.label,
         "why": reason.why,
         "next": reason.cure.replace("SUB", person.sub or "SUB"),
     }

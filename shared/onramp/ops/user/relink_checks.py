@@ -1,4 +1,4 @@
-"""Whether a Cognito user may take over a record: the checks before a relink."""
+"""The checks before a relink: whether a Cognito user may take over a record."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from onramp.adapters.cognito import UserPools
 from onramp.adapters.tombstones import Tombstones
 from onramp.adapters.users import UserTable
 from onramp.domain.claims import Admission
-from onramp.domain.errors import Rejection
+from onramp.domain.decision import Decision, Facts, Kind, Listed, decide
+from onramp.domain.errors import Cause
 from onramp.domain.users import Claim, User
 from onramp.ops.common.deployed_rules import DeployedRules
 from onramp.ops.common.errors import UsageError
 from onramp.ops.common.reasons import reason_of
 from onramp.ops.user.roles import OPERATOR
-from onramp.usecases.sweep import CONFIRMED, Listed
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,45 +25,57 @@ class RelinkChecks:
     rules: DeployedRules
 
     def claim(self, user: User, new: str, now: int, *, vouch: bool) -> Claim:
-        """The claim of `new` on this record, due at once. Raises DeskError with what stands against it."""
+        """The claim of `new` on this record, due at once. Raises UsageError with the check that failed."""
         listed = self._listed(new)
         if listed is None:
-            raise UsageError(f"no pool of this stack knows {new}: which sub did they come back with?")
-        if listed.person.email != user.user_id:
+            raise UsageError(f"no pool of this stack knows {new}: which sub does the person have now?")
+        if listed.user.email != user.user_id:
             raise UsageError(f"{new} has another address in Cognito: a record goes to its own address only.")
-        if listed.person.status not in CONFIRMED:
-            raise UsageError(f"{new} is {listed.person.status} in Cognito: they must confirm first.")
-        if self.tombstones.stands_for(new):
-            raise UsageError(f"{new} was erased with `onramp user forget`, and stays so.")
-        if (holder := self.users.holder_of(new)) and holder != user.user_id:
-            raise UsageError(f"{new} has a record of their own, under another address.")
-        return replace(self._admitted(listed, now, vouch=vouch), due_at=now)
+        decision = self._decide(user, listed, now, self.rules.admission)
+        if vouch and not _proved(decision):
+            # The operator vouches for the address, where the trust rules find no proof.
+            decision = self._decide(user, listed, now, self._unverified_admitted())
+            claim = decision.claim and replace(decision.claim, email_vouched_by=OPERATOR)
+        else:
+            claim = decision.claim if _proved(decision) else None
+        if claim is None:
+            raise UsageError(_objection(new, decision))
+        return replace(claim, due_at=now)
 
-    def still_there(self, sub: str) -> bool:
+    def is_in_pool(self, sub: str) -> bool:
         return self._listed(sub) is not None
 
     def _listed(self, sub: str) -> Listed | None:
-        found = (self.pools.matching(pool, "sub", sub) for pool in self.rules.pools)
-        return next((listed for some in found for listed in some if listed.person.sub == sub), None)
+        matches = (self.pools.matching(pool, "sub", sub) for pool in self.rules.pools)
+        return next((listed for page in matches for listed in page if listed.user.sub == sub), None)
 
-    def _admitted(self, listed: Listed, now: int, *, vouch: bool) -> Claim:
-        """The record has roles: as with a link, somebody must vouch for the address, and be it the operator."""
+    def _decide(self, user: User, listed: Listed, now: int, admission: Admission) -> Decision:
+        """The record is the one that the operator named, still linked to the old sub."""
+
+        def holder_elsewhere(sub: str) -> str | None:
+            holder = self.users.holder_of(sub)  # the index may lag, and still show an earlier relink of this record
+            return None if holder == user.user_id else holder
+
+        facts = Facts(lambda _: user, holder_elsewhere, self.tombstones.is_forgotten)
+        return decide(admission, listed.user, facts, now)
+
+    def _unverified_admitted(self) -> Admission:
         admission = self.rules.admission
-        try:
-            claim = admission.claim(listed.person, now)
-        except Rejection as rejection:
-            if not vouch:
-                raise UsageError(_unproved(f"refused_{rejection.cause}")) from rejection
-        else:
-            if claim.may_link:
-                return claim
-            if not vouch:
-                raise UsageError(_unproved("refused_link_needs_verified_email"))
-        open_door = Admission(
-            admission.user_pool_ids, replace(admission.trust, allow_unverified=True), admission.emit_due_after
-        )
-        return replace(open_door.claim(listed.person, now), email_vouched_by=OPERATOR)
+        return replace(admission, trust=replace(admission.trust, allow_unverified=True))
 
 
-def _unproved(outcome: str) -> str:
-    return f"{reason_of(outcome).why}. If you know who they are, say --vouch."
+def _proved(decision: Decision) -> bool:
+    """The record has roles: as with a link, the address must be verified by Cognito or a trusted provider."""
+    return decision.claim is not None and decision.claim.may_link
+
+
+def _objection(new: str, decision: Decision) -> str:
+    match decision.kind:
+        case Kind.NOT_CONFIRMED:
+            return f"{new} is {decision.status} in Cognito: they must confirm first."
+        case Kind.FORGOTTEN:
+            return f"{new} was erased with `onramp user forget`, and stays erased."
+        case Kind.EMAIL_CHANGED:
+            return f"{new} has a record of their own, under another address."
+    cause = Cause.LINK_NEEDS_VERIFIED_EMAIL if decision.claim else decision.cause
+    return f"{reason_of(Decision(Kind.REFUSED, cause).label).why}. If you know who they are, say --vouch."
