@@ -9,27 +9,21 @@ from aws_lambda_powertools.utilities.batch import BatchProcessor, EventType, pro
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from onramp.adapters.sqs import message_in
-from onramp.domain.errors import KeyRejected, RetryLater, SecretUnreadable
+from onramp.domain.errors import RetryLater
 from onramp.observability import count, logger, report_failure
-from onramp.usecases.messages import RETRIES_EXHAUSTED, MessageOutcome, Result
+from onramp.usecases.messages import Result
 from onramp.wiring import clients, enrich_profile
 
 enrich = enrich_profile.build()
 records = clients.threads(enrich_profile.BATCH, "record")
-# A provider's outage fails every record of a batch; raising then would count as an error of the function.
+# Raising when every record failed would count a provider's outage as an error of the function.
 processor = BatchProcessor(event_type=EventType.SQS, raise_on_entire_batch_failure=False)
-RETRY_METRICS = {KeyRejected: "ProviderKeyRejected", SecretUnreadable: "SecretUnreadable"}
 
 
 @logger.inject_lambda_context(log_event=False)
 def handler(event: dict[str, Any], context: LambdaContext) -> Any:
     futures = {record["messageId"]: records.submit(_enrich, record) for record in event["Records"]}
-    return process_partial_response(
-        event=event,
-        record_handler=lambda record: _report(futures[record.message_id]),
-        processor=processor,
-        context=context,
-    )
+    return process_partial_response(event, lambda record: _report(futures[record.message_id]), processor, context)
 
 
 def _enrich(record: dict[str, Any]) -> Result:
@@ -42,12 +36,11 @@ def _report(future: Future[Result]) -> None:
         result = future.result()
     except RetryLater as later:
         logger.warning("will retry", step=later.error.step, code=later.error.code, delay=later.delay, sub=later.sub)
-        count(RETRY_METRICS.get(type(later.error), "Retried"), code=later.error.code)
+        count(later.error.metric, code=later.error.code)
         raise
     except Exception as error:
         report_failure("WorkerBug", "bug", error)
         raise
     logger.info(result.outcome, sub=result.sub, step=result.step, reason=result.reason)
-    if result.outcome is MessageOutcome.DEAD_LETTERED:
-        exhausted = result.reason == RETRIES_EXHAUSTED
-        count("RetriesExhausted" if exhausted else "PermanentFailure", reason=str(result.reason))
+    if result.metric:
+        count(result.metric, reason=str(result.reason))

@@ -1,7 +1,4 @@
-"""Cognito's trigger. It has five seconds and one call per signup: write the record, emit, answer.
-
-Attached to PostAuthentication too (a parameter), it heals a user without a record and never blocks the sign-in.
-"""
+"""Cognito's trigger: five seconds and one call for each signup. Attached to sign-ins too, it never blocks one."""
 
 from __future__ import annotations
 
@@ -35,8 +32,7 @@ def _publish(report: Report) -> None:
             count("SignedUp", int(outcome is not SignUpOutcome.RETRIED), outcome=outcome)
             count("EmitFailed", int(emit_error is not None), code=emit_error or "")
         case Healed(outcome=outcome, sub=sub):
-            if outcome is not HealOutcome.HAS_RECORD:
-                logger.info("sign-in of a user without a record", outcome=outcome, sub=sub)
+            logger.info("sign-in of a user without a record", outcome=outcome, sub=sub)
             count("Healed", int(outcome is HealOutcome.HEALED))
         case Refused(cause, sub, at_sign_in=True):  # the refused signup was counted
             logger.info("sign-in of a refused user", cause=cause, sub=sub)

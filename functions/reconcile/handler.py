@@ -15,14 +15,12 @@ from onramp.usecases.runs import Run
 from onramp.wiring import clients, reconcile
 
 reconciler = reconcile.build()
+on_failure = partial(report_failure, "ReconcileFailed", "part of the run failed")
 
 
 @logger.inject_lambda_context(log_event=False)
 def handler(event: Any, context: LambdaContext) -> None:
-    def may_go_on() -> bool:
-        return context.get_remaining_time_in_millis() > clients.LAST_START_MILLIS
-
-    run = Run(context.aws_request_id, may_go_on, partial(report_failure, "ReconcileFailed", "part of the run failed"))
+    run = Run(context.aws_request_id, context.get_remaining_time_in_millis, clients.LAST_START_MILLIS, on_failure)
     for report in reconciler(run):
         _publish(report)
     if not run.failures:
@@ -42,7 +40,6 @@ def _publish(report: Report) -> None:
         case _:
             count("Healed", report.healed)
             if (found := report.whole_pool) is not None:
-                # Gauges: every sweep counts the same users again. SignupRejected counts each of them once.
                 gauge("RefusedInPool", report.refused)
                 gauge("EmailChangedInPool", found.get(HealOutcome.EMAIL_CHANGED, 0))
                 logger.info("swept", found=dict(found))

@@ -28,7 +28,7 @@ class _Contract(BaseModel):
 
 
 class Metadata(_Contract):
-    """The same for every event. Dedup on `eventId`: delivery is at least once and unordered."""
+    """The same for every event. Dedup by `eventId`: delivery is at least once and unordered."""
 
     event_id: UUID
     schema_version: Annotated[str, Field(pattern=r"^[0-9]{1,4}\.[0-9]{1,4}$")]
@@ -83,14 +83,14 @@ class UserProvisioned(_Contract):
 
 
 class UserProvisioningFailed(_Contract):
-    """A step failed for good and waits for an operator. Each failure has an `eventId` of its own."""
+    """A step failed permanently and waits for an operator. Each failure has an `eventId` of its own."""
 
     metadata: Metadata
     data: UserProvisioningFailedData
 
 
 class UserForgotten(_Contract):
-    """An operator erased this user. Whoever keeps something about the sub erases it, too."""
+    """An operator erased this user. Consumers erase what they keep about the sub."""
 
     metadata: Metadata
     data: UserForgottenData
@@ -105,7 +105,7 @@ CONTRACTS: dict[Kind, type[_Contract]] = {
 
 
 class _Delivery(BaseModel):
-    """The envelope in which EventBridge, and the reconciler after it, put an event on the queue."""
+    """The envelope in which EventBridge, and the reconciler, put an event on the queue."""
 
     source: Literal["onramp.signup"]
     detail_type: Annotated[Literal["UserSignedUp"], Field(alias="detail-type")]
@@ -115,7 +115,7 @@ class _Delivery(BaseModel):
 def read_user_signed_up(body: str) -> UserSignedUp:
     """The event in a queue message. Raises PermanentError `malformed_event` or `unsupported_schema_version`.
 
-    The version is looked at before the rest: a newer major may have any shape.
+    The version is read before the rest: a newer major version may have any shape.
     """
     try:
         detail = _Delivery.model_validate_json(body).detail
@@ -127,7 +127,7 @@ def read_user_signed_up(body: str) -> UserSignedUp:
             raise PermanentError("unsupported_schema_version", code=f"major_{major[:4]}")
         return UserSignedUp.model_validate(detail)
     except ValidationError as error:
-        # Where it is wrong, not what stands there: the value may be personal data.
+        # The place of the error, never the value: it may be personal data.
         first = error.errors(include_url=False, include_input=False, include_context=False)[0]
         place = ".".join(str(part) for part in first["loc"][:4]) or "body"
         raise PermanentError("malformed_event", code=f"{place[:80]}:{first['type']}") from None

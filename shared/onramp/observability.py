@@ -17,7 +17,7 @@ from onramp.domain.errors import RetryableError
 NAMESPACE = "Onramp"
 logger = Logger()
 
-# Below WARNING these libraries log requests, replies and keys. They stay at WARNING whatever the root logger's level.
+# Below WARNING these libraries log requests, replies and keys. They stay at WARNING at every level of the root logger.
 for library in ("aws_lambda_powertools", "boto3", "botocore", "stripe", "urllib3"):
     logging.getLogger(library).setLevel(logging.WARNING)
 

@@ -1,4 +1,4 @@
-"""The one place that reads the environment. No pydantic here: the trigger imports it."""
+"""Reads the environment; no other module does. Without pydantic: the trigger imports it."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ def environment() -> Mapping[str, str]:
 
 
 def require(env: Mapping[str, str], *names: str) -> None:
-    """Raises ConfigurationError with every missing name at once: one deployment to mend them, not five."""
+    """Raises ConfigurationError with every missing name, so that one deployment can add them all."""
     if missing := [name for name in names if not env.get(name, "").strip()]:
         raise ConfigurationError(f"missing settings: {', '.join(missing)}; template.yaml sets them on the function")
 
 
 @dataclass(frozen=True, slots=True)
 class SignupSettings:
-    """What the trigger needs. `emit_due_after` in milliseconds."""
+    """The settings of the trigger. `emit_due_after` in milliseconds."""
 
     users_table: str
     operations_table: str

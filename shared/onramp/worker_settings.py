@@ -1,4 +1,4 @@
-"""The settings of the functions behind the queue, validated by pydantic: they have the time."""
+"""The settings of worker and reconciler, validated by pydantic: their cold start is not limited to five seconds."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class _Settings(BaseModel):
 
 
 class EnrichSettings(_Settings):
-    """Times in seconds. An empty secret name means: this provider is not used."""
+    """Times in seconds. An empty secret name means that the provider is not used."""
 
     users_table_name: Required
     user_profiles_table_name: Required

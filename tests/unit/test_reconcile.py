@@ -182,7 +182,7 @@ class TestEnrich:
         pipeline.clock.advance(13 * HOUR)
         work = pipeline.function("reconcile").reconciler.reconcile
         users = work.users.get_many([EMAIL])
-        run = Run("c", lambda: True, lambda error: None)
+        run = Run("c", lambda: 1, 0, lambda error: None)
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(type(work.users), "get_many", lambda *_: users)
             assert [work.queue_again([EMAIL], run).queued for _ in range(2)] == [1, 0]

@@ -1,1 +1,1 @@
-"""Where Onramp meets the outside: each adapter speaks one SDK and raises Onramp's own errors."""
+"""One SDK an adapter: they implement the ports of the use cases and raise Onramp's own errors."""

@@ -1,4 +1,4 @@
-"""The one place where botocore's errors become ours."""
+"""Translates botocore's errors into Onramp's."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ Reply = TypeVar("Reply", bound=Mapping[str, Any])
 
 
 def error_code(error: ClientError) -> str:
-    """AWS's own word for it, as `ThrottlingException`. Never the message: it may quote what was sent."""
+    """AWS's error code, as `ThrottlingException`. Never use the message: it may quote what was sent."""
     return str(error.response.get("Error", {}).get("Code") or "Unknown")
 
 
 def condition_holds(write: Callable[..., object], **request: Any) -> bool:
-    """Whether the condition of a write held. A refusal is a normal outcome: somebody was here first."""
+    """Whether the condition of a write held. False is a normal outcome: another process was first."""
     try:
         write(**request)
     except ClientError as error:
@@ -31,10 +31,10 @@ def condition_holds(write: Callable[..., object], **request: Any) -> bool:
 
 @contextmanager
 def retryable(operation: str) -> Iterator[None]:
-    """Turns whatever AWS or the network answers into RetryableError `operation_code`.
+    """Turns every error of AWS or the network into RetryableError `operation_code`.
 
-    Denied permissions and validation errors too: they are the deployment's fault, so the message must wait for
-    the deployment to be mended and not be buried as if it were bad itself.
+    Denied permissions and validation errors too: the deployment causes them, so the message must wait until the
+    deployment is corrected, and not be dead-lettered.
     """
     try:
         yield
@@ -47,9 +47,9 @@ def retryable(operation: str) -> Iterator[None]:
 def readable(operation: str, reply: Reply) -> Reply:
     """The reply, unless botocore gave up on reading it.
 
-    A DynamoDB answer whose checksum is wrong in every attempt comes back as an empty success, and an empty answer means
-    "there was no such item" to whoever asked. An honest one is `{}`, two bytes. `MaxAttemptsReached` alone says little:
-    botocore sets it on whatever the last attempt brought, a success too.
+    botocore returns a DynamoDB answer whose checksum is wrong in every attempt as an empty success, which the caller
+    would read as "no such item". A real empty answer is `{}`, two bytes. `MaxAttemptsReached` alone is no proof:
+    botocore sets it after the last attempt even if that succeeded.
     """
     metadata = reply.get("ResponseMetadata", {})
     if metadata.get("MaxAttemptsReached") and len(reply) == 1 and _length(metadata) != len("{}"):

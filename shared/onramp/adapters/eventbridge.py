@@ -1,4 +1,4 @@
-"""Publishing on the bus."""
+"""Publishes events on the bus."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class EventBus:
     bus: str
 
     def publish(self, *events: Event) -> None:
-        """At most 10 events. Raises RetryableError; EventsRefused tells which entries failed.
+        """At most 10 events. Raises RetryableError; EventsRefused carries the refused entries.
 
         PutEvents is not atomic and answers 200 even if every entry was refused: `FailedEntryCount` decides.
         """

@@ -1,4 +1,4 @@
-"""What both providers' answers have in common."""
+"""Reads the headers and error words of the providers' HTTP answers."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ _WORD = re.compile(r"[\w.-]{1,64}", re.ASCII)
 
 
 def header(headers: Mapping[str, str], name: str) -> str:
-    """A header whatever its case; "" where it is absent."""
+    """A header's value, by name in any case; "" where it is absent."""
     return next((value for key, value in headers.items() if key.lower() == name.lower()), "")
 
 
 def retry_after(headers: Mapping[str, str]) -> float | None:
-    """`Retry-After` in seconds; a date or nonsense is no advice."""
+    """`Retry-After` in seconds; None for a date or an unreadable value."""
     try:
         seconds = float(header(headers, "Retry-After"))
     except ValueError:
@@ -23,5 +23,5 @@ def retry_after(headers: Mapping[str, str]) -> float | None:
 
 
 def word(value: object) -> str | None:
-    """A provider's own word for an error, or None: a sentence might quote what was sent, into logs and dead letters."""
+    """A provider's error code, or None where it is a sentence: that might quote personal data into logs and letters."""
     return value if isinstance(value, str) and _WORD.fullmatch(value) else None

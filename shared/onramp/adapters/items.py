@@ -1,4 +1,4 @@
-"""Between DynamoDB's typed attributes and plain Python values."""
+"""Converts between DynamoDB's typed attributes and plain Python values; reads many items at once."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def from_item(item: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _plain(value: Any) -> Any:
-    """DynamoDB's numbers arrive as Decimal; every number of ours is an integer."""
+    """DynamoDB's numbers arrive as Decimal; all numbers in our tables are integers."""
     match value:
         case Decimal():
             return int(value)
@@ -47,9 +47,9 @@ def get_many(client: DynamoDBClient, table: str, user_ids: Sequence[str]) -> Ite
 
 
 def get_items(client: DynamoDBClient, table: str, keys: Sequence[dict[str, Any]]) -> Iterator[dict[str, Any]]:
-    """The same by whole keys, each given once.
+    """The same by whole keys, without duplicates.
 
-    DynamoDB may leave keys unprocessed, under load or beyond 16 MB: they are asked for again.
+    DynamoDB may leave keys unprocessed, under load or beyond 16 MB: they are requested again.
     """
     for start in range(0, len(keys), READ_BATCH):
         wanted: Any = keys[start : start + READ_BATCH]

@@ -1,4 +1,4 @@
-"""The `Operations` table: where a sweep stands."""
+"""The `Operations` table: the checkpoints of the pool sweep."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class SweepCheckpoints:
-    """One row a pool: `SWEEP#pool` and the pool's id. Lost or overwritten, it only costs a sweep its progress."""
+    """One row a pool: `SWEEP#pool` and the pool's id. A lost or overwritten row only costs a sweep its progress."""
 
     client: DynamoDBClient
     table: str

@@ -1,8 +1,8 @@
 """What is owed: the transitions of docs/protocol.md, one method each.
 
-Every update carries `cognitoSub = :sub`: UpdateItem on a deleted record would create half a record, and a relinked one
-belongs to somebody else's message. A failed condition is a normal outcome: somebody was here first, and the transition
-is dropped.
+Every update carries `cognitoSub = :sub`: UpdateItem on a deleted record would create half a record, and a relinked
+record belongs to another user's message. A failed condition is a normal outcome: another process was first, and nothing
+is written.
 """
 
 from __future__ import annotations
@@ -35,12 +35,12 @@ class OwedLedger:
     table: str
 
     def flip_to_enrich(self, user: User, due_at: int) -> bool:
-        """`emit` -> `enrich`: the event was delivered or emitted again, the profile is still to come."""
+        """`emit` -> `enrich`: the event was delivered or emitted again, the profile is not ready yet."""
         values = {":to": _stored(Owed.ENRICH, user), ":emit": "emit#", ":due": due_at}
         return self._update(user, "SET owed = :to, dueAt = :due", _EMIT, values)
 
     def hand_to_operator(self, user: User) -> bool:
-        """`emit` or `enrich` -> `operator`. From either, whatever was read: somebody may have flipped it meanwhile."""
+        """`emit` or `enrich` -> `operator`. From both, whichever was read: the reconciler may have flipped it meanwhile."""
         values = {":to": _stored(Owed.OPERATOR, user), ":emit": "emit#", ":enrich": "enrich#"}
         return self._update(user, "SET owed = :to", _EMIT_OR_ENRICH, values)
 
@@ -50,14 +50,14 @@ class OwedLedger:
         return self._update(user, "SET dueAt = :due", "owed = :read AND dueAt = :was", values)
 
     def return_to_enrich(self, user: User, due_at: int) -> User | None:
-        """`operator` -> `enrich`, before the user is queued again. The record as it then stands, None if it moved."""
+        """`operator` -> `enrich`, before the user is queued again. The record after the write, None where it was refused."""
         returned = replace(user, owed=_stored(Owed.ENRICH, user), due_at=due_at)
         return returned if self._update(user, *_return(user, due_at)) else None
 
     def return_all_to_enrich(self, users: Sequence[User], due_at: int) -> frozenset[str]:
-        """The same for up to 100 users in one call; the subs of those whom it moved.
+        """The same for up to 100 users in one call; returns the subs of the users whose record was changed.
 
-        A transaction is all or nothing: where one of them has moved on meanwhile, each is tried alone.
+        A transaction is all or nothing: where one condition fails, each user is tried alone.
         """
         updates: Any = [{"Update": self._request(user, *_return(user, due_at))} for user in users]
         with retryable("users_transact"):
@@ -70,7 +70,7 @@ class OwedLedger:
         return frozenset(str(user.cognito_sub) for user in users)
 
     def settle(self, user: User) -> bool:
-        """Whatever is owed is removed, `operator` too: the user is provisioned."""
+        """Removes what is owed, `operator` too: the user is provisioned."""
         return self._update(user, "REMOVE owed, owedSince, dueAt")
 
     def _update(
@@ -97,19 +97,19 @@ def _return(user: User, due_at: int) -> tuple[str, str, dict[str, Any]]:
 
 
 def _stored(kind: Owed, user: User) -> str:
-    """The stored form on the user's own shard, which never changes."""
+    """The stored form on the user's shard, which never changes."""
     return kind.on(shard_of(str(user.cognito_sub)))
 
 
 @dataclass(frozen=True, slots=True)
 class OwedIndex:
-    """Reads OwedIndex: eventually consistent, so whoever acts reads the record itself first."""
+    """Reads OwedIndex. It is eventually consistent: read the record itself before acting on a row."""
 
     client: DynamoDBClient
     table: str
 
     def of(self, kind: Owed, shard: int) -> list[OwedRow]:
-        """Soonest due first, at most `PAGES` pages of `PAGE`: beyond that a gauge says "at least"."""
+        """Soonest due first, at most `PAGES` pages of `PAGE` rows: a count beyond that is a minimum."""
         request: dict[str, Any] = {
             "TableName": self.table,
             "IndexName": "OwedIndex",

@@ -1,4 +1,4 @@
-"""Provider limits are paced, not hit: a storm waits in the queue instead of burning receives on 429s."""
+"""Keeps the calls to a provider below its rate limit: a peak waits in the queue instead of using up receives on 429s."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from onramp.domain.errors import RetryableError
 
 @dataclass(slots=True)
 class TokenBucket:
-    """`rate` calls a second with a burst of `burst`; a call that would wait longer than `patience` is sent back.
+    """`rate` calls a second with a burst of `burst`; a call that would wait longer than `patience` seconds is refused.
 
-    `clock` gives monotonic seconds. A caller takes its turn under the lock and waits outside it, so turns are fair.
+    `clock` gives monotonic seconds. A caller reserves its time under the lock and waits outside it, so the order is fair.
     """
 
     rate: float
@@ -25,10 +25,10 @@ class TokenBucket:
     _lock: threading.Lock = field(default_factory=threading.Lock, init=False)
 
     def take(self) -> None:
-        """Returns when the call may be made. Raises RetryableError `paced` with the delay where that is too far."""
+        """Returns when the call may be made. Raises RetryableError `paced` with the delay where that is too late."""
         with self._lock:
             now = self.clock()
-            # The bucket is a point in time: full `burst / rate` after it ran empty, in debt before.
+            # The bucket is stored as the time at which it is empty: it is full `burst / rate` seconds after that.
             turn = max(self._empty_at, now - self.burst / self.rate) + 1 / self.rate
             if (wait := turn - now) > self.patience:
                 raise RetryableError("paced", delay=wait)

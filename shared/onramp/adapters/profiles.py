@@ -1,6 +1,6 @@
 """The `UserProfiles` table: what a user may edit, the provider ids, and how far each step got.
 
-Status never goes backwards, a provider id is written once, and a user's own edits survive every replay.
+Status never goes backwards, a provider id is written once, and no replay overwrites a user's own edits.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ class ProfileTable:
         return {profile.sub: profile for profile in map(_profile, get_many(self.client, self.table, subs))}
 
     def upsert(self, user: User, now: int) -> Profile:
-        """Makes the profile where it is absent; changes nothing that is there but `updatedAt`."""
+        """Creates the profile where it is absent; of an existing one it changes only `updatedAt`."""
         names = {"givenName": user.names.given_name, "familyName": user.names.family_name}
         once = {
             "email": user.user_id,
@@ -63,7 +63,7 @@ class ProfileTable:
         return self._update(sub, change, {":ready": Status.READY.value, ":now": now})[1]
 
     def mark_failed(self, sub: str, now: int) -> bool:
-        """False where another worker has finished this user meanwhile: then there is nothing to complain of."""
+        """False where another worker has finished this user meanwhile: then there is no failure to report."""
         return self._update(
             sub,
             "SET provisioningStatus = :failed, updatedAt = :now",
@@ -72,7 +72,7 @@ class ProfileTable:
         )[0]
 
     def save_step(self, sub: str, step: str, record: dict[str, Any], found: Mapping[str, str]) -> Profile:
-        """Records a finished step and the ids it found. An id that is there already stays, and is returned."""
+        """Records a finished step and the ids it found. An id that is stored already stays, and is returned."""
         change = f"SET {_STEPS}.#step = :record" + "".join(f", {name} = :{name}" for name in found)
         condition = " AND ".join(f"attribute_not_exists({name})" for name in found) or None
         values = {":record": record, **{f":{name}": value for name, value in found.items()}}
@@ -82,7 +82,7 @@ class ProfileTable:
         return self._update(sub, f"SET {_STEPS}.#step = :record", {":record": record}, names={"#step": step})[1]
 
     def note_failure(self, sub: str, step: str, record: dict[str, Any]) -> None:
-        """Never over a step that another worker finished meanwhile."""
+        """Never overwrites a step that another worker finished meanwhile."""
         self._update(
             sub,
             f"SET {_STEPS}.#step = :record",
@@ -92,7 +92,7 @@ class ProfileTable:
         )
 
     def store_first_intent(self, sub: str, intent: Intent) -> Profile:
-        """The profile as it then stands: with this intent, or with what another worker stored first."""
+        """The profile after the write: with this intent, or with the one that another worker stored first."""
         condition = f"attribute_not_exists({_STEPS}.{_INTENT}) AND attribute_not_exists(stripeCustomerId)"
         return self._store_intent(sub, intent, condition, {})
 
@@ -119,7 +119,7 @@ class ProfileTable:
         condition: str | None = None,
         names: dict[str, str] | None = None,
     ) -> tuple[bool, Profile]:
-        """Whether the condition held, and the profile as it stands after the attempt."""
+        """Whether the condition held, and the profile after the attempt."""
         optional: dict[str, Any] = {"ConditionExpression": condition} if condition else {}
         aliases = {_STEPS: "provisioning"} if _STEPS in f"{change} {condition}" else {}
         if names or aliases:
@@ -138,8 +138,8 @@ class ProfileTable:
             except ClientError as error:
                 if error_code(error) != "ConditionalCheckFailedException":
                     raise
-                standing: Any = error.response.get("Item")
-                return False, _profile(standing or {"userId": {"S": sub}})
+                stored: Any = error.response.get("Item")
+                return False, _profile(stored or {"userId": {"S": sub}})
         return True, _profile(readable("profiles_update", reply)["Attributes"])
 
 

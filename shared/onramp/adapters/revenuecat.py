@@ -1,4 +1,4 @@
-"""RevenueCat's REST API v2 over urllib3, which boto3 and Stripe's SDK bring along anyway; there is no Python SDK."""
+"""RevenueCat's REST API v2 over urllib3, a dependency of boto3 and Stripe's SDK; there is no Python SDK."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ TIMEOUT = urllib3.Timeout(connect=3.0, read=8.0)
 
 
 class Http(Protocol):
-    """What is used of urllib3's PoolManager."""
+    """The part of urllib3's PoolManager that is used."""
 
     def request(
         self,
@@ -32,7 +32,7 @@ class Http(Protocol):
 
 
 class RevenueCatSubscribers:
-    """The `Subscribers` port. `pace` waits for this worker's turn before each request."""
+    """The `Subscribers` port. `pace` waits until the rate limit allows the next request."""
 
     def __init__(self, secret: Secret, base_url: str, project_id: str, pace: Callable[[], None], http: Http) -> None:
         self._secret = secret
@@ -48,7 +48,7 @@ class RevenueCatSubscribers:
         with_key(self._secret, lambda key: self._ask(key, "POST", self._url, json.dumps(body).encode()))
 
     def delete(self, customer_id: str) -> bool:
-        """False where RevenueCat has no such customer, or no longer."""
+        """False where RevenueCat has no such customer."""
         url = f"{self._url}/{quote(customer_id, safe='')}"
         return with_key(self._secret, lambda key: self._ask(key, "DELETE", url, b"", absent=404))
 
@@ -68,7 +68,7 @@ class RevenueCatSubscribers:
 
 
 def _raise_for(reply: urllib3.BaseHTTPResponse) -> None:
-    """Returns where the customer exists already, which is a success; else raises what the answer means."""
+    """Returns where the customer exists already, which is a success; else raises the error for the answer."""
     status, error = reply.status, _error(reply)
     kind = word(error.get("type"))
     if status == 409 and kind == "resource_already_exists":
@@ -89,7 +89,7 @@ def _error(reply: urllib3.BaseHTTPResponse) -> dict[str, Any]:
 
 
 def _delay(error: Mapping[str, Any], headers: Mapping[str, str]) -> float | None:
-    """Seconds. `backoff_ms` first: the documentation disagrees with itself on the unit of `Retry-After`."""
+    """Seconds. `backoff_ms` first: RevenueCat's documentation gives two units for `Retry-After`."""
     backoff = error.get("backoff_ms")
     if isinstance(backoff, int | float) and not isinstance(backoff, bool):
         return max(0.0, backoff / 1000)

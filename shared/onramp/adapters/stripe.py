@@ -1,4 +1,4 @@
-"""Stripe's customers through the official SDK, one call at a time: all waiting and repeating is the queue's."""
+"""Stripe's customers through the official SDK. It does not retry: the queue does."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ PAGE = 100
 
 
 class StripeCustomers:
-    """The `Customers` port. `pace` waits for this worker's turn before each request."""
+    """The `Customers` port. `pace` waits until the rate limit allows the next request."""
 
     def __init__(
         self,
@@ -57,7 +57,7 @@ class StripeCustomers:
         return with_key(self._secret, post)
 
     def get(self, customer_id: str) -> Customer | None:
-        """None where Stripe has no such customer, or no longer."""
+        """None where Stripe has no such customer, or deleted it."""
 
         def fetch(api_key: str) -> stripe.Customer:
             with self._request():
@@ -72,7 +72,7 @@ class StripeCustomers:
         return None if getattr(found, "deleted", False) else _customer(found)
 
     def delete(self, customer_id: str) -> bool:
-        """False where Stripe has no such customer, or no longer."""
+        """False where Stripe has no such customer, or deleted it before."""
 
         def erase(api_key: str) -> None:
             with self._request():
@@ -87,7 +87,7 @@ class StripeCustomers:
         return True
 
     def with_email(self, email: str) -> Iterator[Customer]:
-        """`list` and not `search`: it is consistent, `search` lags behind writes."""
+        """Uses `list`, which is consistent; `search` lags behind writes."""
         page = self._page({"email": email, "limit": PAGE})
         yield from map(_customer, page.data)
         while page.has_more and page.data:
@@ -111,14 +111,14 @@ class StripeCustomers:
 
 
 def _translated(error: stripe.StripeError) -> Exception:
-    """Every error of the SDK by its HTTP status: its classes do not tell a 409 from a 500."""
+    """Translates by HTTP status: the SDK's error classes do not distinguish a 409 from a 500."""
     status, headers = error.http_status, error.headers or {}
     match status:
         case None:
             return RetryableError("stripe_unreachable")
         case 401 | 403:
             return KeyRejected("stripe", status)
-        case _ if status < 400:  # the SDK could not read a success: whether Stripe did it, the same key will tell
+        case _ if status < 400:  # a success that the SDK could not read: the same key will return it
             return RetryableError("stripe_malformed_reply")
         case 409 | 429:
             return RetryableError(f"stripe_{status}", delay=retry_after(headers))

@@ -1,4 +1,4 @@
-"""Tombstones of erased users in `Operations`: what would bring one back asks here first."""
+"""Tombstones of erased users in `Operations`: read before any write that would create such a user again."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ SORT_KEY = {"S": "tombstone"}
 
 @dataclass(frozen=True, slots=True)
 class Tombstones:
-    """One row a sub, `FORGOTTEN#sub`; it stands for ever and says nothing but when."""
+    """One row a sub, `FORGOTTEN#sub`; it never expires and holds only the time of the erasure."""
 
     client: DynamoDBClient
     table: str
@@ -30,7 +30,7 @@ class Tombstones:
         return "Item" in readable("operations_get", reply)
 
     def among(self, subs: Sequence[str]) -> frozenset[str]:
-        """Those of them that were erased."""
+        """The erased subs among `subs`. Consistent reads."""
         keys = [tombstone_key(sub) for sub in dict.fromkeys(subs)]
         found = get_items(self.client, self.table, keys)
         return frozenset(str(item["pk"]["S"]).removeprefix(PREFIX) for item in found)

@@ -1,4 +1,4 @@
-"""The `Users` table: identity and roles. What is owed moves in `owed.py`."""
+"""The `Users` table: identity and roles. The transitions of what is owed are in `owed.py`."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 _CLAIM = (
     "SET cognitoSub = :sub, userPoolId = :pool, identityProvider = :provider, emailVouchedBy = :voucher,"
     " updatedAt = :now, linkedAt = :now, owed = :owed, owedSince = :now, dueAt = :due,"
-    # An admin may have prepared the record: what is theirs stays byte for byte.
+    # The record may be pre-created: what an admin set stays byte for byte.
     " #roles = if_not_exists(#roles, :roles), onboarding = if_not_exists(onboarding, :self_service),"
     " createdAt = if_not_exists(createdAt, :now)"
 )
@@ -35,10 +35,10 @@ class UserTable:
     table: str
 
     def claim(self, claim: Claim) -> Written | Refused:
-        """One write that creates or links the record and owes the event, or the record that stands in the way.
+        """One write that creates or links the record and owes the event, or the record that prevents it.
 
-        ALL_OLD tells created from linked; ALL_OLD on a failed condition tells our own repeated write from a
-        conflict, without a second read.
+        ALL_OLD distinguishes created from linked; ALL_OLD on a failed condition distinguishes a repeated write of our
+        own from a conflict, without a second read.
         """
         expression, names, values = _claim_update(claim)
         with retryable("users_update"):
@@ -47,7 +47,7 @@ class UserTable:
                     TableName=self.table,
                     Key={"userId": {"S": claim.user_id}},
                     UpdateExpression=expression,
-                    # `may_link` False must not take over what an admin prepared: it may only create.
+                    # `may_link` False may only create: it must not take over a pre-created record.
                     ConditionExpression=f"attribute_not_exists({'cognitoSub' if claim.may_link else 'userId'})",
                     ExpressionAttributeNames=names,
                     ExpressionAttributeValues=values,
@@ -110,7 +110,7 @@ def _claim_update(claim: Claim) -> tuple[str, dict[str, str], dict[str, Any]]:
 
 
 def user_from(item: dict[str, Any]) -> User:
-    """A row as DynamoDB returns it. Lenient: admins write this table too."""
+    """From a row as DynamoDB returns it. Lenient: admins write this table too."""
     row = from_item(item)
     return User(
         user_id=row["userId"],
@@ -120,7 +120,7 @@ def user_from(item: dict[str, Any]) -> User:
         user_pool_id=_word(row.get("userPoolId")),
         identity_provider=_word(row.get("identityProvider")),
         email_vouched_by=_word(row.get("emailVouchedBy")),
-        # An unusable name is present, and so is not filled in, but says nothing.
+        # An unusable name is present, so the claim does not fill it in; it is read as empty.
         names=Names(*((usable_name(row[n]) or "") if n in row else None for n in _NAME_ATTRIBUTES)),
         created_at=usable_time(row.get("createdAt")),
         updated_at=usable_time(row.get("updatedAt")),
@@ -136,12 +136,12 @@ def _word(value: object) -> str | None:
 
 
 def _onboarding(value: object) -> Onboarding:
-    """A word of an admin's own is a pre-created record all the same: consumers know two words."""
+    """Any other word of an admin means pre-created: the event contract has two values."""
     return Onboarding.SELF_SERVICE if value == Onboarding.SELF_SERVICE else Onboarding.PRE_CREATED
 
 
 def _roles(value: object) -> tuple[str, ...]:
-    """Ours are lists; an admin may have written a set or a single word. What is none of these is no role."""
+    """A list; an admin may have written a set or a single word. Any other value means no roles."""
     match value:
         case str():
             return (value,)

@@ -1,8 +1,7 @@
-"""From what Cognito says of a confirmed user to a claim on a record, or a rejection with its cause.
+"""From Cognito's description of a confirmed user to a claim on a record, or a rejection with its cause.
 
-The trigger hands in its event, the pool sweep and the backfill a `ListUsers` row: one set of rules for all.
-Whatever arrives is untrusted. What is used is checked; what is not used is not looked at, since Cognito's events
-gain fields over time.
+The trigger passes its event, the pool sweep and the backfill a `ListUsers` row: one set of rules for all. All input is
+untrusted. Fields that are used are checked; the others are ignored, since Cognito's events gain fields over time.
 """
 
 from __future__ import annotations
@@ -19,7 +18,7 @@ from onramp.domain.users import Claim, Names
 
 @dataclass(frozen=True, slots=True)
 class PoolUser:
-    """A user as the pool describes them: in a trigger event, or in a row of ListUsers. Nothing of it is checked yet."""
+    """A user as the pool describes them, in a trigger event or in a row of ListUsers. Nothing is validated yet."""
 
     user_pool_id: object
     attributes: Mapping[str, Any]
@@ -35,7 +34,7 @@ class PoolUser:
 
 
 def user_in(event: object) -> PoolUser:
-    """The user of a Cognito trigger event. Raises Rejection, and nothing else, whatever `event` is."""
+    """The user of a Cognito trigger event. Raises Rejection, and no other error, for any `event`."""
     event = _mapping(event)
     if not isinstance(event.get("triggerSource"), str):
         raise Rejection(Cause.MALFORMED_EVENT)
@@ -45,22 +44,22 @@ def user_in(event: object) -> PoolUser:
 
 @dataclass(frozen=True, slots=True)
 class Admission:
-    """The rules by which a confirmed user is let in. `emit_due_after` is in milliseconds."""
+    """The rules by which a confirmed user is admitted. `emit_due_after` in milliseconds."""
 
     user_pool_ids: frozenset[str]
     trust: TrustPolicy
     emit_due_after: int
 
-    def claim(self, person: PoolUser, now: int) -> Claim:
+    def claim(self, user: PoolUser, now: int) -> Claim:
         """The claim of one user, at `now` in Unix milliseconds. Raises Rejection."""
-        pool, attributes = person.user_pool_id, person.attributes
+        pool, attributes = user.user_pool_id, user.attributes
         if not isinstance(pool, str) or pool not in self.user_pool_ids:
             raise Rejection(Cause.UNKNOWN_USER_POOL)
-        if (sub := person.sub) is None:
+        if (sub := user.sub) is None:
             raise Rejection(Cause.UNUSABLE_SUB)
-        if (email := person.email) is None:
+        if (email := user.email) is None:
             raise Rejection(Cause.UNUSABLE_EMAIL, sub)
-        vouching = self.trust.vouching(attributes, person.status, email)
+        vouching = self.trust.vouching(attributes, user.status, email)
         if not vouching.may_create:
             raise Rejection(Cause.NOBODY_VOUCHES, sub)
         return Claim(

@@ -57,7 +57,7 @@ class Kind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """`cause` of REFUSED and CONFLICT; `claim` of every user whom the trust rules admit, whatever then conflicts.
+    """`cause` of REFUSED and CONFLICT; `claim` of every user that the trust rules admit, even if a record prevents it.
 
     `status` is Cognito's, of NOT_CONFIRMED only.
     """

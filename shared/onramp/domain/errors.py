@@ -64,10 +64,11 @@ class RetryableError(OnrampError):
     """The same call may succeed later.
 
     `code` is a stable word for logs and step records; `delay` the seconds that the other side asked us to wait; `step`
-    the enricher in which it happened, set by `usecases.steps`.
+    the enricher in which it happened, set by `usecases.steps`; `metric` the name under which the worker counts it.
     """
 
     step = "store"
+    metric = "Retried"
 
     def __init__(self, code: str, *, delay: float | None = None) -> None:
         super().__init__(code)
@@ -76,7 +77,9 @@ class RetryableError(OnrampError):
 
 
 class KeyRejected(RetryableError):
-    """401 or 403 from a provider: raises the `ProviderKeyRejected` alarm."""
+    """401 or 403 from a provider. The metric has an alarm of its own."""
+
+    metric = "ProviderKeyRejected"
 
     def __init__(self, provider: str, status: int) -> None:
         super().__init__(f"{provider}_key_rejected_{status}")
@@ -91,7 +94,9 @@ class EventsRefused(RetryableError):
 
 
 class SecretUnreadable(RetryableError):
-    """The SSM parameter of a provider's key cannot be read: raises the `SecretUnreadable` alarm; the message waits."""
+    """The SSM parameter of a provider's key cannot be read; the message waits. The metric has an alarm of its own."""
+
+    metric = "SecretUnreadable"
 
     def __init__(self) -> None:
         super().__init__("secret_unreadable")

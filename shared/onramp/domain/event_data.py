@@ -1,6 +1,6 @@
-"""The events Onramp publishes, as plain data: no pydantic here, the trigger's cold start pays for every import.
+"""Builds the events that Onramp publishes, as plain data: pydantic would be a fifth of the trigger's cold start.
 
-`onramp.events` holds the contracts; a property test holds what is built here against them.
+`onramp.events` defines the contracts of the same events; a property test validates what is built here against them.
 """
 
 from __future__ import annotations
@@ -44,15 +44,15 @@ class Event:
 
 
 def event_id(user_pool_id: str, sub: str, kind: Kind, *more: object) -> str:
-    """The same for ever for one (pool, sub, kind): retries, re-emissions and replays dedup on it.
+    """The same id for the same (pool, sub, kind): consumers dedup retries, re-emissions and replays by it.
 
-    `more` tells apart events of which one user may have several (a second failure is news).
+    `more` distinguishes events of which one user may have several, as a second failure.
     """
     return str(uuid.uuid5(_NAMESPACE, "/".join((user_pool_id, sub, kind.value, *map(str, more)))))
 
 
 def delivery(event: Event) -> dict[str, Any]:
-    """The envelope in which EventBridge delivers an event, for whoever puts one on a queue in its place."""
+    """The envelope in which EventBridge delivers an event, for a message that is put on the queue directly."""
     metadata = event.detail["metadata"]
     return {
         "version": "0",
@@ -66,7 +66,7 @@ def delivery(event: Event) -> dict[str, Any]:
 
 
 def usable_time(value: object) -> int | None:
-    """Unix milliseconds that a date can say; None for whatever else stands in the place of a time."""
+    """`value` if it is Unix milliseconds within the years 1970 to 9999, else None."""
     usable = isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= LAST_MOMENT
     return value if usable else None  # type: ignore[return-value]  # an int, then
 
@@ -76,9 +76,9 @@ def rfc3339(millis: int) -> str:
 
 
 def user_signed_up(user: User, *, correlation_id: str, origin: Origin = Origin.SIGNUP) -> Event:
-    """Built from the record as stored, so that every emission of it says the same; `user` is a linked record."""
+    """Built from the record as stored, so that every emission is the same. `user` is a linked record."""
     if user.cognito_sub is None or user.user_pool_id is None or user.linked_at is None:
-        raise ValueError("UserSignedUp is about a record that is linked to a Cognito user")
+        raise ValueError("UserSignedUp needs a record that is linked to a Cognito user")
     at = rfc3339(user.linked_at)
     names = user.names
     data = {
@@ -118,7 +118,7 @@ def user_provisioning_failed(
 
 
 def user_forgotten(sub: str, user_pool_id: str, *, at: int, correlation_id: str) -> Event:
-    """`at` is when the erasure was asked for, so that every publication of it says the same."""
+    """`at` is when the erasure was requested, so that every publication is the same."""
     identity = event_id(user_pool_id, sub, Kind.USER_FORGOTTEN)
     return _event(Kind.USER_FORGOTTEN, identity, rfc3339(at), correlation_id, Origin.SIGNUP, {"cognitoSub": sub})
 
@@ -133,5 +133,5 @@ def _event(
         "correlationId": correlation_id,
         "origin": origin.value,
     }
-    # Absent, not null, is how an optional field is left out: consumers then need one rule, not two.
+    # An optional field without a value is absent, never null: consumers need one rule, not two.
     return Event(kind, {"metadata": metadata, "data": {k: v for k, v in data.items() if v is not None}})

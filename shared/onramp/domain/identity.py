@@ -1,6 +1,6 @@
-"""Who somebody is: the canonical e-mail address, the sub, and usable names.
+"""A user's identity: the canonical e-mail address, the sub, and usable names.
 
-Used by trigger, worker, reconciler and operator tools alike, so that one address is one record.
+Trigger, worker, reconciler and operator tools all use these functions, so that one address is one record.
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ MAX_NAME = 256
 def canonical_email(value: object) -> str | None:
     """The key of a user: an RFC 5321 dot-atom address in lower case, or None where `value` is not one.
 
-    ASCII only: SES, which sends Cognito's codes, delivers to nothing else, and an internationalised domain arrives
-    as punycode. Nothing is stripped or collapsed, and no Unicode folding ever happens: `casefold` and NFKC turn
-    look-alike letters into somebody else's ASCII address.
+    ASCII only: SES, which sends Cognito's codes, delivers to no other address, and an internationalised domain arrives
+    as punycode. Nothing is stripped or collapsed. No Unicode folding: `casefold` and NFKC turn look-alike letters into
+    the ASCII address of another person.
     """
     if not isinstance(value, str) or len(value) > MAX_ADDRESS:
         return None
@@ -42,7 +42,7 @@ def usable_sub(value: object) -> str | None:
 
 
 def usable_name(value: object) -> str | None:
-    """A name fit to be stored, at most 256 characters, or None.
+    """A name that can be stored, at most 256 characters, or None.
 
     Control characters, lone surrogates and U+FFFE/U+FFFF are dropped: they do not survive UTF-8, SQS, logs or a
     terminal. A name never blocks a signup.

@@ -1,8 +1,8 @@
 """Who vouches for an e-mail address, and what a signup may therefore claim (docs/architecture.md).
 
-Cognito's CONFIRMED is not "verified": an admin's confirmation verifies nothing, and a federated provider may claim
-any address. So the right to create a record and the right to link a pre-created one (with its roles!) follow from
-who vouches for the address, and from nothing else in the event.
+Cognito's CONFIRMED does not mean "verified": an admin's confirmation verifies nothing, and a federated provider may
+claim any address. So the right to create a record and the right to link a pre-created one, with its roles, depend on
+who vouches for the address, and on nothing else in the event.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ class Vouching:
 
 @dataclass(frozen=True, slots=True)
 class TrustPolicy:
-    """The operator's say: trusted `(provider, domain)` pairs, domain `*` for any; and whether unverified may enter."""
+    """What the operator configured: trusted `(provider, domain)` pairs, domain `*` for any; and `allow_unverified`."""
 
     trusted: frozenset[tuple[str, str]] = frozenset()
     allow_unverified: bool = False
@@ -52,17 +52,17 @@ class TrustPolicy:
         return cls(frozenset(pairs), allow_unverified)
 
     def vouching(self, attributes: Mapping[str, Any], status: object, email: str) -> Vouching:
-        """Judges one user by Cognito's attributes and status; `email` is already canonical.
+        """The rights of one user by Cognito's attributes and status; `email` is already canonical.
 
-        Several identities: the least trusted decides. The user name is never looked at: anybody may choose it.
+        Of several identities the least trusted decides. The user name is never used: the user may choose it.
         """
         identities = _identities(attributes.get("identities"))
         if identities is None:
             return self._nobody(UNKNOWN)
         verified = _is_true(attributes.get("email_verified"))
         if status == "EXTERNAL_PROVIDER" or any(_is_primary(entry) for entry in identities):
-            judged = [self._federated(entry, email, verified=verified) for entry in identities]
-            return min(judged, key=lambda v: (v.may_link, v.may_create), default=self._nobody(UNKNOWN))
+            rights = [self._federated(entry, email, verified=verified) for entry in identities]
+            return min(rights, key=lambda v: (v.may_link, v.may_create), default=self._nobody(UNKNOWN))
         if status == "CONFIRMED" and verified:
             return Vouching(NATIVE, "cognito", may_create=True, may_link=True)
         return self._nobody(NATIVE if status == "CONFIRMED" else UNKNOWN)
@@ -73,8 +73,8 @@ class TrustPolicy:
         if isinstance(name, str) and self._is_trusted(name, email):
             return Vouching(provider, provider, may_create=True, may_link=True)
         if name in BUILT_IN and name == kind:
-            # Without an attribute mapping Cognito marks a Google or Apple address "false": the provider did
-            # authenticate its user, so a default record is fine, but an admin's record needs the mark.
+            # Without an attribute mapping Cognito marks a Google or Apple address "false". The provider did
+            # authenticate its user, so a default record is safe; a pre-created record needs the mark.
             return Vouching(provider, provider if verified else NOBODY, may_create=True, may_link=verified)
         return self._nobody(provider)
 
@@ -100,7 +100,7 @@ def _identities(value: object) -> list[Mapping[str, Any]] | None:
 
 
 def _is_primary(entry: Mapping[str, Any]) -> bool:
-    """Only a clear "no" counts as one: whatever else stands there, the user is treated as federated."""
+    """False only for a clear "no": with any other value the user is treated as federated."""
     primary = entry.get("primary", False)
     return not (primary is False or primary == "false")
 

@@ -1,7 +1,7 @@
 """The user record, the profile, and what the pipeline still owes a user.
 
-`Users` is identity and authorization: admins and the pipeline write it, never the user. `UserProfiles` is what a
-user may edit. What is owed stands on the user record: docs/protocol.md has every transition.
+`Users` is identity and authorization: admins and the pipeline write it, never the user. `UserProfiles` is what a user
+may edit. What is owed is stored on the user record: docs/protocol.md has every transition.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ SHARDS = 4
 
 
 class Owed(StrEnum):
-    """What the pipeline still has to do for a user. Stored with its shard: `emit#2`; absent = provisioned."""
+    """What the pipeline still has to do for a user. Stored with its shard, as `emit#2`; absent = provisioned."""
 
     EMIT = "emit"
     ENRICH = "enrich"
@@ -46,7 +46,7 @@ class Names:
 
     @property
     def full(self) -> str | None:
-        """No longer than any one name: the providers take no more."""
+        """Cut to the length of a single name: the providers accept no more."""
         full = self.name or " ".join(filter(None, (self.given_name, self.family_name)))
         return full[:MAX_NAME].strip() or None
 
@@ -83,7 +83,7 @@ class User:
 
     @property
     def is_linked(self) -> bool:
-        """Whether an event can tell of this user: an edit by hand may have taken away what the link wrote."""
+        """Whether an event can be built from the record: an edit by hand may have removed what the link wrote."""
         return None not in (self.cognito_sub, self.user_pool_id, self.linked_at)
 
     def linked_to(self, claim: Claim) -> User:
@@ -106,9 +106,9 @@ class User:
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """One confirmed identity asking for the record of its address, with what the write will owe.
+    """The claim of one confirmed identity on the record of its address, with what the write will owe.
 
-    `may_link` False: the write may only create, never take over a record that an admin prepared.
+    `may_link` False: the write may only create, never take over a pre-created record.
     """
 
     user_id: str
@@ -157,7 +157,7 @@ class Profile:
 
 @dataclass(frozen=True, slots=True)
 class Intent:
-    """What we are about to ask of Stripe, stored before asking: key, body and the time both were made."""
+    """A request to Stripe, stored before it is sent: key, body, and when both were made (Unix milliseconds)."""
 
     epoch: int
     key: str
@@ -166,5 +166,5 @@ class Intent:
 
 
 def display_name(user: User) -> str:
-    """What to call somebody who has not said: the full name, or the part of the address before the @."""
+    """The initial display name: the full name, or the part of the address before the @."""
     return user.names.full or user.user_id.rpartition("@")[0]

@@ -1,4 +1,7 @@
-"""The steps of provisioning, one file each. A team adds its own here and names it in `wiring/enrich_profile.py`."""
+"""The steps of provisioning, one file each, run by `usecases/steps.py`.
+
+A team adds its own here and lists it in `wiring/enrich_profile.py`.
+"""
 
 from __future__ import annotations
 
@@ -13,10 +16,10 @@ from onramp.domain.users import Profile, User
 class Enricher(Protocol):
     @property
     def name(self) -> str:
-        """The step's name in step records and dead letters; never changed once deployed."""
+        """The step's name in step records and dead letters. Do not change it once it is deployed."""
 
     def enrich(self, user: User, profile: Profile) -> Mapping[str, str]:
-        """The profile attributes found, each saved only where it is absent.
+        """Returns profile attributes, each saved only where it is absent.
 
         Must be safe to repeat: queues deliver more than once and processes die at any point. Raises RetryableError,
         PermanentError, or Skipped where it is not configured.
@@ -25,7 +28,7 @@ class Enricher(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class NotConfigured:
-    """Stands in for a provider without a key: its step is `skipped`, the user becomes ready without it."""
+    """A provider without a key: its step is `skipped`, the user becomes ready without it."""
 
     name: str
 

@@ -1,4 +1,4 @@
-"""One RevenueCat customer per sub. The id is ours to choose, so the provider itself dedups: no intent is needed."""
+"""One RevenueCat customer per sub. The caller chooses the id, so RevenueCat itself dedups and no intent is needed."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class RevenueCatCustomer:
     def enrich(self, user: User, profile: Profile) -> Mapping[str, str]:
         """The id is the sub, never the e-mail: ids may hold letters, digits, `_` and `-` only.
 
-        After a relink it stays the first sub's, so that nobody becomes a second customer.
+        After a relink it stays the first sub's, so that the user does not become a second customer.
         """
         customer_id = profile.revenue_cat_id or profile.sub
         attributes = {"$email": user.user_id}

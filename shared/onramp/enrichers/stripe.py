@@ -1,15 +1,15 @@
 """One Stripe customer per (pool, sub), ever.
 
-The stored intent is the dedup, the idempotency key only a help: Stripe keeps keys for about 24 hours, replays a
-stored 500 and refuses changed parameters. So what is about to be asked is stored before it is asked, and its age
-decides what may be done with it:
+The stored intent is the dedup; the idempotency key alone is not enough: Stripe keeps keys for about 24 hours, replays a
+stored 500 and refuses changed parameters. So each request is stored before it is sent, and its age decides what may be
+done with it:
 
     younger than 20 h   post the stored body under the stored key
-    20 to 21 h          neither: the quiet hour outlives every worker, its request and the clocks' skew, so two
-                        workers never stand on both sides of the limit
-    older than 21 h     the key may be gone: look for our customer, adopt it, else the next epoch
+    20 to 21 h          wait: this quiet hour is longer than any worker's life, request and clock skew, so two workers
+                        are never on different sides of the limit
+    older than 21 h     the key may be deleted: look for our customer, adopt it, else the next epoch
 
-Never adopted by e-mail alone: an address may have been somebody else's customer before.
+Never adopted by e-mail alone: the address may belong to an earlier customer.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from onramp.domain.users import Intent, Profile, User
 HOUR = 3_600_000  # milliseconds
 KEY_IS_SAFE = 20 * HOUR
 KEY_IS_GONE = 21 * HOUR
-BURNT = 0  # the time of an intent whose key is of no more use, however young
+BURNT = 0  # the `created_at` of an intent whose key must not be used again
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +37,7 @@ class Customer:
 
 
 class ReplayedFailure(OnrampError):
-    """Stripe replayed a stored 500: this key will never do anything else."""
+    """Stripe replayed a stored 500: it will answer every later request with this key in the same way."""
 
 
 class Customers(Protocol):
@@ -67,7 +67,7 @@ class StripeCustomer:
         return self._proceed(user, profile.intent) if profile.intent else self._first(user, profile)
 
     def _proceed(self, user: User, intent: Intent, *, last: bool = False) -> str:
-        """The three ages. `last`: this attempt has burnt an epoch already and does not burn a second."""
+        """Acts by the age of the intent. `last`: this attempt has used up an epoch already and does not start another."""
         age = self.clock() - intent.created_at
         if age < KEY_IS_SAFE:
             return self._post(user, intent, last=last)
@@ -78,18 +78,18 @@ class StripeCustomer:
     def _first(self, user: User, profile: Profile) -> str:
         intent = intent_of(user, 1, self.clock())
         if self.clock() - (user.linked_at or 0) > KEY_IS_SAFE and (found := self._adopt(intent)):
-            # No intent on a user that old may mean a restored table: the customer may exist all the same.
+            # A user that old without an intent may come from a restored table: the customer may exist.
             return found
         stored = self.intents.store_first_intent(profile.sub, intent)
         return self._follow(user, stored)
 
     def _next(self, user: User, burnt: Intent) -> str:
-        """A new key, time and body, if this worker is the first to burn this epoch; else what the first one stored."""
+        """A new key, time and body, if this worker is the first to replace this epoch; else what the first one stored."""
         fresh = intent_of(user, burnt.epoch + 1, self.clock())
         return self._follow(user, self.intents.store_next_intent(str(user.cognito_sub), burnt, fresh), last=True)
 
     def _follow(self, user: User, stored: Profile, *, last: bool = False) -> str:
-        """Goes on from what stands in the table now, whoever put it there."""
+        """Continues with what is stored now, by this worker or another."""
         if stored.stripe_customer_id:
             return stored.stripe_customer_id
         if stored.intent is None:
@@ -104,17 +104,17 @@ class StripeCustomer:
                 raise RetryableError("stripe_replayed_500") from error
             return self._adopt(intent) or self._next(user, intent)
         except PermanentError:
-            # Burnt first, whatever the look brings: a redrive would else send the refused request again. The next
-            # epoch is the redrive's to make, of the record as it stands then: somebody may have mended it.
+            # Burnt before the search: a redrive would otherwise send the refused request again. The redrive makes the
+            # next epoch from the record as it is then: an operator may have corrected it.
             self.intents.store_next_intent(str(user.cognito_sub), intent, replace(intent, created_at=BURNT))
             if found := self._adopt(intent):
                 return found
             raise
 
     def _adopt(self, intent: Intent) -> str | None:
-        """The oldest customer that this intent may have made: of its address, with its metadata.
+        """The oldest customer that this intent may have created: with its address and its metadata.
 
-        It names the user; after a relink the user as they were when the intent was stored, which moved with them.
+        The metadata names the user; after a relink, the sub at the time when the intent was stored.
         """
         named = intent.body["metadata"].items()
         ours = [
@@ -126,12 +126,12 @@ class StripeCustomer:
 
 
 def intent_of(user: User, epoch: int, now: int) -> Intent:
-    """What to ask for this user. The key has no time in it: a restored table computes the same keys again."""
+    """The request for this user. The key contains no time: after a table restore the same keys are computed again."""
     return Intent(epoch, f"onramp/{user.user_pool_id}/{user.cognito_sub}/{epoch}", now, _body(user))
 
 
 def _body(user: User) -> dict[str, Any]:
-    """A pure function of stored data: a retry must ask for the same thing."""
+    """A pure function of stored data: a retry must send the same body."""
     metadata = {"cognitoSub": user.cognito_sub, "userPoolId": user.user_pool_id}
     name = {"name": user.names.full} if user.names.full else {}
     return {"email": user.user_id, **name, "metadata": metadata}

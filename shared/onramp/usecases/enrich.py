@@ -1,11 +1,14 @@
 """The enrichment use case: one message, one user, one call that returns or raises.
 
+On the way of a signup: the queue delivers UserSignedUp to functions/enrich_profile, which calls this; the steps are run
+by `steps.py`, each by an enricher of `enrichers/`; `wiring/enrich_profile.py` puts them together.
+
     read the event ─▶ read the record ─▶ upsert the profile ─▶ the steps not yet done, side by side
                                                                 │
       acknowledge ◀─ remove what is owed ◀─ UserProvisioned ◀─ ready
 
-Every order here is a promise, and docs/protocol.md says which failure each one prevents. A message is acknowledged
-only after everything it stands for is durable; a crash anywhere repeats work and loses none.
+docs/protocol.md gives the failure that each order here prevents. A message is acknowledged only after everything it asks
+for is durable; a crash anywhere repeats work and loses none.
 """
 
 from __future__ import annotations
@@ -30,7 +33,7 @@ class Users(Protocol):
 
 
 class Ledger(Protocol):
-    """The transitions of what is owed; each drops itself where its condition does not hold."""
+    """The transitions of what is owed; each writes nothing where its condition does not hold."""
 
     def flip_to_enrich(self, user: User, due_at: int) -> bool: ...
     def hand_to_operator(self, user: User) -> bool: ...
@@ -51,7 +54,7 @@ class Queue(Protocol):
 
 @dataclass(slots=True)
 class _Work:
-    """What is known of the user so far: an error before the record was read must not touch any record."""
+    """What is known of the user so far: an error before the record was read must not change any record."""
 
     message: Message
     user: User | None = None
@@ -76,7 +79,7 @@ class Enrich:
     code_version: str
 
     def __call__(self, message: Message) -> Result:
-        """Returns what became of the message, to be acknowledged. Raises RetryLater where it must come back."""
+        """Returns the result of a message that is to be acknowledged. Raises RetryLater where it must come back."""
         work = _Work(message)
         try:
             try:
@@ -93,7 +96,7 @@ class Enrich:
         if user is None:
             return Result(MessageOutcome.FORGOTTEN, sub)
         work.correlation_id = correlation
-        # The only short cut. Never on ready alone: whoever stored ready may have died before UserProvisioned.
+        # The only short cut. Never on `ready` alone: the worker that stored it may have died before UserProvisioned.
         if user.owed is None and (profile := self.profiles.get(sub)) and profile.ready:
             return Result(MessageOutcome.ALREADY_PROVISIONED, sub)
         self.steps.run(user, self.profiles.upsert(user, self.clock()))
@@ -104,9 +107,9 @@ class Enrich:
         return Result(MessageOutcome.PROVISIONED, sub)
 
     def _user(self, event: UserSignedUp) -> User | None:
-        """The record the event is about: the table is the truth, the event may be old or forged.
+        """The record of the event's user, as the table holds it: the event may be old or forged.
 
-        None where the user was erased meanwhile: a dead letter would only keep what is to be forgotten.
+        None where the user was erased: a dead letter would keep the data that was to be erased.
         """
         user = self.users.get(event.data.user_id)
         if user and user.cognito_sub == event.data.cognito_sub:
@@ -118,7 +121,7 @@ class Enrich:
     def _give_up(self, work: _Work, error: PermanentError) -> Result:
         """Status and dead letter before the flip: a crash between them must not leave `operator` without a reason.
 
-        Without a known user (bad event, unknown or relinked user) there is no record of ours to touch.
+        Without a known user (malformed event, unknown or relinked user) no record is changed.
         """
         user, now = work.user, self.clock()
         if user is None:
@@ -141,7 +144,7 @@ class Enrich:
         return Result(MessageOutcome.DEAD_LETTERED, sub, error.step, error.reason)
 
     def _retry(self, work: _Work, error: RetryableError) -> Result:
-        """Flip, then report the failure. Neither flip nor wait is worth losing the error for."""
+        """Flip, then report the failure. A failed flip or a failed delay must not replace the error."""
         message, user = work.message, work.user
         if user and user.owes(Owed.EMIT):
             with suppress(RetryableError):
@@ -149,7 +152,7 @@ class Enrich:
         sub = user.cognito_sub if user else None
         with suppress(RetryableError):
             if message.receive_count >= self.max_receive_count:
-                # SQS would move it without a reason. `enrich` stays owed: the reconciler queues the user again.
+                # SQS would dead-letter it without a reason. `enrich` stays owed: the reconciler queues the user again.
                 self.queue.dead_letter(self._letter(work, error.step, RETRIES_EXHAUSTED, error.code))
                 return Result(MessageOutcome.DEAD_LETTERED, sub, error.step, RETRIES_EXHAUSTED)
         delay = self.backoff.delay(message.receive_count, error.delay)

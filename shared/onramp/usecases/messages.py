@@ -47,3 +47,10 @@ class Result:
     sub: str | None = None
     step: str | None = None
     reason: str | None = None
+
+    @property
+    def metric(self) -> str | None:
+        """The name under which the worker counts a dead letter."""
+        if self.outcome is not MessageOutcome.DEAD_LETTERED:
+            return None
+        return "RetriesExhausted" if self.reason == RETRIES_EXHAUSTED else "PermanentFailure"

@@ -11,15 +11,19 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """`may_go_on` is False when too little time is left to start another call.
+    """`millis_left` until Lambda ends the invocation; with `needs` milliseconds or less no further call is started.
 
     `on_failure` gets each error as it happens: of a part of the run, or of one user in it. The other parts go on.
     """
 
     correlation_id: str
-    may_go_on: Callable[[], bool]
+    millis_left: Callable[[], int]
+    needs: int
     on_failure: Callable[[Exception], None]
     failures: list[Exception] = field(default_factory=list)
+
+    def may_go_on(self) -> bool:
+        return self.millis_left() > self.needs
 
     def attempt(self, part: Callable[[], T]) -> T | None:
         """None where the part failed: the next run repeats it."""

@@ -1,7 +1,7 @@
-"""The signup use case: one conditional write, then the news of it.
+"""The signup use case: one conditional write, then the event.
 
-The order is the promise: the write also says that the event is still owed, so whatever dies between write and
-emission, the reconciler finds it. Used by the trigger, the heal on sign-in, the pool sweep and the backfill.
+The write also stores that the event is owed, so after a crash between write and emission the reconciler emits it. Called
+by the trigger, the heal on sign-in, the pool sweep and the backfill.
 """
 
 from __future__ import annotations
@@ -24,31 +24,31 @@ class SignUpOutcome(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Written:
-    """The claim was written. `before` is the record an admin had prepared, None where there was none."""
+    """The claim was written. `before` is the pre-created record, None where there was none."""
 
     before: User | None
 
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """The write's condition failed; `existing` is the record as it stands."""
+    """The write's condition failed; `existing` is the record as it is stored."""
 
     existing: User
 
 
 class ClaimStore(Protocol):
     def claim(self, claim: Claim) -> Written | Refused:
-        """Writes the claim and what it owes in one conditional update, roles only where absent."""
+        """Writes the claim and what is owed in one conditional update, roles only where absent."""
 
 
 class Publisher(Protocol):
     def publish(self, *events: Event) -> None:
-        """Raises RetryableError unless the bus took every event."""
+        """Raises RetryableError unless the bus accepted every event."""
 
 
 @dataclass(frozen=True, slots=True)
 class SignedUp:
-    """What became of a claim. `emit_error` is the code of an emission that is now the reconciler's to repeat."""
+    """The outcome of a claim. `emit_error` is the code of a failed emission, which the reconciler repeats."""
 
     outcome: SignUpOutcome
     user: User
@@ -68,10 +68,10 @@ class SignUp:
         may_emit: Callable[[], bool] = lambda: True,
         origin: Origin = Origin.SIGNUP,
     ) -> SignedUp:
-        """Raises Rejection where the record is not this identity's to take, RetryableError where the write failed.
+        """Raises Rejection where this identity may not have the record, RetryableError where the write failed.
 
-        `may_emit` is asked after the write: False where too little of the caller's time is left. A failed or
-        skipped emission is no failure of the signup: the record owes it.
+        `may_emit` is called after the write: False where too little of the caller's time is left. A failed or skipped
+        emission does not fail the signup: the record owes it.
         """
         outcome, user = self._settle(claim)
         if outcome is SignUpOutcome.RETRIED and not (user.owes(Owed.EMIT) and user.is_linked):
@@ -91,7 +91,7 @@ class SignUp:
                     return SignUpOutcome.CREATED, claim.as_new_user()
                 return SignUpOutcome.LINKED, before.linked_to(claim)
             case Refused(existing=existing) if existing.cognito_sub == claim.sub:
-                # Cognito called again, or the SDK repeated a write whose reply was lost: both are this same user.
+                # Cognito called again, or the SDK repeated a write whose reply was lost: the same user in both cases.
                 return SignUpOutcome.RETRIED, existing
             case Refused(existing=User(cognito_sub=None)):
                 raise Rejection(Cause.LINK_NEEDS_VERIFIED_EMAIL, claim.sub)

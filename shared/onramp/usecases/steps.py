@@ -1,4 +1,4 @@
-"""The enrichers of one user, run side by side and recorded one by one.
+"""Runs the enrichers of one user in parallel and records each as a step. Called by `enrich.py` for every message.
 
 Each step's result is saved as soon as it is known, so a retry only repeats what did not finish.
 """
@@ -31,7 +31,7 @@ class Steps:
     def run(self, user: User, profile: Profile) -> None:
         """Returns when every step is done or skipped. Raises the failed step's error, a permanent one first.
 
-        All steps run to their end first: what one found is kept even if its neighbour fails.
+        All steps run to their end first: the result of one is kept even if another fails.
         """
         pending = [enricher for enricher in self.enrichers if not profile.done(enricher.name)]
         futures = [self.executor.submit(self._run_one, enricher, user, profile) for enricher in pending]
@@ -61,5 +61,5 @@ class Steps:
 
 
 def _weight(error: RetryableError | PermanentError) -> tuple[bool, float]:
-    """A permanent failure decides; among retryable ones the longest wait that was asked for."""
+    """A permanent failure comes first, then the retryable one with the longest requested delay."""
     return (True, 0.0) if isinstance(error, PermanentError) else (False, error.delay or 0.0)

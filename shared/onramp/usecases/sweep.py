@@ -51,7 +51,10 @@ class Records(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Swept:
-    """The users that one run healed, and what a whole sweep found, if this run finished one: counts by label."""
+    """The users that one run healed, and what a whole sweep found, if this run finished one: counts by label.
+
+    Every sweep counts the same users again: publish them as gauges.
+    """
 
     healed: int
     whole_pool: Mapping[str, int] | None

@@ -28,6 +28,8 @@ class Call:
 
 @dataclass(frozen=True, slots=True)
 class Healed:
+    """A sign-in of a user without a record."""
+
     outcome: HealOutcome
     sub: str | None
 
@@ -64,7 +66,7 @@ class Trigger:
     heal_needs: int
 
     def __call__(self, event: Any, call: Call) -> Report | None:
-        """None where there is nothing to do, as for a forgotten password."""
+        """None where there is nothing to do: a forgotten password, or a sign-in of a user who has a record."""
         source = event.get("triggerSource") if isinstance(event, dict) else None
         if source == SIGN_IN:
             return self._sign_in(event, call)
@@ -85,7 +87,7 @@ class Trigger:
         except Exception as error:  # noqa: BLE001
             return Failed(error)
 
-    def _sign_in(self, event: Any, call: Call) -> Report:
+    def _sign_in(self, event: Any, call: Call) -> Report | None:
         try:
             user = user_in(event)
             outcome = self.heal(
@@ -98,4 +100,4 @@ class Trigger:
             return Refused(rejection.cause, rejection.sub, at_sign_in=True)
         except Exception as error:  # noqa: BLE001
             return Failed(error, at_sign_in=True)
-        return Healed(outcome, user.sub)
+        return None if outcome is HealOutcome.HAS_RECORD else Healed(outcome, user.sub)

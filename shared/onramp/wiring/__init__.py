@@ -1,1 +1,1 @@
-"""Builds each function's use case from its settings: the only place that makes clients."""
+"""Builds each function's use case from its settings. Only this package makes clients."""

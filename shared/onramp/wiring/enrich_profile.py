@@ -1,4 +1,4 @@
-"""The worker's parts, with the list of enrichers: the one place to add a team's own."""
+"""Builds the worker (`usecases/enrich.py`) with its enrichers. A team adds its own enricher here."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def build() -> Enrich:
 
 
 def _threads(enrichers: list[Enricher]) -> Executor:
-    """All steps of a whole batch at once; not the pool the records run in, which would wait for itself."""
+    """Enough for all steps of a whole batch. Not the pool of the records: a record waiting for its steps would block it."""
     return clients.threads(BATCH * len(enrichers), "step")
 
 
@@ -84,6 +84,6 @@ def _revenuecat(settings: EnrichSettings, parameters: SSMProvider) -> Enricher:
 
 
 def _pace(per_second: float, settings: EnrichSettings) -> Callable[[], None]:
-    """This environment's share of the account's rate: at most `maximum_concurrency` of them run at once."""
+    """This environment's share of the account's rate: at most `maximum_concurrency` environments run at once."""
     rate = per_second / settings.maximum_concurrency
     return TokenBucket(rate, BATCH, PACING_PATIENCE_SECONDS, clients.monotonic, clients.sleep).take

@@ -1,4 +1,4 @@
-"""HTTP to the providers; apart from `clients`, whose importers need not pay for Stripe's SDK."""
+"""HTTP clients for the providers. Separate from `clients`, so that the trigger does not import Stripe's SDK."""
 
 from __future__ import annotations
 

@@ -15,8 +15,8 @@ LATER = {f"bus-nia-{number} deliver": HOUR for number in range(1, 7)}
 def whole_batch(handler: Any) -> None:
     report = handler.process_partial_response
 
-    def all_or_nothing(event: Any, **more: Any) -> Any:
-        answer = report(event=event, **more)
+    def all_or_nothing(event: Any, *more: Any) -> Any:
+        answer = report(event, *more)
         ids = [{"itemIdentifier": record["messageId"]} for record in event["Records"]]
         return {"batchItemFailures": ids if answer["batchItemFailures"] else []}
 

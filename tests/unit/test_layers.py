@@ -1,4 +1,8 @@
-"""Imports point inwards, clients and environment have one place each, and the trigger stays light."""
+"""The layers of the code, read from its imports and calls.
+
+Shipped code imports inwards only; no command group imports another; writes to tables, clients and the environment have
+one place each; the error tree is complete; the trigger stays light.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +13,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
+from onramp.domain import errors
 
 ROOT = Path(__file__).resolve().parents[2]
 PACKAGE = ROOT / "shared/onramp"
@@ -89,6 +95,66 @@ def test_one_place_reads_the_environment_and_one_makes_clients() -> None:
         assert ("boto3.Session(" in text or "boto3.client(" in text) == (name == "shared/onramp/wiring/clients.py"), (
             name
         )
+
+
+COMMON = ("common", "tables")
+WRITES = {"put_item", "update_item", "delete_item", "transact_write_items", "batch_write_item"}
+MAY_WRITE = ("adapters", "ops/tables")
+
+
+def command_groups() -> list[str]:
+    return [path.name for path in (PACKAGE / "ops").iterdir() if path.is_dir() and (path / "commands.py").exists()]
+
+
+def test_every_command_group_has_commands_and_wiring() -> None:
+    assert len(command_groups()) == 7
+    assert all((PACKAGE / "ops" / name / "wiring.py").is_file() for name in command_groups())
+
+
+def test_no_command_group_imports_another() -> None:
+    for name in (*command_groups(), *COMMON):
+        others = [f"onramp.ops.{other}." for other in command_groups() if other != name]
+        for path, tree in modules(PACKAGE / "ops" / name):
+            assert not [one for one in imports(tree) if one.startswith(tuple(others))], path
+
+
+def writers() -> Iterator[tuple[Path, str]]:
+    """Every module that calls, or passes on, a write of a DynamoDB client, with the class that does."""
+    for path, tree in (*modules(PACKAGE), *modules(ROOT / "functions")):
+        for node in ast.walk(tree):
+            if isinstance(node, ast.ClassDef | ast.Module):
+                own = (inner for child in node.body if not isinstance(child, ast.ClassDef) for inner in ast.walk(child))
+                if any(isinstance(inner, ast.Attribute) and inner.attr in WRITES for inner in own):
+                    yield path, node.name if isinstance(node, ast.ClassDef) else ""
+
+
+def test_every_write_to_a_table_has_its_place() -> None:
+    for path, name in writers():
+        place = path.relative_to(PACKAGE).as_posix() if path.is_relative_to(PACKAGE) else path.as_posix()
+        assert place.startswith(MAY_WRITE), f"{place} writes to a table"
+        assert name, f"{place}: a write outside of a class"
+
+
+def test_every_write_to_a_table_is_in_the_contract_suite() -> None:
+    tested = {
+        name.rpartition(".")[2]
+        for path, tree in modules(ROOT / "tests/contracts")
+        if path.name in ("test_tables.py",) or path.name.startswith("test_operator_")
+        for name in imports(tree)
+    }
+    assert {name for _, name in writers()} <= tested
+
+
+def test_the_error_tree_names_every_error() -> None:
+    defined = {
+        node.name
+        for _, tree in (*shipped(), *modules(ROOT / "functions"))
+        for node in ast.walk(tree)
+        if isinstance(node, ast.ClassDef)
+        and any("Error" in ast.unparse(base) or "Exception" in ast.unparse(base) for base in node.bases)
+    } | {name for name, found in vars(errors).items() if isinstance(found, type) and issubclass(found, Exception)}
+    tree = str(errors.__doc__)
+    assert {name for name in defined if f" {name} " not in f"{tree} ".replace("\n", " ")} == set()
 
 
 @pytest.mark.parametrize("heavy", ["pydantic", "stripe", "aws_xray_sdk", "requests"])
