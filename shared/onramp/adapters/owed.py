@@ -40,7 +40,7 @@ class OwedLedger:
         return self._update(user, "SET owed = :to, dueAt = :due", _EMIT, values)
 
     def hand_to_operator(self, user: User) -> bool:
-        """`emit` or `enrich` -> `operator`. From both, whichever was read: the reconciler may have flipped it meanwhile."""
+        """`emit` or `enrich` -> `operator`. From both: the reconciler may have flipped it since it was read."""
         values = {":to": _stored(Owed.OPERATOR, user), ":emit": "emit#", ":enrich": "enrich#"}
         return self._update(user, "SET owed = :to", _EMIT_OR_ENRICH, values)
 
@@ -50,7 +50,7 @@ class OwedLedger:
         return self._update(user, "SET dueAt = :due", "owed = :read AND dueAt = :was", values)
 
     def return_to_enrich(self, user: User, due_at: int) -> User | None:
-        """`operator` -> `enrich`, before the user is queued again. The record after the write, None where it was refused."""
+        """`operator` -> `enrich`, before the user is queued again. The new record, None where the write was refused."""
         returned = replace(user, owed=_stored(Owed.ENRICH, user), due_at=due_at)
         return returned if self._update(user, *_return(user, due_at)) else None
 

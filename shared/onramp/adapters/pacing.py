@@ -1,4 +1,4 @@
-"""Keeps the calls to a provider below its rate limit: a peak waits in the queue instead of using up receives on 429s."""
+"""Keeps calls below a provider's rate limit: a peak waits in the queue instead of using up receives on 429s."""
 
 from __future__ import annotations
 
@@ -13,7 +13,8 @@ from onramp.domain.errors import RetryableError
 class TokenBucket:
     """`rate` calls a second with a burst of `burst`; a call that would wait longer than `patience` seconds is refused.
 
-    `clock` gives monotonic seconds. A caller reserves its time under the lock and waits outside it, so the order is fair.
+    `clock` gives monotonic seconds. A caller reserves its time under the lock and waits outside it: first come, first
+    served.
     """
 
     rate: float

@@ -67,7 +67,7 @@ class StripeCustomer:
         return self._proceed(user, profile.intent) if profile.intent else self._first(user, profile)
 
     def _proceed(self, user: User, intent: Intent, *, last: bool = False) -> str:
-        """Acts by the age of the intent. `last`: this attempt has used up an epoch already and does not start another."""
+        """Acts by the intent's age. `last`: this attempt has replaced an epoch already and replaces no other."""
         age = self.clock() - intent.created_at
         if age < KEY_IS_SAFE:
             return self._post(user, intent, last=last)
@@ -84,7 +84,7 @@ class StripeCustomer:
         return self._follow(user, stored)
 
     def _next(self, user: User, burnt: Intent) -> str:
-        """A new key, time and body, if this worker is the first to replace this epoch; else what the first one stored."""
+        """Stores the next epoch, unless another worker was first; continues with the stored one."""
         fresh = intent_of(user, burnt.epoch + 1, self.clock())
         return self._follow(user, self.intents.store_next_intent(str(user.cognito_sub), burnt, fresh), last=True)
 

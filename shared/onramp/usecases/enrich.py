@@ -7,8 +7,8 @@ by `steps.py`, each by an enricher of `enrichers/`; `wiring/enrich_profile.py` p
                                                                 │
       acknowledge ◀─ remove what is owed ◀─ UserProvisioned ◀─ ready
 
-docs/protocol.md gives the failure that each order here prevents. A message is acknowledged only after everything it asks
-for is durable; a crash anywhere repeats work and loses none.
+docs/protocol.md gives the failure that each order here prevents. A message is acknowledged only after all its results
+are durable; a crash anywhere repeats work and loses none.
 """
 
 from __future__ import annotations

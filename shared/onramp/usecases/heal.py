@@ -52,7 +52,7 @@ class Heal:
             if decision.cause:
                 raise Rejection(decision.cause, user.sub)
             return HealOutcome(decision.kind)
-        # Even where a record prevents it: the record may have changed since it was read, and the conditional write decides.
+        # Even where a record prevents it: that record may have changed since the read. The conditional write decides.
         if not may_write():
             return HealOutcome.NO_TIME
         self.sign_up(decision.claim, correlation_id=correlation_id, may_emit=may_emit, origin=Origin.RECONCILE)

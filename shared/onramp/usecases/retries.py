@@ -12,8 +12,8 @@ CAP_SECONDS = 900.0
 class Backoff:
     """`base` seconds, doubling with every receive to 15 minutes; `jitter()` in [0, 1) spreads the upper half.
 
-    With 60 receives the delays add up to several times a six-hour outage. The jitter keeps messages that failed together
-    from coming back together; at least half of each delay is certain, so none comes back at once.
+    With 60 receives the delays add up to several times a six-hour outage. The jitter spreads messages that failed
+    together; at least half of each delay is certain, so none comes back at once.
     """
 
     base: float

@@ -1,6 +1,6 @@
 """The signup use case: one conditional write, then the event.
 
-The write also stores that the event is owed, so after a crash between write and emission the reconciler emits it. Called
+The write also stores that the event is owed: after a crash between write and emission, the reconciler emits it. Called
 by the trigger, the heal on sign-in, the pool sweep and the backfill.
 """
 

@@ -57,7 +57,7 @@ def build() -> Enrich:
 
 
 def _threads(enrichers: list[Enricher]) -> Executor:
-    """Enough for all steps of a whole batch. Not the pool of the records: a record waiting for its steps would block it."""
+    """For all steps of a batch. Not the records' own pool: records that wait for their steps would fill it."""
     return clients.threads(BATCH * len(enrichers), "step")
 
 
