@@ -39,7 +39,7 @@ time.sleep(60)
 
 
 @contextmanager
-def running(folder: Path, *arguments: str) -> Iterator[subprocess.Popen[str]]:
+def local_up(folder: Path, *arguments: str) -> Iterator[subprocess.Popen[str]]:
     command = [str(ONRAMP), "local", "up", *arguments]
     process = subprocess.Popen(
         command,
@@ -67,7 +67,7 @@ def group_exists(leader: int) -> bool:
 
 def test_up_writes_the_state_file_and_ctrl_c_ends_it(tmp_path: Path) -> None:
     file = tmp_path / ".onramp" / "local.json"
-    with running(tmp_path, "--port", "0") as process:
+    with local_up(tmp_path, "--port", "0") as process:
         state = json.loads(eventually(lambda: file.read_text() if file.exists() else ""))
         assert list(state) == ["endpoint", "region", "outputs", "fakes"]
         assert set(state["fakes"]) == {"stripe", "revenuecat"}
@@ -97,7 +97,7 @@ def test_a_port_in_use_is_reported_in_one_sentence(tmp_path: Path) -> None:
         port = listener.getsockname()[1]
         with pytest.raises(PortTakenError):
             LocalStack.start(port)
-        with running(tmp_path, "--port", str(port)) as process:
+        with local_up(tmp_path, "--port", str(port)) as process:
             out, err = process.communicate(timeout=20)
     assert (process.returncode, out) == (2, "")
     assert err.startswith(f"onramp: Port {port} is taken: ")
@@ -106,7 +106,7 @@ def test_a_port_in_use_is_reported_in_one_sentence(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("arguments", [["--stripe-url", "nowhere"], ["--port", "70000"]])
 def test_an_invalid_option_is_named_in_the_error(tmp_path: Path, arguments: list[str]) -> None:
-    with running(tmp_path, *arguments) as process:
+    with local_up(tmp_path, *arguments) as process:
         _, err = process.communicate(timeout=20)
     assert process.returncode == 2
     assert arguments[0] in err

@@ -60,10 +60,10 @@ def scratch(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def output(scratch: Path) -> str:
-    result = _demo(scratch)
+    result = _run_demo(scratch)
     assert result.returncode == 0, result.stdout + result.stderr
     assert result.stderr == ""
-    assert _left_behind(scratch) == []
+    assert _remaining_files(scratch) == []
     return result.stdout
 
 
@@ -96,14 +96,14 @@ def test_without_a_terminal_the_lines_are_plain_text_of_80_columns(output: str) 
 def test_a_port_in_use_is_reported_in_one_sentence(scratch: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
-        result = _demo(scratch, "--port", str(port))
+        result = _run_demo(scratch, "--port", str(port))
     assert result.returncode == 2
     assert result.stderr.count("\n") == 1
     assert f"Port {port} is taken" in result.stderr
 
 
 def test_ctrl_c_ends_it_cleanly(scratch: Path) -> None:
-    with _started(scratch) as demo:
+    with _start_demo(scratch) as demo:
         assert demo.stdout is not None
         for line in demo.stdout:
             if "Mara and Nia sign up" in line:
@@ -114,16 +114,16 @@ def test_ctrl_c_ends_it_cleanly(scratch: Path) -> None:
     assert demo.returncode == 130
     assert rest.splitlines()[-1].strip().startswith("Stopped")
     assert errors == ""
-    assert _left_behind(scratch) == []
+    assert _remaining_files(scratch) == []
 
 
-def _demo(scratch: Path, *options: str) -> subprocess.CompletedProcess[str]:
-    with _started(scratch, *options) as demo:
+def _run_demo(scratch: Path, *options: str) -> subprocess.CompletedProcess[str]:
+    with _start_demo(scratch, *options) as demo:
         stdout, stderr = demo.communicate(timeout=WITHIN_SECONDS)
     return subprocess.CompletedProcess(demo.args, demo.returncode, stdout, stderr)
 
 
-def _started(scratch: Path, *options: str) -> subprocess.Popen[str]:
+def _start_demo(scratch: Path, *options: str) -> subprocess.Popen[str]:
     """Starts the demo without the environment variables that make rich assume a terminal."""
     environment = {name: value for name, value in os.environ.items() if name not in ("FORCE_COLOR", "TTY_COMPATIBLE")}
     environment |= {"TMPDIR": str(scratch), "COLUMNS": "80"}
@@ -137,7 +137,7 @@ def _started(scratch: Path, *options: str) -> subprocess.Popen[str]:
     )
 
 
-def _left_behind(scratch: Path) -> list[str]:
+def _remaining_files(scratch: Path) -> list[str]:
     """The files that remain after the demo. Waits until its processes have ended."""
     eventually(lambda: not list(_processes_with(str(scratch))), within=10, what="no process left")
     return [path.name for path in scratch.iterdir()]

@@ -37,8 +37,8 @@ def owed(deployed: DeployedPipeline, email: str) -> str:
 def test_users_without_a_record_are_healed_by_the_sweep(deployed: DeployedPipeline) -> None:
     deployed.stack.control.fault("lambda", "Invoke", "refused", times=None, match="PostConfirmation")
     emails = [unique_email("lost") for _ in range(5)]
-    prepared = deployed.pre_create(unique_email("prepared"), "manager")
-    emails.append(prepared["userId"]["S"])
+    pre_created = deployed.pre_create(unique_email("pre-created"), "manager")
+    emails.append(pre_created["userId"]["S"])
     for email in emails:
         with pytest.raises(ClientError):
             deployed.join(email)
@@ -99,11 +99,11 @@ def test_operator_stays_owed(deployed: DeployedPipeline) -> None:
     assert entry["owed"]["operator"] >= 1
 
 
-def test_the_sweep_rejects_a_rejected_user_again(deployed: DeployedPipeline) -> None:
+def test_the_sweep_does_not_link_the_record_of_a_rejected_user(deployed: DeployedPipeline) -> None:
     email = unique_email("refused")
-    prepared = deployed.pre_create(email, "admin")
+    pre_created = deployed.pre_create(email, "admin")
     deployed.sign_up(email)
     with pytest.raises(ClientError):
         deployed.confirm_by_admin(email)
     reconcile(deployed)
-    assert deployed.raw_user(email) == prepared
+    assert deployed.raw_user(email) == pre_created

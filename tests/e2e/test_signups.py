@@ -39,7 +39,7 @@ def test_a_signup_becomes_a_provisioned_user(deployed: DeployedPipeline) -> None
 
 def test_a_pre_created_manager_keeps_every_attribute_that_the_admin_set(deployed: DeployedPipeline) -> None:
     email = unique_email("mara")
-    prepared = deployed.pre_create(
+    pre_created = deployed.pre_create(
         email, "manager", "admin", givenName={"S": "Mara"}, costCentre={"L": [{"M": {"code": {"S": "0042"}}}]}
     )
     sub = deployed.join(email.replace("mara", "Mara"), given_name="Other")
@@ -47,18 +47,18 @@ def test_a_pre_created_manager_keeps_every_attribute_that_the_admin_set(deployed
     record = deployed.raw_user(email)
     assert record is not None
     assert record["cognitoSub"] == {"S": sub}
-    assert {name: record[name] for name in prepared} == prepared
+    assert {name: record[name] for name in pre_created} == pre_created
 
 
 class TestRejected:
     def test_an_unverified_signup_cannot_take_a_pre_created_record(self, deployed: DeployedPipeline) -> None:
-        email = unique_email("prepared")
-        prepared = deployed.pre_create(email, "admin")
+        email = unique_email("pre-created")
+        pre_created = deployed.pre_create(email, "admin")
         sub = deployed.sign_up(email)
         with pytest.raises(ClientError, match=SENTENCE) as caught:
             deployed.confirm_by_admin(email)
         assert caught.value.response["Error"]["Code"] == "UserLambdaValidationException"
-        assert deployed.raw_user(email) == prepared
+        assert deployed.raw_user(email) == pre_created
         assert deployed.profile(sub) is None
         reference = str(caught.value).partition("quote ")[2].split(".")[0]
         assert any("nobody_vouches" in line and reference in line for line in deployed.stack.logs())
@@ -76,7 +76,7 @@ class TestRejected:
 
     def test_an_untrusted_provider_cannot_take_a_pre_created_record(self, deployed: DeployedPipeline) -> None:
         email = unique_email("claimed")
-        prepared = deployed.pre_create(email, "admin")
+        pre_created = deployed.pre_create(email, "admin")
         with pytest.raises(GatewayControlError, match=SENTENCE):
             deployed.stack.control.federated_sign_in(
                 deployed.outputs["UserPoolId"],
@@ -84,7 +84,7 @@ class TestRejected:
                 {"email": email, "email_verified": "true", "custom:role": "admin"},
                 providerType="OIDC",
             )
-        assert deployed.raw_user(email) == prepared
+        assert deployed.raw_user(email) == pre_created
 
     def test_the_user_never_sees_the_cause_of_a_rejection(self, deployed: DeployedPipeline) -> None:
         for attributes in ({}, {"email": "not an address"}, {"email": unique_email()}):
@@ -108,14 +108,14 @@ class TestFederated:
         assert (user["roles"], user["identityProvider"], user["emailVouchedBy"]) == (["manager"], "Contoso", "Contoso")
 
     def test_google_unverified_creates_but_does_not_link(self, deployed: DeployedPipeline) -> None:
-        new, prepared = unique_email("gita"), unique_email("prepared")
+        new, pre_created = unique_email("gita"), unique_email("pre-created")
         pool = deployed.outputs["UserPoolId"]
         deployed.stack.control.federated_sign_in(pool, "Google", {"email": new})
         deployed.ready(new)
-        before = deployed.pre_create(prepared, "admin")
+        before = deployed.pre_create(pre_created, "admin")
         with pytest.raises(GatewayControlError, match=SENTENCE):
-            deployed.stack.control.federated_sign_in(pool, "Google", {"email": prepared})
-        assert deployed.raw_user(prepared) == before
+            deployed.stack.control.federated_sign_in(pool, "Google", {"email": pre_created})
+        assert deployed.raw_user(pre_created) == before
 
 
 def test_a_password_reset_changes_nothing(deployed: DeployedPipeline) -> None:
@@ -144,7 +144,7 @@ def test_client_metadata_is_never_stored_or_logged(deployed: DeployedPipeline) -
 
 
 def test_two_hundred_signups_eight_at_a_time(deployed: DeployedPipeline) -> None:
-    emails = [unique_email(f"crowd{number}") for number in range(200)]
+    emails = [unique_email(f"user{number}") for number in range(200)]
     with ThreadPoolExecutor(8) as threads:
         subs = dict(zip(emails, threads.map(deployed.join, emails), strict=True))
     for email in emails:

@@ -25,7 +25,7 @@ def demo(
     except ExpectationFailed:
         raise typer.Exit(1) from None  # already shown
     except KeyboardInterrupt:
-        screen.say("Stopped: all processes have ended, no data was kept.")
+        screen.paragraph("Stopped: all processes have ended, no data was kept.")
         raise typer.Exit(INTERRUPTED) from None
     if record:
         screen.save(record)

@@ -33,7 +33,7 @@ def stripe_outage(context: DemoContext) -> None:
     while attempts < FAILED_ATTEMPTS:
         attempts = _show_failed_attempt(context, reader, attempts)
     context.stripe.clear()
-    context.screen.say("Stripe works again. The message becomes visible when its backoff ends.")
+    context.screen.paragraph("Stripe works again. The message becomes visible when its backoff ends.")
     show_stages(reader, STAGES_FROM_STRIPE, context.screen)
     _check_one_customer(context, reader)
 

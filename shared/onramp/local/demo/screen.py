@@ -25,7 +25,7 @@ MARKS = {
     "note": ("▸", "bold cyan"),
     "done": ("✓", "bold green"),
     "retry": ("↻", "bold yellow"),
-    "refused": ("✗", "bold red"),
+    "failed": ("✗", "bold red"),
 }
 
 
@@ -45,9 +45,9 @@ class Screen:
         heading = Text.assemble((f"{self._chapters} ", "bold cyan"), (title, "bold"))
         self._console.print()
         self._console.print(Rule(heading, align="left", style="cyan"))
-        self.say(sentence)
+        self.paragraph(sentence)
 
-    def say(self, sentence: str) -> None:
+    def paragraph(self, sentence: str) -> None:
         self._wrapped(Text(INDENT), Text(sentence, "italic"), self._console.width)
 
     def line(self, label: str, detail: str, millis: float | None = None, mark: str = "done") -> None:
@@ -75,7 +75,7 @@ class Screen:
     def failed(self, sentence: str, log: Sequence[str]) -> None:
         """`log`: the last log lines of the functions."""
         self.gap()
-        self.line("failed", sentence, mark="refused")
+        self.line("failed", sentence, mark="failed")
         for entry in log:
             self.line("log", entry, mark="note")
 

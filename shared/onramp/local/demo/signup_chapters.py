@@ -70,7 +70,7 @@ def unverified_signup(context: DemoContext) -> None:
     )
     before = context.pipeline.user(THEO)
     message, millis = _rejection_message(context)
-    context.screen.line("rejected", message, millis, mark="refused")
+    context.screen.line("rejected", message, millis, mark="failed")
     _show_cause(context, message)
     status, verified = context.cognito.status(THEO)
     expect(status == "CONFIRMED" and not verified, "a confirmation by an admin does not verify the e-mail")
