@@ -2,7 +2,7 @@
 
 app                 routes a request to the fakes, the controls (`/_onramp/...`) or through the layers to the emulator
 aws                 an AWS call, the chain of layers, and the client that a layer uses to call the emulator
-client              GatewayControl: the controls, called from tests and the demo
+client              GatewayControl, the client of the controls, for tests
 
 Layers, in the order in which a call passes them:
 faults              fails or delays calls on demand
