@@ -1,6 +1,6 @@
-"""The local stacks of a test session, each started once and only when a test asks for it.
+"""The local stacks of a test session. Each is started once, by the first test that uses it.
 
-Every function runs under its own role: the emulator enforces IAM unless ONRAMP_ENFORCE_IAM=0.
+Every function runs with its own role: the emulator enforces IAM unless ONRAMP_ENFORCE_IAM=0.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ QUICK = {
 
 @pytest.fixture(scope="session")
 def stack() -> Iterator[LocalStack]:
-    """template.yaml deployed to the embedded AWS, with times a test can wait for."""
+    """template.yaml deployed to the AWS emulator, with intervals short enough for tests."""
     enforce = os.environ.get("ONRAMP_ENFORCE_IAM", "1") != "0"
     with LocalStack.start(enforce_iam=enforce, parameters=QUICK) as running:
         yield running
@@ -36,7 +36,7 @@ def stack() -> Iterator[LocalStack]:
 
 @pytest.fixture
 def deployed(stack: LocalStack) -> Iterator[DeployedPipeline]:
-    """Nobody's faults outlive a test."""
+    """The stack of the session; the faults that a test injects end with the test."""
     deployed = DeployedPipeline(stack)
     yield deployed
     deployed.stripe.clear()
@@ -46,6 +46,6 @@ def deployed(stack: LocalStack) -> Iterator[DeployedPipeline]:
 
 @pytest.fixture(scope="session")
 def toy() -> Iterator[LocalStack]:
-    """The toy stack, with IAM enforced: what the local stack itself promises is tested on it."""
+    """The toy stack, with IAM enforced: the tests of the local stack itself use it."""
     with LocalStack.start(enforce_iam=True, template=TEMPLATE, parameters={"Greeting": "good day"}) as running:
         yield running

@@ -1,4 +1,4 @@
-"""What a person, an admin or an operator does to a running stack, through real API calls."""
+"""What users, admins and operators do with a running stack, through real API calls."""
 
 from __future__ import annotations
 
@@ -22,19 +22,19 @@ CODE = "123456"
 DEADLINE = 30.0
 
 
-def eventually(look: Callable[[], T | None], *, within: float = DEADLINE, what: str = "") -> T:
-    """Asks again until the answer is truthy. Fails after `within` seconds with what was last seen."""
-    until = time.monotonic() + within
-    while not (seen := look()):
-        if time.monotonic() > until:
-            raise AssertionError(f"not within {within} s: {what or look}; last seen: {seen!r}")
+def eventually(read: Callable[[], T | None], *, within: float = DEADLINE, what: str = "") -> T:
+    """Repeats `read` until its result is truthy. Fails after `within` seconds with the last result."""
+    deadline = time.monotonic() + within
+    while not (result := read()):
+        if time.monotonic() > deadline:
+            raise AssertionError(f"not within {within} s: {what or read}; last result: {result!r}")
         time.sleep(0.03)
-    return seen
+    return result
 
 
 @dataclass
 class DeployedPipeline:
-    """A stack and everybody who uses it."""
+    """A running stack with the clients of its users, admins and operators."""
 
     stack: LocalStack
 
@@ -47,10 +47,10 @@ class DeployedPipeline:
         self.stripe = FakeControl(self.stack.fakes["stripe"])
         self.revenuecat = FakeControl(self.stack.fakes["revenuecat"])
 
-    # -- people -----------------------------------------------------------------------------------------
+    # -- users and admins -------------------------------------------------------------------------------
 
     def sign_up(self, email: str, **attributes: str) -> str:
-        """Signs up and does not confirm. The sub."""
+        """Signs up without confirming. Returns the sub."""
         reply = self.cognito.sign_up(
             ClientId=self.outputs["UserPoolClientId"],
             Username=email,
@@ -60,15 +60,16 @@ class DeployedPipeline:
         return str(reply["UserSub"])
 
     def confirm(self, email: str, **more: Any) -> None:
-        """With the code: Cognito marks the address as verified."""
+        """Confirms with the code: Cognito marks the address as verified."""
         client_id = self.outputs["UserPoolClientId"]
         self.cognito.confirm_sign_up(ClientId=client_id, Username=email, ConfirmationCode=CODE, **more)
 
     def confirm_by_admin(self, email: str) -> None:
-        """Verifies nothing."""
+        """Confirms without a code, which verifies nothing."""
         self.cognito.admin_confirm_sign_up(UserPoolId=self.outputs["UserPoolId"], Username=email)
 
     def join(self, email: str, **attributes: str) -> str:
+        """Signs up and confirms. Returns the sub."""
         sub = self.sign_up(email, **attributes)
         self.confirm(email)
         return sub
@@ -86,7 +87,7 @@ class DeployedPipeline:
         )
         return record
 
-    # -- what can be seen -------------------------------------------------------------------------------
+    # -- reads ------------------------------------------------------------------------------------------
 
     def raw_user(self, email: str) -> dict[str, Any] | None:
         return self._item("UsersTableName", email)
@@ -98,15 +99,15 @@ class DeployedPipeline:
         return _plain(self._item("UserProfilesTableName", sub))
 
     def ready(self, email: str, *, within: float = DEADLINE) -> dict[str, Any]:
-        """The profile of a user, as soon as it is ready and nothing is owed."""
+        """Waits until the profile is ready and nothing is owed. Returns the profile."""
 
-        def look() -> dict[str, Any] | None:
+        def ready_profile() -> dict[str, Any] | None:
             user = self.user(email)
             if not user or "owed" in user or not (profile := self.profile(user["cognitoSub"])):
                 return None
             return profile if profile["provisioningStatus"] == "ready" else None
 
-        return eventually(look, within=within, what=f"{email} ready")
+        return eventually(ready_profile, within=within, what=f"{email} ready")
 
     def owes(self, email: str, kind: str) -> bool:
         return str((self.user(email) or {}).get("owed", "")).startswith(f"{kind}#")
@@ -116,18 +117,18 @@ class DeployedPipeline:
             eventually(partial(self.owes, email, kind), what=f"{kind} owed to {email}")
 
     def depth(self, queue: str, *kinds: str) -> int:
-        """Messages in a queue, named by its output, about: waiting and in hand, or only of these `kinds`."""
+        """The approximate number of messages in the queue of that output: visible and in flight, or these `kinds`."""
         names = [f"ApproximateNumberOfMessages{kind}" for kind in kinds or ("", "NotVisible")]
-        found = self.sqs.get_queue_attributes(QueueUrl=self.outputs[queue], AttributeNames=names)["Attributes"]
-        return sum(map(int, found.values()))
+        counts = self.sqs.get_queue_attributes(QueueUrl=self.outputs[queue], AttributeNames=names)["Attributes"]
+        return sum(map(int, counts.values()))
 
     def customers_of(self, sub: str) -> list[dict[str, Any]]:
         return [customer for customer in self.stripe.customers() if customer["metadata"].get("cognitoSub") == sub]
 
     def dead_letter(self, marker: str) -> dict[str, Any]:
-        """The dead letter whose body contains `marker`, with its attributes as plain text; it is taken out."""
+        """Waits for the dead letter whose body contains `marker` and deletes it. Returns its body and attributes."""
 
-        def look() -> dict[str, Any] | None:
+        def receive() -> dict[str, Any] | None:
             url = self.outputs["ProvisioningDlqUrl"]
             reply = self.sqs.receive_message(
                 QueueUrl=url, MaxNumberOfMessages=10, VisibilityTimeout=1, MessageAttributeNames=["All"]
@@ -139,25 +140,25 @@ class DeployedPipeline:
                     return {"body": message["Body"]} | {n: a["StringValue"] for n, a in attributes.items()}
             return None
 
-        return eventually(look, what=f"a dead letter with {marker}")
+        return eventually(receive, what=f"a dead letter with {marker}")
 
     def subscribe(self, *detail_types: str) -> Callable[[str], list[dict[str, Any]]]:
-        """A queue of another team on the bus; the returned function answers the events seen so far of a sub."""
-        name = f"team-{uuid.uuid4().hex[:8]}"
+        """Subscribes a queue to the bus. The returned function reads the events received so far for a sub."""
+        name = f"listener-{uuid.uuid4().hex[:8]}"
         url = self.sqs.create_queue(QueueName=name)["QueueUrl"]
         arn = self.sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
         bus = self.outputs["EventBusName"]
         pattern = {"source": ["onramp.signup"], "detail-type": list(detail_types)}
         self.events.put_rule(Name=name, EventBusName=bus, EventPattern=json.dumps(pattern))
         self.events.put_targets(Rule=name, EventBusName=bus, Targets=[{"Id": "queue", "Arn": arn}])
-        seen: list[dict[str, Any]] = []
+        received: list[dict[str, Any]] = []
 
         def events_of(sub: str) -> list[dict[str, Any]]:
             reply = self.sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10)
             for message in reply.get("Messages", []):
-                seen.append(json.loads(message["Body"]))
+                received.append(json.loads(message["Body"]))
                 self.sqs.delete_message(QueueUrl=url, ReceiptHandle=message["ReceiptHandle"])
-            return [event for event in seen if event["detail"]["data"]["cognitoSub"] == sub]
+            return [event for event in received if event["detail"]["data"]["cognitoSub"] == sub]
 
         return events_of
 
@@ -171,11 +172,11 @@ def _plain(item: dict[str, Any] | None) -> dict[str, Any] | None:
     return {name: TypeDeserializer().deserialize(value) for name, value in item.items()} if item else None
 
 
-def as_in_the_foreground() -> None:
-    """For a child that Ctrl-C is to end: whoever runs the tests in the background makes their children ignore it."""
+def restore_sigint() -> None:
+    """For a child process that Ctrl-C must end: a test run in the background makes its children ignore SIGINT."""
     signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def unique_email(name: str = "user") -> str:
-    """An address nobody else has."""
+    """An address that no other test uses."""
     return f"{name}.{uuid.uuid4().hex[:10]}@example.com"

@@ -1,10 +1,9 @@
-"""The served fakes, as the official Stripe SDK and a plain HTTP client see them."""
+"""The fakes over HTTP, called by the official Stripe SDK and by a plain HTTP client."""
 
 from __future__ import annotations
 
 import base64
 import json
-import time
 from collections.abc import Iterator
 from threading import Thread
 from typing import Any
@@ -17,7 +16,7 @@ from onramp.local.fakes import revenuecat
 from onramp.local.fakes import stripe as fake_stripe
 from onramp.local.fakes.client import FakeControl, FakeControlError
 from onramp.local.stack import LocalStack
-from tests.contracts.toy import eventually
+from tests.deployed import eventually, unique_email
 
 SUB = "7c9e6679-7425-40de-944b-e07fc1f90ae7"
 
@@ -44,30 +43,26 @@ def client(toy: LocalStack, key: str = fake_stripe.LOCAL_KEY, timeout: float = 5
     )
 
 
-def somebody() -> str:
-    return f"u{time.monotonic_ns()}@example.com"
-
-
 def create(sdk: stripe.StripeClient, email: str, key: str | None = None, **more: Any) -> stripe.Customer:
     options: Any = {"idempotency_key": key} if key else {}
     body: Any = {"email": email, "metadata": {"cognitoSub": SUB}, **more}
     return sdk.v1.customers.create(body, options)
 
 
-def test_customers_are_made_listed_in_pages_found_and_deleted(sdk: stripe.StripeClient) -> None:
-    email = somebody()
-    made = [create(sdk, email).id for _ in range(3)]
+def test_customers_are_created_listed_in_pages_retrieved_and_deleted(sdk: stripe.StripeClient) -> None:
+    email = unique_email()
+    created = [create(sdk, email).id for _ in range(3)]
     listed = sdk.v1.customers.list({"email": email, "limit": 2})
-    assert [customer.id for customer in listed.auto_paging_iter()] == made[::-1]
-    found = sdk.v1.customers.retrieve(made[0])
-    assert found.metadata is not None
-    assert (found.email, found.metadata["cognitoSub"]) == (email, SUB)
-    assert sdk.v1.customers.delete(made[0]).deleted is True
-    assert [customer.id for customer in sdk.v1.customers.list({"email": email})] == made[:0:-1]
+    assert [customer.id for customer in listed.auto_paging_iter()] == created[::-1]
+    retrieved = sdk.v1.customers.retrieve(created[0])
+    assert retrieved.metadata is not None
+    assert (retrieved.email, retrieved.metadata["cognitoSub"]) == (email, SUB)
+    assert sdk.v1.customers.delete(created[0]).deleted is True
+    assert [customer.id for customer in sdk.v1.customers.list({"email": email})] == created[:0:-1]
 
 
-def test_a_replay_is_marked_and_makes_no_second_customer(sdk: stripe.StripeClient, control: FakeControl) -> None:
-    email = somebody()
+def test_a_replay_is_marked_and_creates_no_second_customer(sdk: stripe.StripeClient, control: FakeControl) -> None:
+    email = unique_email()
     first, again = create(sdk, email, key=email), create(sdk, email, key=email)
     assert first.id == again.id
     assert first.last_response is not None
@@ -79,14 +74,14 @@ def test_a_replay_is_marked_and_makes_no_second_customer(sdk: stripe.StripeClien
 
 
 def test_the_sdk_maps_every_kind_of_error(toy: LocalStack, sdk: stripe.StripeClient, control: FakeControl) -> None:
-    email = somebody()
+    email = unique_email()
     create(sdk, email, key=email)
     with pytest.raises(stripe.IdempotencyError):
         create(sdk, email, key=email, name="Other")
     with pytest.raises(stripe.InvalidRequestError, match="email"):
         create(sdk, "no-at-sign")
     with pytest.raises(stripe.InvalidRequestError, match="No such customer"):
-        sdk.v1.customers.retrieve("cus_nobody")
+        sdk.v1.customers.retrieve("cus_unknown")
     with pytest.raises(stripe.AuthenticationError):
         create(client(toy, "sk_test_other"), email)
     faults: list[tuple[dict[str, Any], type[stripe.StripeError]]] = [
@@ -104,13 +99,13 @@ def test_the_sdk_maps_every_kind_of_error(toy: LocalStack, sdk: stripe.StripeCli
 def test_retry_after_reaches_the_caller(sdk: stripe.StripeClient, control: FakeControl) -> None:
     control.fault("rate_limited", seconds=7)
     with pytest.raises(stripe.RateLimitError) as error:
-        create(sdk, somebody())
+        create(sdk, unique_email())
     assert error.value.headers is not None
     assert error.value.headers["Retry-After"] == "7"
 
 
-def test_a_stored_500_comes_back_as_a_replay(sdk: stripe.StripeClient, control: FakeControl) -> None:
-    email = somebody()
+def test_a_stored_500_is_replayed(sdk: stripe.StripeClient, control: FakeControl) -> None:
+    email = unique_email()
     control.fault("stored_500", applied=True)
     for replayed in (None, "true"):
         with pytest.raises(stripe.APIError) as error:
@@ -121,10 +116,8 @@ def test_a_stored_500_comes_back_as_a_replay(sdk: stripe.StripeClient, control: 
     assert len(list(sdk.v1.customers.list({"email": email}))) == 1
 
 
-def test_a_key_in_use_is_a_409_while_the_first_request_takes_its_time(
-    sdk: stripe.StripeClient, control: FakeControl
-) -> None:
-    email = somebody()
+def test_a_key_in_use_is_a_409_while_the_first_request_runs(sdk: stripe.StripeClient, control: FakeControl) -> None:
+    email = unique_email()
     control.fault("latency", seconds=1.0, match=email)
     slow = Thread(target=create, args=(sdk, email, email))
     slow.start()
@@ -138,7 +131,7 @@ def test_a_key_in_use_is_a_409_while_the_first_request_takes_its_time(
 
 
 def test_a_timeout_is_a_connection_error_and_the_work_may_be_done(toy: LocalStack, control: FakeControl) -> None:
-    email = somebody()
+    email = unique_email()
     control.fault("timeout", applied=True)
     with pytest.raises(stripe.APIConnectionError):
         create(client(toy, timeout=0.3), email, key=email)
@@ -148,8 +141,8 @@ def test_a_timeout_is_a_connection_error_and_the_work_may_be_done(toy: LocalStac
 def test_the_accepted_key_can_be_rotated(toy: LocalStack, sdk: stripe.StripeClient, control: FakeControl) -> None:
     control.accept_key("sk_test_next")
     with pytest.raises(stripe.AuthenticationError):
-        create(sdk, somebody())
-    create(client(toy, "sk_test_next"), somebody())
+        create(sdk, unique_email())
+    create(client(toy, "sk_test_next"), unique_email())
 
 
 def test_basic_authentication_works(toy: LocalStack) -> None:
@@ -159,7 +152,7 @@ def test_basic_authentication_works(toy: LocalStack) -> None:
         assert http.request("GET", url, headers={"authorization": f"Basic {basic}"}).status == 200
 
 
-def test_an_order_that_makes_no_sense_is_refused(toy: LocalStack) -> None:
+def test_an_invalid_control_request_is_rejected(toy: LocalStack) -> None:
     with pytest.raises(FakeControlError, match="kind"):
         FakeControl(toy.fakes["stripe"]).fault("earthquake")  # type: ignore[arg-type]
 
@@ -171,9 +164,9 @@ def test_revenuecat_answers_with_backoff(toy: LocalStack) -> None:
     body = json.dumps({"id": SUB, "attributes": []})
     control.fault("rate_limited", seconds=2)
     with urllib3.PoolManager(retries=False) as http:
-        limited, made, again = (http.request("POST", url, headers=headers, body=body) for _ in range(3))
+        limited, created, again = (http.request("POST", url, headers=headers, body=body) for _ in range(3))
     assert (limited.status, limited.json()["backoff_ms"], limited.headers["Retry-After"]) == (429, 2000, "2000")
-    assert (made.status, made.json()["id"]) == (201, SUB)
+    assert (created.status, created.json()["id"]) == (201, SUB)
     assert (again.status, again.json()["type"]) == (409, "resource_already_exists")
     assert [customer["id"] for customer in control.customers()] == [SUB]
 

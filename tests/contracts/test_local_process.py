@@ -1,4 +1,4 @@
-"""`onramp local up` and the processes behind it: one sentence when it fails, nothing left behind however it ends."""
+"""`onramp local up` and its processes: an error is one sentence; no process or file remains, also after SIGKILL."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ import pytest
 
 from onramp.local.errors import PortTakenError
 from onramp.local.stack import LocalStack
-from tests.contracts.toy import TEMPLATE, eventually
-from tests.deployed import as_in_the_foreground
+from tests.contracts.toy import TEMPLATE
+from tests.deployed import eventually, restore_sigint
 
 ONRAMP = Path(sys.executable).with_name("onramp")
 
-# A parent with a busy function, which says where its processes are and then waits to be killed.
+# A parent with a running function. It prints the server's process id and directory and waits to be killed.
 PARENT = f"""
 import json, sys, time
 from pathlib import Path
@@ -39,7 +39,7 @@ time.sleep(60)
 
 
 @contextmanager
-def running(folder: Path, *arguments: str) -> Iterator[subprocess.Popen[str]]:
+def local_up(folder: Path, *arguments: str) -> Iterator[subprocess.Popen[str]]:
     command = [str(ONRAMP), "local", "up", *arguments]
     process = subprocess.Popen(
         command,
@@ -48,7 +48,7 @@ def running(folder: Path, *arguments: str) -> Iterator[subprocess.Popen[str]]:
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         start_new_session=True,
-        preexec_fn=as_in_the_foreground,
+        preexec_fn=restore_sigint,
     )
     try:
         yield process
@@ -65,9 +65,9 @@ def group_exists(leader: int) -> bool:
     return True
 
 
-def test_up_tells_where_everything_is_and_ctrl_c_ends_it(tmp_path: Path) -> None:
+def test_up_writes_the_state_file_and_ctrl_c_ends_it(tmp_path: Path) -> None:
     file = tmp_path / ".onramp" / "local.json"
-    with running(tmp_path, "--port", "0") as process:
+    with local_up(tmp_path, "--port", "0") as process:
         state = json.loads(eventually(lambda: file.read_text() if file.exists() else ""))
         assert list(state) == ["endpoint", "region", "outputs", "fakes"]
         assert set(state["fakes"]) == {"stripe", "revenuecat"}
@@ -80,7 +80,7 @@ def test_up_tells_where_everything_is_and_ctrl_c_ends_it(tmp_path: Path) -> None
             aws_secret_access_key="test",
         )
         assert sts.get_caller_identity()["Account"] == "000000000000"
-        os.killpg(process.pid, signal.SIGINT)  # as a terminal does: to the whole foreground group
+        os.killpg(process.pid, signal.SIGINT)  # a terminal signals the whole foreground group
         out, err = process.communicate(timeout=20)
     assert (process.returncode, err) == (0, "")
     assert f"AWS_ENDPOINT_URL={state['endpoint']}" in out
@@ -90,14 +90,14 @@ def test_up_tells_where_everything_is_and_ctrl_c_ends_it(tmp_path: Path) -> None
         assert probe.connect_ex(("127.0.0.1", int(state["endpoint"].rpartition(":")[2]))) != 0
 
 
-def test_a_taken_port_is_one_sentence_that_says_what_to_do(tmp_path: Path) -> None:
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        taken.listen()
-        port = taken.getsockname()[1]
+def test_a_port_in_use_is_reported_in_one_sentence(tmp_path: Path) -> None:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        listener.listen()
+        port = listener.getsockname()[1]
         with pytest.raises(PortTakenError):
             LocalStack.start(port)
-        with running(tmp_path, "--port", str(port)) as process:
+        with local_up(tmp_path, "--port", str(port)) as process:
             out, err = process.communicate(timeout=20)
     assert (process.returncode, out) == (2, "")
     assert err.startswith(f"onramp: Port {port} is taken: ")
@@ -105,15 +105,15 @@ def test_a_taken_port_is_one_sentence_that_says_what_to_do(tmp_path: Path) -> No
 
 
 @pytest.mark.parametrize("arguments", [["--stripe-url", "nowhere"], ["--port", "70000"]])
-def test_a_senseless_option_is_explained(tmp_path: Path, arguments: list[str]) -> None:
-    with running(tmp_path, *arguments) as process:
+def test_an_invalid_option_is_named_in_the_error(tmp_path: Path, arguments: list[str]) -> None:
+    with local_up(tmp_path, *arguments) as process:
         _, err = process.communicate(timeout=20)
     assert process.returncode == 2
     assert arguments[0] in err
     assert "Traceback" not in err
 
 
-def test_nothing_outlives_a_killed_parent() -> None:
+def test_no_process_outlives_a_killed_parent() -> None:
     with subprocess.Popen([sys.executable, "-c", PARENT], stdout=subprocess.PIPE, text=True) as parent:
         assert parent.stdout is not None
         pid, scratch = parent.stdout.readline().split()
@@ -130,7 +130,7 @@ def test_a_stack_ends_with_its_block_even_when_its_server_was_killed() -> None:
     assert not stack.server.scratch.exists()
 
 
-def test_the_callers_own_aws_settings_do_not_reach_the_functions(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_callers_aws_settings_do_not_reach_the_functions(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_PROFILE", "production")
     monkeypatch.setenv("AWS_SESSION_TOKEN", "a real one")
     monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:9")

@@ -1,4 +1,4 @@
-"""What the functions log becomes metrics and alarms locally too, and a replay reaches the rules it names."""
+"""Metrics in function logs become CloudWatch metrics, and a replay reaches only the rules that it names."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ LINE = json.dumps(
 )
 
 
-def test_a_line_of_the_embedded_metric_format_is_read_and_every_other_line_ignored() -> None:
+def test_a_line_of_the_embedded_metric_format_is_parsed_and_every_other_line_ignored() -> None:
     assert list(metrics_in(LINE)) == [("Onramp", "Retried", {"service": "worker"}, [2.0])]
     for line in ("", "START RequestId: 1", '{"message": "signed up"}', '{"_aws"', '{"_aws": {}}', '["_aws"]'):
         assert list(metrics_in(line)) == []
 
 
-def test_what_the_functions_count_is_a_metric_of_their_service(stack: LocalStack) -> None:
+def test_a_metric_in_a_function_log_becomes_a_cloudwatch_metric(stack: LocalStack) -> None:
     deployed = DeployedPipeline(stack)
     deployed.join(unique_email("counted"))
     metric = {
@@ -40,7 +40,7 @@ def test_what_the_functions_count_is_a_metric_of_their_service(stack: LocalStack
     }
     now = datetime.now(UTC)
 
-    def counted() -> list[float]:
+    def values() -> list[float]:
         query = {"Id": "signups", "MetricStat": {"Metric": metric, "Period": 3600, "Stat": "Sum"}}
         (result,) = stack.client("cloudwatch").get_metric_data(
             MetricDataQueries=[query],
@@ -49,25 +49,25 @@ def test_what_the_functions_count_is_a_metric_of_their_service(stack: LocalStack
         )["MetricDataResults"]
         return list(result["Values"])
 
-    assert sum(eventually(counted, what="SignedUp")) >= 1
+    assert sum(eventually(values, what="SignedUp")) >= 1
 
 
-def test_a_replay_reaches_the_rules_it_names_and_no_other(stack: LocalStack) -> None:
+def test_a_replay_reaches_only_the_rules_that_it_names(stack: LocalStack) -> None:
     deployed = DeployedPipeline(stack)
     rules_before = _rules(stack)
     listeners = [deployed.subscribe("UserSignedUp"), deployed.subscribe("UserSignedUp")]
     first, second = sorted(_rules(stack) - rules_before)
     sub = deployed.join(unique_email("replayed"))
-    for heard in listeners:
-        eventually(lambda heard=heard: heard(sub))  # type: ignore[misc]
+    for events_of in listeners:
+        eventually(lambda events_of=events_of: events_of(sub))  # type: ignore[misc]
     _replay(stack, f"to-one-{sub}", first)
     _replay(stack, f"to-both-{sub}", first, second)
 
-    def all_heard() -> bool:
-        return sorted(len(heard(sub)) for heard in listeners) == [2, 3]
+    def all_received() -> bool:
+        return sorted(len(events_of(sub)) for events_of in listeners) == [2, 3]
 
-    eventually(all_heard, what="one replay at one of them, two at the other")
-    names = [event.get("replay-name") for heard in listeners for event in heard(sub)]
+    eventually(all_received, what="one replay at one listener, two at the other")
+    names = [event.get("replay-name") for events_of in listeners for event in events_of(sub)]
     assert sorted(filter(None, names)) == [f"to-both-{sub}", f"to-both-{sub}", f"to-one-{sub}"]
 
 

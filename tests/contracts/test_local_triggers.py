@@ -1,4 +1,4 @@
-"""The trigger layer in front of the emulator's Cognito behaves as Cognito does."""
+"""The layer of triggers in front of the emulator's Cognito behaves as Cognito does."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
+from onramp.local.asgi import Reply
 from onramp.local.gateway import trigger_invocation
-from onramp.local.gateway.asgi import Reply
 from onramp.local.gateway.aws import NoAnswerError
-from onramp.local.gateway.control import GatewayControlError
+from onramp.local.gateway.client import GatewayControlError
 from onramp.local.gateway.trigger_invocation import invoke_trigger
 from onramp.local.stack import LocalStack
-from tests.contracts.toy import CODE, PASSWORD, confirm, events_about, seen, sign_up
+from tests.contracts.toy import CODE, PASSWORD, confirm, events_about, function_calls, sign_up
 
 
 @pytest.fixture(autouse=True)
-def _no_faults_left(toy: LocalStack) -> Iterator[None]:
+def _clear_faults(toy: LocalStack) -> Iterator[None]:
     yield
     toy.control.clear()
 
@@ -31,7 +31,7 @@ def user_of(toy: LocalStack, email: str) -> dict[str, Any]:
     return {"username": answer["Username"], "status": answer["UserStatus"], **attributes}
 
 
-def refused(error: pytest.ExceptionInfo[ClientError]) -> tuple[str, str]:
+def code_and_message(error: pytest.ExceptionInfo[ClientError]) -> tuple[str, str]:
     return error.value.response["Error"]["Code"], error.value.response["Error"]["Message"]
 
 
@@ -59,7 +59,9 @@ def test_confirm_sign_up_sends_the_whole_event_to_the_alias(toy: LocalStack) -> 
             "response": {},
         }
     ]
-    assert {line["as"].rpartition(":")[2] for line in seen(toy) if email in json.dumps(line)} == {"live"}
+    assert {line["function"].rpartition(":")[2] for line in function_calls(toy) if email in json.dumps(line)} == {
+        "live"
+    }
     assert (user["status"], user["email_verified"]) == ("CONFIRMED", "true")
 
 
@@ -72,7 +74,7 @@ def test_an_administrators_confirmation_has_no_client_and_verifies_nothing(toy: 
     assert "email_verified" not in event["request"]["userAttributes"]
 
 
-def test_a_forgotten_password_fires_with_its_own_source(toy: LocalStack) -> None:
+def test_a_password_reset_invokes_with_its_own_source(toy: LocalStack) -> None:
     email = sign_up(toy)
     confirm(toy, email)
     idp, client = toy.client("cognito-idp"), toy.outputs["ClientId"]
@@ -84,7 +86,7 @@ def test_a_forgotten_password_fires_with_its_own_source(toy: LocalStack) -> None
     ]
 
 
-def test_a_sign_in_fires_post_authentication_and_a_refresh_does_not(toy: LocalStack) -> None:
+def test_a_sign_in_invokes_post_authentication_and_a_refresh_does_not(toy: LocalStack) -> None:
     email = sign_up(toy)
     confirm(toy, email)
     idp, client = toy.client("cognito-idp"), toy.outputs["ClientId"]
@@ -97,11 +99,11 @@ def test_a_sign_in_fires_post_authentication_and_a_refresh_does_not(toy: LocalSt
     assert sign_in["request"]["newDeviceUsed"] is False
 
 
-def test_a_trigger_that_raises_is_heard_and_the_user_stays_confirmed(toy: LocalStack) -> None:
+def test_the_error_of_a_trigger_reaches_the_client_and_the_user_stays_confirmed(toy: LocalStack) -> None:
     email = sign_up(toy, "reject")
     with pytest.raises(ClientError) as error:
         confirm(toy, email)
-    assert refused(error) == ("UserLambdaValidationException", "PostConfirmation failed with error not you.")
+    assert code_and_message(error) == ("UserLambdaValidationException", "PostConfirmation failed with error rejected.")
     assert user_of(toy, email)["status"] == "CONFIRMED"
 
 
@@ -113,19 +115,22 @@ def test_a_confirmed_user_is_never_confirmed_again(toy: LocalStack) -> None:
     for again in (lambda: confirm(toy, email), lambda: idp.admin_confirm_sign_up(UserPoolId=pool, Username=email)):
         with pytest.raises(ClientError) as error:
             again()
-        assert refused(error) == ("NotAuthorizedException", "User cannot be confirmed. Current status is CONFIRMED")
+        assert code_and_message(error) == (
+            "NotAuthorizedException",
+            "User cannot be confirmed. Current status is CONFIRMED",
+        )
     assert len(events_about(toy, email)) == 1
 
 
 def test_an_answer_that_is_not_the_event_is_unrecognizable(toy: LocalStack) -> None:
     with pytest.raises(ClientError) as error:
         confirm(toy, sign_up(toy, "garbage"))
-    assert refused(error) == ("InvalidLambdaResponseException", "Unrecognizable lambda output")
+    assert code_and_message(error) == ("InvalidLambdaResponseException", "Unrecognizable lambda output")
 
 
-def test_a_wrong_code_and_an_unknown_user_fire_nothing(toy: LocalStack) -> None:
+def test_a_wrong_code_and_an_unknown_user_invoke_nothing(toy: LocalStack) -> None:
     email, client = sign_up(toy), toy.outputs["ClientId"]
-    for name, code in ((email, "000000"), ("nobody@example.com", CODE)):
+    for name, code in ((email, "000000"), ("unknown@example.com", CODE)):
         with pytest.raises(ClientError):
             toy.client("cognito-idp").confirm_sign_up(ClientId=client, Username=name, ConfirmationCode=code)
     assert events_about(toy, email) == []
@@ -133,9 +138,9 @@ def test_a_wrong_code_and_an_unknown_user_fire_nothing(toy: LocalStack) -> None:
 
 def test_a_pool_without_permission_may_not_invoke(toy: LocalStack) -> None:
     with pytest.raises(ClientError) as error:
-        confirm(toy, sign_up(toy, client="UninvitedClientId"), client="UninvitedClientId")
+        confirm(toy, sign_up(toy, client="UnpermittedClientId"), client="UnpermittedClientId")
     message = "PostConfirmation invocation failed due to error AccessDeniedException."
-    assert refused(error) == ("UnexpectedLambdaException", message)
+    assert code_and_message(error) == ("UnexpectedLambdaException", message)
 
 
 def test_lambda_can_be_made_to_fail_under_the_trigger(toy: LocalStack) -> None:
@@ -143,14 +148,14 @@ def test_lambda_can_be_made_to_fail_under_the_trigger(toy: LocalStack) -> None:
     email = sign_up(toy)
     with pytest.raises(ClientError) as error:
         confirm(toy, email)
-    assert refused(error)[0] == "UnexpectedLambdaException"
+    assert code_and_message(error)[0] == "UnexpectedLambdaException"
     assert events_about(toy, email) == []
 
 
-def test_a_first_federated_sign_in_fires_with_its_identities(toy: LocalStack) -> None:
+def test_a_first_federated_sign_in_invokes_with_its_identities(toy: LocalStack) -> None:
     email = "grace@example.com"
-    made = toy.control.federated_sign_in(toy.outputs["PoolId"], "Google", {"email": email}, userId="117")
-    assert made["username"] == "Google_117"
+    user = toy.control.federated_sign_in(toy.outputs["PoolId"], "Google", {"email": email}, userId="117")
+    assert user["username"] == "Google_117"
     (event,) = events_about(toy, email)
     attributes = event["request"]["userAttributes"]
     assert (attributes["cognito:user_status"], attributes["email_verified"]) == ("EXTERNAL_PROVIDER", "false")
@@ -158,25 +163,25 @@ def test_a_first_federated_sign_in_fires_with_its_identities(toy: LocalStack) ->
     assert (identity["providerName"], identity["providerType"], identity["primary"]) == ("Google", "Google", True)
 
 
-def test_a_refused_federated_sign_in_says_why(toy: LocalStack) -> None:
+def test_a_rejected_federated_sign_in_returns_the_error_of_the_trigger(toy: LocalStack) -> None:
     with pytest.raises(GatewayControlError) as error:
         toy.control.federated_sign_in(toy.outputs["PoolId"], "Okta", {"email": "reject@example.com"})
     assert error.value.code == "UserLambdaValidationException"
 
 
 class Functions:
-    """Lambda with one answer a try; None: no answer within Cognito's patience."""
+    """Lambda with one answer for each attempt; None: no answer before Cognito's timeout."""
 
     def __init__(self, *answers: Reply | Exception | None) -> None:
         self._answers = list(answers)
-        self.tries = 0
+        self.attempts = 0
 
     async def function_policy(self, function: str) -> Mapping[str, Any]:
         return {"Statement": [{"Principal": {"Service": "cognito-idp.amazonaws.com"}}]}
 
     async def invoke(self, function: str, event: Mapping[str, Any]) -> Reply:
-        answer = self._answers[self.tries]
-        self.tries += 1
+        answer = self._answers[self.attempts]
+        self.attempts += 1
         if answer is None:
             await asyncio.Event().wait()
         if isinstance(answer, Exception):
@@ -185,19 +190,19 @@ class Functions:
         return answer
 
 
-FINE = Reply(200, (), b'{"response": {}}')
+SUCCESS = Reply(200, (), b'{"response": {}}')
 TIMED_OUT = Reply(200, ((b"x-amz-function-error", b"Unhandled"),), b'{"errorMessage": "Task timed out after 5 s"}')
 
 
 @pytest.mark.parametrize("slow", [None, TIMED_OUT, NoAnswerError()])
 @pytest.mark.parametrize(("failures", "error"), [(1, None), (2, None), (3, "Socket timeout")])
-def test_a_timeout_is_tried_three_times_in_all(
+def test_a_timeout_is_retried_up_to_three_attempts(
     slow: Any, failures: int, error: str | None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(trigger_invocation, "ANSWER_WITHIN_SECONDS", 0.01)
-    functions: Any = Functions(*[slow] * failures, FINE)
+    functions: Any = Functions(*[slow] * failures, SUCCESS)
     reply = asyncio.run(invoke_trigger(functions, "PostConfirmation", "arn", "arn:pool", {}))
-    assert functions.tries == min(failures + 1, 3)
+    assert functions.attempts == min(failures + 1, 3)
     if error is None:
         assert reply is None
     else:

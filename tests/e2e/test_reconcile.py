@@ -1,4 +1,4 @@
-"""What the trigger, the bus or the queue lost comes back: the deployed reconciler, called when its time has come."""
+"""The deployed reconciler repairs what the trigger, the bus or the queue lost."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tests.deployed import DeployedPipeline, eventually, unique_email
 
 
 def reconcile(deployed: DeployedPipeline) -> None:
-    """One tick of the schedule."""
+    """Invokes the reconciler once, as the schedule does."""
     reply = deployed.stack.client("lambda").invoke(
         FunctionName=deployed.outputs["ReconcileFunctionName"], Qualifier="live", Payload=b"{}"
     )
@@ -20,7 +20,7 @@ def reconcile(deployed: DeployedPipeline) -> None:
 
 
 def make_due(deployed: DeployedPipeline, email: str) -> None:
-    """Time passes for one user: what is owed is due now."""
+    """Makes what a user is owed due now."""
     deployed.dynamodb.update_item(
         TableName=deployed.outputs["UsersTableName"],
         Key={"userId": {"S": email}},
@@ -34,11 +34,11 @@ def owed(deployed: DeployedPipeline, email: str) -> str:
     return str((deployed.user(email) or {}).get("owed", "nothing"))
 
 
-def test_users_whom_the_trigger_failed_are_healed_by_the_sweep(deployed: DeployedPipeline) -> None:
+def test_users_without_a_record_are_healed_by_the_sweep(deployed: DeployedPipeline) -> None:
     deployed.stack.control.fault("lambda", "Invoke", "refused", times=None, match="PostConfirmation")
     emails = [unique_email("lost") for _ in range(5)]
-    prepared = deployed.pre_create(unique_email("prepared"), "manager")
-    emails.append(prepared["userId"]["S"])
+    pre_created = deployed.pre_create(unique_email("pre-created"), "manager")
+    emails.append(pre_created["userId"]["S"])
     for email in emails:
         with pytest.raises(ClientError):
             deployed.join(email)
@@ -55,10 +55,10 @@ def test_users_whom_the_trigger_failed_are_healed_by_the_sweep(deployed: Deploye
     assert (deployed.user(emails[5]) or {})["roles"] == ["manager"]
 
 
-def test_events_the_bus_refused_come_later_once_by_id(deployed: DeployedPipeline) -> None:
-    heard = deployed.subscribe("UserSignedUp")
+def test_events_that_the_bus_refused_are_emitted_later_with_one_id(deployed: DeployedPipeline) -> None:
+    events_of = deployed.subscribe("UserSignedUp")
     deployed.stack.control.fault("events", "PutEvents", "partial_failure", times=None)
-    emails = [unique_email("unheard") for _ in range(3)]
+    emails = [unique_email("not-emitted") for _ in range(3)]
     subs = [deployed.join(email) for email in emails]
     deployed.stack.control.clear()
     for email in emails:
@@ -67,16 +67,16 @@ def test_events_the_bus_refused_come_later_once_by_id(deployed: DeployedPipeline
     reconcile(deployed)
     for email, sub in zip(emails, subs, strict=True):
         deployed.ready(email)
-        events = eventually(lambda sub=sub: heard(sub), what="UserSignedUp")  # type: ignore[misc]
+        events = eventually(lambda sub=sub: events_of(sub), what="UserSignedUp")  # type: ignore[misc]
         assert len({event["detail"]["metadata"]["eventId"] for event in events}) == 1
         assert events[0]["detail"]["metadata"]["origin"] == "reconcile"
 
 
-def test_users_whose_retries_ran_out_come_back_after_the_dead_letters_are_gone(deployed: DeployedPipeline) -> None:
+def test_users_with_exhausted_retries_are_queued_again_without_their_dead_letters(deployed: DeployedPipeline) -> None:
     email = unique_email("exhausted")
     deployed.stripe.fault(kind="server_error", operation="create", match=email, times=None)
     sub = deployed.join(email)
-    assert deployed.dead_letter(email)["reason"] == "retries_exhausted"  # taking it out empties the queue
+    assert deployed.dead_letter(email)["reason"] == "retries_exhausted"  # this deletes the dead letter
     deployed.stripe.clear()
     assert owed(deployed, email).startswith("enrich#")
     make_due(deployed, email)
@@ -85,7 +85,7 @@ def test_users_whose_retries_ran_out_come_back_after_the_dead_letters_are_gone(d
     assert len(deployed.customers_of(sub)) == 1
 
 
-def test_a_user_owed_to_the_operator_stays_so(deployed: DeployedPipeline) -> None:
+def test_operator_stays_owed(deployed: DeployedPipeline) -> None:
     email = unique_email("operator")
     deployed.stripe.fault(kind="refused", operation="create", match=email, times=1)
     deployed.join(email)
@@ -95,15 +95,15 @@ def test_a_user_owed_to_the_operator_stays_so(deployed: DeployedPipeline) -> Non
     reconcile(deployed)
     assert owed(deployed, email).startswith("operator#")
     line = next(line for line in reversed(deployed.stack.logs()) if '"message":"owed"' in line)
-    said: dict[str, Any] = json.loads(line)
-    assert said["owed"]["operator"] >= 1
+    entry: dict[str, Any] = json.loads(line)
+    assert entry["owed"]["operator"] >= 1
 
 
-def test_a_refused_user_is_found_again_and_gains_nothing(deployed: DeployedPipeline) -> None:
+def test_the_sweep_does_not_link_the_record_of_a_rejected_user(deployed: DeployedPipeline) -> None:
     email = unique_email("refused")
-    prepared = deployed.pre_create(email, "admin")
+    pre_created = deployed.pre_create(email, "admin")
     deployed.sign_up(email)
     with pytest.raises(ClientError):
         deployed.confirm_by_admin(email)
     reconcile(deployed)
-    assert deployed.raw_user(email) == prepared
+    assert deployed.raw_user(email) == pre_created

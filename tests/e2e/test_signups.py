@@ -1,4 +1,4 @@
-"""Who signs up gets what is theirs, and nothing else, all the way to the profile."""
+"""Signups end to end, from Cognito to the profile: roles, links, rejections, personal data."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from botocore.exceptions import ClientError
 
-from onramp.local.gateway.control import GatewayControlError
+from onramp.local.gateway.client import GatewayControlError
 from tests.deployed import DeployedPipeline, eventually, unique_email
 
 SENTENCE = "We could not complete your sign-up. Please contact support and quote "
@@ -17,7 +17,7 @@ def test_a_signup_becomes_a_provisioned_user(deployed: DeployedPipeline) -> None
     email = unique_email("nia")
     signed_up = deployed.subscribe("UserSignedUp")
     provisioned = deployed.subscribe("UserProvisioned")
-    sub = deployed.join(email, given_name="Nia", family_name="Newcomer")
+    sub = deployed.join(email, given_name="Nia", family_name="Okoro")
 
     user = deployed.user(email)
     assert user is not None
@@ -25,40 +25,40 @@ def test_a_signup_becomes_a_provisioned_user(deployed: DeployedPipeline) -> None
     assert user["emailVouchedBy"] == "cognito"
 
     profile = deployed.ready(email)
-    assert profile["displayName"] == "Nia Newcomer"
+    assert profile["displayName"] == "Nia Okoro"
     assert profile["revenueCatId"] == sub
     assert [customer["id"] for customer in deployed.customers_of(sub)] == [profile["stripeCustomerId"]]
     assert sub in {customer["id"] for customer in deployed.revenuecat.customers()}
 
     (event,) = eventually(lambda: signed_up(sub), what="UserSignedUp")
     assert event["detail"]["data"]["roles"] == ["team_member"]
-    (done,) = eventually(lambda: provisioned(sub), what="UserProvisioned")
-    assert done["detail"]["data"]["stripeCustomerId"] == profile["stripeCustomerId"]
-    assert done["detail"]["metadata"]["correlationId"] == event["detail"]["metadata"]["correlationId"]
+    (outcome,) = eventually(lambda: provisioned(sub), what="UserProvisioned")
+    assert outcome["detail"]["data"]["stripeCustomerId"] == profile["stripeCustomerId"]
+    assert outcome["detail"]["metadata"]["correlationId"] == event["detail"]["metadata"]["correlationId"]
 
 
-def test_a_pre_created_manager_keeps_what_the_admin_gave_her(deployed: DeployedPipeline) -> None:
+def test_a_pre_created_manager_keeps_every_attribute_that_the_admin_set(deployed: DeployedPipeline) -> None:
     email = unique_email("mara")
-    prepared = deployed.pre_create(
+    pre_created = deployed.pre_create(
         email, "manager", "admin", givenName={"S": "Mara"}, costCentre={"L": [{"M": {"code": {"S": "0042"}}}]}
     )
-    sub = deployed.join(email.replace("mara", "Mara"), given_name="Somebody")
+    sub = deployed.join(email.replace("mara", "Mara"), given_name="Other")
     deployed.ready(email)
     record = deployed.raw_user(email)
     assert record is not None
     assert record["cognitoSub"] == {"S": sub}
-    assert {name: record[name] for name in prepared} == prepared
+    assert {name: record[name] for name in pre_created} == pre_created
 
 
-class TestRefused:
+class TestRejected:
     def test_an_unverified_signup_cannot_take_a_pre_created_record(self, deployed: DeployedPipeline) -> None:
-        email = unique_email("prepared")
-        prepared = deployed.pre_create(email, "admin")
+        email = unique_email("pre-created")
+        pre_created = deployed.pre_create(email, "admin")
         sub = deployed.sign_up(email)
         with pytest.raises(ClientError, match=SENTENCE) as caught:
             deployed.confirm_by_admin(email)
         assert caught.value.response["Error"]["Code"] == "UserLambdaValidationException"
-        assert deployed.raw_user(email) == prepared
+        assert deployed.raw_user(email) == pre_created
         assert deployed.profile(sub) is None
         reference = str(caught.value).partition("quote ")[2].split(".")[0]
         assert any("nobody_vouches" in line and reference in line for line in deployed.stack.logs())
@@ -74,9 +74,9 @@ class TestRefused:
             )
         assert deployed.raw_user(email) == before
 
-    def test_an_untrusted_provider_gains_nothing_whatever_it_claims(self, deployed: DeployedPipeline) -> None:
+    def test_an_untrusted_provider_cannot_take_a_pre_created_record(self, deployed: DeployedPipeline) -> None:
         email = unique_email("claimed")
-        prepared = deployed.pre_create(email, "admin")
+        pre_created = deployed.pre_create(email, "admin")
         with pytest.raises(GatewayControlError, match=SENTENCE):
             deployed.stack.control.federated_sign_in(
                 deployed.outputs["UserPoolId"],
@@ -84,9 +84,9 @@ class TestRefused:
                 {"email": email, "email_verified": "true", "custom:role": "admin"},
                 providerType="OIDC",
             )
-        assert deployed.raw_user(email) == prepared
+        assert deployed.raw_user(email) == pre_created
 
-    def test_no_rejection_names_its_cause_to_the_user(self, deployed: DeployedPipeline) -> None:
+    def test_the_user_never_sees_the_cause_of_a_rejection(self, deployed: DeployedPipeline) -> None:
         for attributes in ({}, {"email": "not an address"}, {"email": unique_email()}):
             with pytest.raises(GatewayControlError) as caught:
                 deployed.stack.control.federated_sign_in(deployed.outputs["UserPoolId"], "EvilIdp", attributes)
@@ -108,14 +108,14 @@ class TestFederated:
         assert (user["roles"], user["identityProvider"], user["emailVouchedBy"]) == (["manager"], "Contoso", "Contoso")
 
     def test_google_unverified_creates_but_does_not_link(self, deployed: DeployedPipeline) -> None:
-        newcomer, prepared = unique_email("gita"), unique_email("prepared")
+        new, pre_created = unique_email("gita"), unique_email("pre-created")
         pool = deployed.outputs["UserPoolId"]
-        deployed.stack.control.federated_sign_in(pool, "Google", {"email": newcomer})
-        deployed.ready(newcomer)
-        before = deployed.pre_create(prepared, "admin")
+        deployed.stack.control.federated_sign_in(pool, "Google", {"email": new})
+        deployed.ready(new)
+        before = deployed.pre_create(pre_created, "admin")
         with pytest.raises(GatewayControlError, match=SENTENCE):
-            deployed.stack.control.federated_sign_in(pool, "Google", {"email": prepared})
-        assert deployed.raw_user(prepared) == before
+            deployed.stack.control.federated_sign_in(pool, "Google", {"email": pre_created})
+        assert deployed.raw_user(pre_created) == before
 
 
 def test_a_password_reset_changes_nothing(deployed: DeployedPipeline) -> None:
@@ -131,7 +131,7 @@ def test_a_password_reset_changes_nothing(deployed: DeployedPipeline) -> None:
     assert (deployed.raw_user(email), deployed.profile(sub)) == before
 
 
-def test_what_a_caller_adds_reaches_nothing(deployed: DeployedPipeline) -> None:
+def test_client_metadata_is_never_stored_or_logged(deployed: DeployedPipeline) -> None:
     email = unique_email("mallory")
     sub = deployed.sign_up(email)
     deployed.confirm(email, ClientMetadata={"role": "canary-metadata", "roles": '["admin"]'})
@@ -144,16 +144,16 @@ def test_what_a_caller_adds_reaches_nothing(deployed: DeployedPipeline) -> None:
 
 
 def test_two_hundred_signups_eight_at_a_time(deployed: DeployedPipeline) -> None:
-    emails = [unique_email(f"crowd{number}") for number in range(200)]
-    with ThreadPoolExecutor(8) as crowd:
-        subs = dict(zip(emails, crowd.map(deployed.join, emails), strict=True))
+    emails = [unique_email(f"user{number}") for number in range(200)]
+    with ThreadPoolExecutor(8) as threads:
+        subs = dict(zip(emails, threads.map(deployed.join, emails), strict=True))
     for email in emails:
         deployed.ready(email, within=60)
     owners = [customer["metadata"].get("cognitoSub") for customer in deployed.stripe.customers()]
     assert [owners.count(sub) for sub in subs.values()] == [1] * 200
 
 
-def test_nothing_personal_is_logged(deployed: DeployedPipeline) -> None:
+def test_no_personal_data_is_logged(deployed: DeployedPipeline) -> None:
     email = unique_email("secretive")
     deployed.join(email, given_name="Canarygiven", family_name="Canaryfamily", name="Canaryname")
     deployed.ready(email)

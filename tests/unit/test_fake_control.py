@@ -1,4 +1,4 @@
-"""The control surface of the fakes: what it accepts, and what it says to nonsense."""
+"""The controls of the fakes: valid and invalid requests."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ def fake() -> FakeStripe:
     return FakeStripe(clock=lambda: 0.0)
 
 
-def order(fake: FakeStripe, method: str, what: str, body: Any = None) -> Response:
-    return control(fake, Request(method, f"/_control/{what}", body=b"" if body is None else json.dumps(body).encode()))
+def send(fake: FakeStripe, method: str, path: str, body: Any = None) -> Response:
+    return control(fake, Request(method, f"/_control/{path}", body=b"" if body is None else json.dumps(body).encode()))
 
 
 def create(fake: FakeStripe, key: str = "sk_test_local") -> int:
@@ -26,30 +26,30 @@ def create(fake: FakeStripe, key: str = "sk_test_local") -> int:
 
 
 def test_faults_are_added_and_cleared(fake: FakeStripe) -> None:
-    assert order(fake, "POST", "faults", {"kind": "server_error", "times": None}).status == 200
+    assert send(fake, "POST", "faults", {"kind": "server_error", "times": None}).status == 200
     assert create(fake) == 500
-    assert order(fake, "DELETE", "faults").status == 200
+    assert send(fake, "DELETE", "faults").status == 200
     assert create(fake) == 200
 
 
 def test_the_clock_moves(fake: FakeStripe) -> None:
-    assert order(fake, "POST", "clock", {"advance_seconds": 60}).status == 200
+    assert send(fake, "POST", "clock", {"advance_seconds": 60}).status == 200
     assert fake.clock() == 60.0
 
 
 def test_the_key_is_rotated(fake: FakeStripe) -> None:
-    order(fake, "POST", "key", {"accepted": "sk_test_next"})
+    send(fake, "POST", "key", {"accepted": "sk_test_next"})
     assert (create(fake), create(fake, "sk_test_next")) == (401, 200)
 
 
-def test_customers_and_calls_are_shown_but_its_own_calls_are_not(fake: FakeStripe) -> None:
+def test_customers_and_calls_are_listed_without_control_requests(fake: FakeStripe) -> None:
     create(fake)
-    assert [customer["object"] for customer in order(fake, "GET", "customers").body] == ["customer"]
-    assert [call["operation"] for call in order(fake, "GET", "calls").body] == ["create"]
+    assert [customer["object"] for customer in send(fake, "GET", "customers").body] == ["customer"]
+    assert [call["operation"] for call in send(fake, "GET", "calls").body] == ["create"]
 
 
 @pytest.mark.parametrize(
-    ("method", "what", "body"),
+    ("method", "path", "body"),
     [
         ("POST", "faults", {"kind": "earthquake"}),
         ("POST", "faults", {"kind": "latency", "colour": "red"}),
@@ -59,11 +59,11 @@ def test_customers_and_calls_are_shown_but_its_own_calls_are_not(fake: FakeStrip
         ("POST", "key", None),
     ],
 )
-def test_nonsense_is_refused_with_a_reason(fake: FakeStripe, method: str, what: str, body: Any) -> None:
-    answer = order(fake, method, what, body)
+def test_an_invalid_request_is_rejected_with_a_message(fake: FakeStripe, method: str, path: str, body: Any) -> None:
+    answer = send(fake, method, path, body)
     assert answer.status == 400
     assert answer.body["message"]
 
 
-def test_what_is_not_there_is_not_found(fake: FakeStripe) -> None:
-    assert order(fake, "GET", "secrets").status == 404
+def test_an_unknown_control_is_not_found(fake: FakeStripe) -> None:
+    assert send(fake, "GET", "secrets").status == 404

@@ -1,4 +1,4 @@
-"""The fake Stripe as a state machine: what it does in time, under faults and with idempotency keys."""
+"""The fake Stripe without HTTP: expiry, faults and idempotency keys."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from onramp.local.fakes.stripe import KEY_LIFETIME_SECONDS, LOCAL_KEY, FakeStrip
 
 
 class Stripe(FakeStripe):
-    """With a clock that stands still until it is moved, and short words for requests."""
+    """The fake with a clock that only `advance` moves, and helpers for requests."""
 
     def __init__(self) -> None:
         super().__init__(clock=lambda: 1_800_000_000.0)
 
-    def ask(
+    def send(
         self,
         method: str,
         path: str,
@@ -32,10 +32,10 @@ class Stripe(FakeStripe):
         return self.handle(Request(method, path, query, headers, urlencode(body or {}).encode()))
 
     def create(self, email: str = "ada@example.com", key: str | None = None, **more: str) -> Response:
-        return self.ask("POST", "/v1/customers", {"email": email, **more}, key)
+        return self.send("POST", "/v1/customers", {"email": email, **more}, key)
 
     def list(self, **query: Any) -> Response:
-        return self.ask("GET", "/v1/customers", query=urlencode(query))
+        return self.send("GET", "/v1/customers", query=urlencode(query))
 
 
 @pytest.fixture
@@ -47,23 +47,24 @@ def emails(response: Response) -> list[str]:
     return [customer["email"] for customer in response.body["data"]]
 
 
-def test_a_customer_keeps_what_it_was_made_with(stripe: Stripe) -> None:
-    made = stripe.ask("POST", "/v1/customers", {"email": "ada@example.com", "name": "Ada", "metadata[sub]": "s-1"})
-    assert made.status == 200
-    assert (made.body["email"], made.body["name"], made.body["metadata"]) == ("ada@example.com", "Ada", {"sub": "s-1"})
-    assert stripe.ask("GET", f"/v1/customers/{made.body['id']}").body == made.body
+def test_a_customer_has_the_fields_of_its_creation(stripe: Stripe) -> None:
+    created = stripe.send("POST", "/v1/customers", {"email": "ada@example.com", "name": "Ada", "metadata[sub]": "s-1"})
+    assert created.status == 200
+    assert (created.body["email"], created.body["name"]) == ("ada@example.com", "Ada")
+    assert created.body["metadata"] == {"sub": "s-1"}
+    assert stripe.send("GET", f"/v1/customers/{created.body['id']}").body == created.body
 
 
-def test_a_deleted_customer_is_gone_from_lists_and_says_so_when_asked_for(stripe: Stripe) -> None:
-    made = stripe.create().body["id"]
-    assert stripe.ask("DELETE", f"/v1/customers/{made}").body["deleted"] is True
-    assert stripe.ask("GET", f"/v1/customers/{made}").body == {"id": made, "object": "customer", "deleted": True}
+def test_a_deleted_customer_is_absent_from_lists_and_marked_as_deleted(stripe: Stripe) -> None:
+    created = stripe.create().body["id"]
+    assert stripe.send("DELETE", f"/v1/customers/{created}").body["deleted"] is True
+    assert stripe.send("GET", f"/v1/customers/{created}").body == {"id": created, "object": "customer", "deleted": True}
     assert emails(stripe.list()) == []
-    assert stripe.create().body["id"] != made
+    assert stripe.create().body["id"] != created
 
 
 def test_an_unknown_customer_is_missing(stripe: Stripe) -> None:
-    answer = stripe.ask("GET", "/v1/customers/cus_nobody")
+    answer = stripe.send("GET", "/v1/customers/cus_unknown")
     assert (answer.status, answer.body["error"]["code"]) == (404, "resource_missing")
 
 
@@ -94,7 +95,7 @@ def test_the_same_key_replays_the_first_answer(stripe: Stripe) -> None:
     assert again.headers["Original-Request"] == first.headers["Request-Id"]
 
 
-def test_a_key_is_forgotten_after_a_day(stripe: Stripe) -> None:
+def test_a_key_expires_after_a_day(stripe: Stripe) -> None:
     stripe.create(key="k-1")
     stripe.clock.advance(KEY_LIFETIME_SECONDS - 1)
     assert stripe.create(key="k-1").headers["Idempotent-Replayed"] == "true"
@@ -119,7 +120,7 @@ def test_a_key_is_in_use_while_its_first_request_runs(stripe: Stripe) -> None:
 
 
 @pytest.mark.parametrize("applied", [True, False])
-def test_a_stored_500_is_replayed_whether_or_not_the_customer_was_made(stripe: Stripe, applied: bool) -> None:
+def test_a_stored_500_is_replayed_whether_or_not_the_customer_was_created(stripe: Stripe, applied: bool) -> None:
     stripe.faults.add(Fault("stored_500", applied=applied))
     first, again = stripe.create(key="k-1"), stripe.create(key="k-1")
     assert (first.status, again.status) == (500, 500)
@@ -130,10 +131,10 @@ def test_a_stored_500_is_replayed_whether_or_not_the_customer_was_made(stripe: S
 
 
 @pytest.mark.parametrize("kind", ["server_error", "timeout"])
-def test_an_answer_lost_after_the_work_is_there_for_the_same_key(stripe: Stripe, kind: str) -> None:
+def test_a_lost_answer_is_replayed_for_the_same_key(stripe: Stripe, kind: str) -> None:
     stripe.faults.add(Fault(kind, applied=True))
-    lost = stripe.create(key="k-1")
-    assert lost.answered is (kind == "server_error")
+    first = stripe.create(key="k-1")
+    assert first.answered is (kind == "server_error")
     again = stripe.create(key="k-1")
     assert (again.status, again.headers["Idempotent-Replayed"]) == (200, "true")
     assert len(stripe.customers()) == 1
@@ -147,7 +148,7 @@ def test_a_fault_that_was_not_applied_stores_nothing_under_the_key(stripe: Strip
     assert "Idempotent-Replayed" not in stripe.create(key="k-1").headers
 
 
-def test_faults_count_match_and_name_their_operation(stripe: Stripe) -> None:
+def test_a_fault_applies_to_its_operation_and_match_and_ends_after_its_count(stripe: Stripe) -> None:
     stripe.faults.add(Fault("server_error", operation="create", times=2, match="ada@example.com", status=503))
     assert stripe.create("ben@example.com").status == 200
     assert stripe.list(email="ada@example.com").status == 200
@@ -166,15 +167,15 @@ def test_a_fault_without_a_count_lasts_until_cleared(stripe: Stripe) -> None:
     ["", "Bearer sk_test_other", "Basic !!", "Basic " + base64.b64encode(b"sk_test_other:").decode(), "Digest x"],
 )
 def test_a_request_without_the_accepted_key_is_refused(stripe: Stripe, authorization: str) -> None:
-    assert stripe.ask("GET", "/v1/customers", authorization=authorization).status == 401
+    assert stripe.send("GET", "/v1/customers", authorization=authorization).status == 401
 
 
 def test_basic_authentication_and_rotated_keys_work(stripe: Stripe) -> None:
     basic = "Basic " + base64.b64encode(f"{LOCAL_KEY}:".encode()).decode()
-    assert stripe.ask("GET", "/v1/customers", authorization=basic).status == 200
+    assert stripe.send("GET", "/v1/customers", authorization=basic).status == 200
     stripe.accepted_key = "sk_test_next"
     assert stripe.list().status == 401
-    assert stripe.ask("GET", "/v1/customers", authorization="Bearer sk_test_next").status == 200
+    assert stripe.send("GET", "/v1/customers", authorization="Bearer sk_test_next").status == 200
 
 
 @pytest.mark.parametrize(
@@ -187,7 +188,7 @@ def test_basic_authentication_and_rotated_keys_work(stripe: Stripe) -> None:
     ],
 )
 def test_invalid_parameters_are_refused_and_not_stored(stripe: Stripe, parameters: dict[str, str], code: str) -> None:
-    answer = stripe.ask("POST", "/v1/customers", parameters, key="k-1")
+    answer = stripe.send("POST", "/v1/customers", parameters, key="k-1")
     assert (answer.status, answer.body["error"]["code"]) == (400, code)
     assert stripe.create(key="k-1").status == 200
 

@@ -1,4 +1,4 @@
-"""Puts the template into the running emulator, as a deployment would put it into an account."""
+"""Deploys the template to the running emulator, as a deployment to an AWS account does."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import json
 import time
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Protocol
 
 import botocore.exceptions
 
@@ -20,63 +20,80 @@ from onramp.local.translate import Template, functions_in, load_template, transl
 
 if TYPE_CHECKING:
     from mypy_boto3_cloudformation import CloudFormationClient
-
-    from onramp.local.stack import LocalStack
+    from mypy_boto3_events import EventBridgeClient
+    from mypy_boto3_ssm import SSMClient
 
 BUCKET = "onramp-local-artifacts"
 DEPLOY_WITHIN_SECONDS = 60.0
 _UNKNOWN_TYPES = "Unrecognized resource types: "
 
 
+class DeployTarget(Protocol):
+    """The emulator that `deploy` deploys to. `fakes` maps each provider to the base URL of its API."""
+
+    @property
+    def endpoint(self) -> str: ...
+
+    @property
+    def region(self) -> str: ...
+
+    @property
+    def fakes(self) -> Mapping[str, str]: ...
+
+    def client(self, service: str) -> Any:
+        """A boto3 client."""
+
+
 def deploy(
-    stack: LocalStack,
+    target: DeployTarget,
     template: Path,
     overrides: Mapping[str, str] | None = None,
     stack_name: str = STACK_NAME,
 ) -> dict[str, str]:
-    """The outputs of the deployed stack."""
+    """Returns the outputs of the stack. Raises DeployError."""
     sam = load_template(template)
-    parameters = local_parameters(sam, stack.fakes, overrides)
-    _create_bucket(stack)
-    code = _upload_functions(stack, template.parent, functions_in(sam))
-    translated = translate(sam, parameters, code, stack.region)
-    _create_secrets(stack)
+    parameters = local_parameters(sam, target.fakes, overrides)
+    _create_bucket(target)
+    code = _upload_functions(target, template.parent, functions_in(sam))
+    translated = translate(sam, parameters, code, target.region)
+    _create_secrets(target.client("ssm"))
     archives = Archives(translated)
     local = localize(translated, parameters)
     local["Outputs"].update(archives.outputs)
-    outputs = _create_stack(stack, stack_name, local, parameters)
-    archives.create(stack.client("events"), outputs, stack_name)
+    outputs = _create_stack(target, stack_name, local, parameters)
+    events: EventBridgeClient = target.client("events")
+    archives.create(events, outputs, stack_name)
     return {name: value for name, value in outputs.items() if not name.startswith(OUTPUT_PREFIX)}
 
 
-def _create_bucket(stack: LocalStack) -> None:
-    s3 = stack.client("s3")
+def _create_bucket(target: DeployTarget) -> None:
+    s3 = target.client("s3")
     with contextlib.suppress(s3.exceptions.BucketAlreadyOwnedByYou):
-        s3.create_bucket(Bucket=BUCKET, CreateBucketConfiguration={"LocationConstraint": stack.region})
+        s3.create_bucket(Bucket=BUCKET, CreateBucketConfiguration={"LocationConstraint": target.region})
 
 
-def _upload_functions(stack: LocalStack, root: Path, handlers: Mapping[str, str]) -> dict[str, str]:
+def _upload_functions(target: DeployTarget, root: Path, handlers: Mapping[str, str]) -> dict[str, str]:
     code = {}
     for logical_id, handler in handlers.items():
         name, content = package(root, handler)
-        stack.client("s3").put_object(Bucket=BUCKET, Key=name, Body=content)
+        target.client("s3").put_object(Bucket=BUCKET, Key=name, Body=content)
         code[logical_id] = f"s3://{BUCKET}/{name}"
     return code
 
 
-def _create_secrets(stack: LocalStack) -> None:
+def _create_secrets(ssm: SSMClient) -> None:
     for name, value in SECRETS.items():
-        stack.client("ssm").put_parameter(Name=name, Value=value, Type="SecureString", Overwrite=True)
+        ssm.put_parameter(Name=name, Value=value, Type="SecureString", Overwrite=True)
 
 
-def _create_stack(stack: LocalStack, name: str, template: Template, parameters: Mapping[str, str]) -> dict[str, str]:
+def _create_stack(target: DeployTarget, name: str, template: Template, parameters: Mapping[str, str]) -> dict[str, str]:
     key = f"{name}.json"
-    stack.client("s3").put_object(Bucket=BUCKET, Key=key, Body=json.dumps(template).encode())
-    cloudformation = stack.client("cloudformation")
+    target.client("s3").put_object(Bucket=BUCKET, Key=key, Body=json.dumps(template).encode())
+    cloudformation: CloudFormationClient = target.client("cloudformation")
     try:
         cloudformation.create_stack(
             StackName=name,
-            TemplateURL=f"{stack.endpoint}/{BUCKET}/{key}",  # inline it could have 51,200 bytes
+            TemplateURL=f"{target.endpoint}/{BUCKET}/{key}",  # an inline template is limited to 51,200 bytes
             Capabilities=["CAPABILITY_IAM", "CAPABILITY_NAMED_IAM", "CAPABILITY_AUTO_EXPAND"],
             Parameters=[
                 {"ParameterKey": parameter, "ParameterValue": value} for parameter, value in parameters.items()
@@ -97,12 +114,12 @@ def _outputs_when_complete(cloudformation: CloudFormationClient, name: str) -> d
         if described["StackStatus"] == "CREATE_COMPLETE":
             return {item["OutputKey"]: item["OutputValue"] for item in described.get("Outputs", [])}
         if described["StackStatus"] != "CREATE_IN_PROGRESS":
-            raise StackFailedError(described["StackStatus"], _reasons(cloudformation, name))
+            raise StackFailedError(described["StackStatus"], _failure_reasons(cloudformation, name))
         time.sleep(0.02)
-    raise StackFailedError(f"not complete after {DEPLOY_WITHIN_SECONDS:.0f} s", _reasons(cloudformation, name))
+    raise StackFailedError(f"not complete after {DEPLOY_WITHIN_SECONDS:.0f} s", _failure_reasons(cloudformation, name))
 
 
-def _reasons(cloudformation: CloudFormationClient, name: str) -> list[str]:
+def _failure_reasons(cloudformation: CloudFormationClient, name: str) -> list[str]:
     events = cloudformation.describe_stack_events(StackName=name)["StackEvents"]
     return [
         f"{event['LogicalResourceId']}: {event.get('ResourceStatusReason', '')}"

@@ -1,11 +1,11 @@
-"""What can go wrong with the local stack. Each error is one sentence that says what to do.
+"""The errors of the local stack. Each message is one sentence that names the fix where there is one.
 
 LocalStackError
 ├── PortTakenError              choose another port
-├── ServerFailedError           the process that serves everything did not come up, or died
-└── DeployError                 the template did not become a stack
-    ├── UnknownResourceTypeError    the emulator cannot make it and it is not on the list of what is left out
-    └── StackFailedError            CloudFormation gave up; carries what the stack's events say
+├── ServerFailedError           the server process did not start, or it ended
+└── DeployError                 the template was not deployed
+    ├── UnknownResourceTypeError    a type that the emulator does not support and localize.LEFT_OUT does not list
+    └── StackFailedError            CloudFormation failed; `reasons` come from the stack's events
 """
 
 from __future__ import annotations
@@ -14,19 +14,19 @@ from collections.abc import Sequence
 
 
 class LocalStackError(RuntimeError):
-    """The local stack could not be brought up."""
+    """The local stack did not start, or it ended."""
 
 
 class PortTakenError(LocalStackError):
     def __init__(self, port: int) -> None:
         super().__init__(
-            f"Port {port} is taken: stop what is using it, or choose another with --port (0 takes a free one)."
+            f"Port {port} is taken: stop the process that uses it, or choose another with --port (0 = any free port)."
         )
 
 
 class ServerFailedError(LocalStackError):
     def __init__(self, reason: str) -> None:
-        super().__init__(f"The embedded AWS failed: {reason}.")
+        super().__init__(f"The AWS emulator failed: {reason}.")
 
 
 class DeployError(LocalStackError):
@@ -36,7 +36,7 @@ class DeployError(LocalStackError):
 class UnknownResourceTypeError(DeployError):
     def __init__(self, types: str) -> None:
         super().__init__(
-            f"The embedded AWS does not know {types}: add it to LEFT_OUT in onramp/local/localize.py "
+            f"The AWS emulator does not support {types}: add it to LEFT_OUT in onramp/local/localize.py "
             "if the pipeline runs without it."
         )
 
@@ -44,4 +44,4 @@ class UnknownResourceTypeError(DeployError):
 class StackFailedError(DeployError):
     def __init__(self, status: str, reasons: Sequence[str]) -> None:
         self.reasons = tuple(reasons)
-        super().__init__(f"The stack ended as {status}: {'; '.join(reasons) or 'no reason was given'}")
+        super().__init__(f"The stack ended as {status}: {'; '.join(reasons) or 'no reason given'}")

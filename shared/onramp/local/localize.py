@@ -1,5 +1,8 @@
-"""What the emulator cannot do is taken out of the translated template here, each with its reason. Nothing else is:
-a type that is not listed fails the deployment. The static template tests look at everything that goes."""
+"""Removes from the translated template what the emulator does not support, each with its reason.
+
+Nothing else is removed: an unsupported type that is not listed here fails the deployment. The static template tests
+cover everything that is removed.
+"""
 
 from __future__ import annotations
 
@@ -10,34 +13,34 @@ from typing import Any
 from onramp.local.translate import Template
 
 LEFT_OUT = {
-    "AWS::EventSchemas::Registry": "documentation for consumers; no schema registry in the emulator",
+    "AWS::EventSchemas::Registry": "documentation for consumers; the emulator has no schema registry",
     "AWS::EventSchemas::Schema": "the same",
-    "AWS::Events::Archive": "made by API after the deployment: see deploy.py",
-    "AWS::CodeDeploy::Application": "aliases move at once on a laptop",
+    "AWS::Events::Archive": "created through the API after the deployment: see archives.py",
+    "AWS::CodeDeploy::Application": "a local alias moves at once",
     "AWS::CodeDeploy::DeploymentGroup": "the same",
 }
-UNSEEN_CONDITION_KEYS = ("events:source", "events:detail-type", "dynamodb:LeadingKeys")
-"""The emulator's IAM evaluator never gets values for these: an Allow under them would never apply."""
+UNSUPPORTED_CONDITION_KEYS = ("events:source", "events:detail-type", "dynamodb:LeadingKeys")
+"""The emulator's IAM evaluator has no values for these keys: an Allow with such a condition would never apply."""
 
 
 def localize(template: Template, parameters: Mapping[str, str]) -> Template:
     local = copy.deepcopy(template)
-    gone = {
+    removed = {
         logical_id
         for logical_id, resource in local["Resources"].items()
         if resource["Type"] in LEFT_OUT or _is_metric_math(resource)
     }
-    for logical_id in gone:
+    for logical_id in removed:
         del local["Resources"][logical_id]
     for resource in local["Resources"].values():
-        _forget(resource, gone)
-        if resource["Type"] == "AWS::Lambda::EventSourceMapping":  # its poller does not read numbers from text
+        _remove_dependencies(resource, removed)
+        if resource["Type"] == "AWS::Lambda::EventSourceMapping":  # the emulator's poller needs numbers, not strings
             resource["Properties"] = _with_numbers(resource["Properties"], _numbers(template, parameters))
     local["Outputs"] = {
-        name: output for name, output in local.get("Outputs", {}).items() if not _mentions(output, gone)
+        name: output for name, output in local.get("Outputs", {}).items() if not _mentions(output, removed)
     }
-    _each_statement(local, _without_unseen_conditions)
-    _each_statement(local, _with_batch_sends)
+    _change_statements(local, _without_unsupported_conditions)
+    _change_statements(local, _with_batch_sends)
     return local
 
 
@@ -61,10 +64,10 @@ def _is_metric_math(resource: dict[str, Any]) -> bool:
     return resource["Type"] == "AWS::CloudWatch::Alarm" and "Metrics" in resource.get("Properties", {})
 
 
-def _forget(resource: dict[str, Any], gone: set[str]) -> None:
+def _remove_dependencies(resource: dict[str, Any], removed: set[str]) -> None:
     depends = resource.get("DependsOn", [])
     names = [depends] if isinstance(depends, str) else depends
-    resource["DependsOn"] = [name for name in names if name not in gone]
+    resource["DependsOn"] = [name for name in names if name not in removed]
 
 
 def _mentions(value: Any, names: set[str]) -> bool:
@@ -75,38 +78,38 @@ def _mentions(value: Any, names: set[str]) -> bool:
     return isinstance(value, list) and any(_mentions(item, names) for item in value)
 
 
-def _each_statement(node: Any, change: Callable[[dict[str, Any]], dict[str, Any] | None]) -> None:
-    """Apply `change` to every policy statement below `node`; None takes it out."""
+def _change_statements(node: Any, change: Callable[[dict[str, Any]], dict[str, Any] | None]) -> None:
+    """Replaces every policy statement below `node` by `change(statement)`; None removes it."""
     if isinstance(node, list):
         for item in node:
-            _each_statement(item, change)
+            _change_statements(item, change)
     elif isinstance(node, dict):
         statements = node.get("Statement")
         if isinstance(statements, list):
             changed = (change(statement) for statement in statements)
             node["Statement"] = [statement for statement in changed if statement is not None]
         for value in node.values():
-            _each_statement(value, change)
+            _change_statements(value, change)
 
 
-def _without_unseen_conditions(statement: dict[str, Any]) -> dict[str, Any] | None:
-    """Also drops the Deny on plain http: loopback clients speak nothing else."""
+def _without_unsupported_conditions(statement: dict[str, Any]) -> dict[str, Any] | None:
+    """Also removes the Deny on plain http: local clients use no TLS."""
     if statement.get("Effect") == "Deny" and _mentions_key(statement, "aws:SecureTransport"):
         return None
     conditions = {
-        operator: kept
+        operator: supported
         for operator, tests in statement.get("Condition", {}).items()
-        if (kept := {key: value for key, value in tests.items() if key not in UNSEEN_CONDITION_KEYS})
+        if (supported := {key: value for key, value in tests.items() if key not in UNSUPPORTED_CONDITION_KEYS})
     }
     rest = {name: value for name, value in statement.items() if name != "Condition"}
     return {**rest, "Condition": conditions} if conditions else rest
 
 
 def _with_batch_sends(statement: dict[str, Any]) -> dict[str, Any]:
-    """AWS asks for `sqs:SendMessage` on SendMessageBatch; the emulator's IAM asks for an action of the call's name."""
+    """AWS requires `sqs:SendMessage` for SendMessageBatch; the emulator requires an action with the call's name."""
     actions = statement.get("Action", [])
-    every = [actions] if isinstance(actions, str) else actions
-    return {**statement, "Action": [*every, "sqs:SendMessageBatch"]} if "sqs:SendMessage" in every else statement
+    names = [actions] if isinstance(actions, str) else actions
+    return {**statement, "Action": [*names, "sqs:SendMessageBatch"]} if "sqs:SendMessage" in names else statement
 
 
 def _mentions_key(statement: dict[str, Any], key: str) -> bool:

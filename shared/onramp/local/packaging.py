@@ -1,5 +1,7 @@
-"""Zips for the emulator: the handler's folder and `onramp`. The dependencies are those of this Python, which runs
-the functions too; `make build` makes the zips that ship."""
+"""Function zips for the emulator: the handler's folder and `onramp`, without dependencies.
+
+The emulator runs the functions with this Python and its installed packages. `make build` makes the zips that ship.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +19,7 @@ _EPOCH = (1980, 1, 1, 0, 0, 0)
 
 
 def package(root: Path, handler: str) -> tuple[str, bytes]:
-    """The zip of a function and a name for it that changes with its content."""
+    """The name and content of a function's zip. The name is a hash of the content."""
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
         for name, path in _members(root, handler):
@@ -27,7 +29,7 @@ def package(root: Path, handler: str) -> tuple[str, bytes]:
 
 
 def _members(root: Path, handler: str) -> Iterator[tuple[str, Path]]:
-    """`functions.enrich_profile.handler.handler` lies in functions/enrich_profile."""
+    """The handler `functions.enrich_profile.handler.handler` is in the folder functions/enrich_profile."""
     folder = root.joinpath(*handler.split(".")[:-2])
     if not folder.is_dir():
         raise DeployError(f"The handler {handler} has no folder {folder}.")

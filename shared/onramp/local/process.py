@@ -1,4 +1,4 @@
-"""The server's process, seen from its parent: started on a port of its own, and never left behind."""
+"""Starts and stops the server process (server.py) from its parent. The server never outlives the parent."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class ServerProcess:
 
     @classmethod
     def start(cls, port: int, region: str, *, enforce_iam: bool) -> ServerProcess:
-        """A server that answers."""
+        """Returns once the server answers. Raises PortTakenError, ServerFailedError, LocalStackError."""
         listening = _listen(port)
         port = listening.getsockname()[1]
         scratch = Path(tempfile.mkdtemp(prefix="onramp-"))
@@ -39,13 +39,13 @@ class ServerProcess:
         command += ["--port", str(port), "--region", region, "--scratch", str(scratch)]
         command += ["--enforce-iam"] if enforce_iam else []
         with listening, (scratch / "server.log").open("wb") as log:
-            process = subprocess.Popen(  # noqa: S603  # our own module, by this Python
+            process = subprocess.Popen(  # noqa: S603  # this package's module, run by this Python
                 command,
-                stdin=subprocess.PIPE,  # its end is the server's end: see server.py
+                stdin=subprocess.PIPE,  # the server stops when this pipe closes: see server.py
                 stdout=log,
                 stderr=log,
                 pass_fds=[listening.fileno()],
-                start_new_session=True,  # Ctrl-C is for us, who then stop it in order
+                start_new_session=True,  # Ctrl-C reaches only the parent, which then stops the server
             )
         server = cls(process, port, scratch)
         try:
@@ -57,7 +57,7 @@ class ServerProcess:
 
     @property
     def pid(self) -> int:
-        """Of the server and of its process group, to which every function belongs."""
+        """The id of the server and of its process group, which contains every function's process."""
         return self._process.pid
 
     def wait(self) -> None:
@@ -68,17 +68,17 @@ class ServerProcess:
         if self._process.stdin and not self._process.stdin.closed:
             self._process.stdin.close()
         try:
-            orderly = self._process.wait(STOP_WITHIN_SECONDS + 1) == 0
+            stopped = self._process.wait(STOP_WITHIN_SECONDS + 1) == 0
         except subprocess.TimeoutExpired:
-            orderly = False
-        if not orderly:  # it may have left functions behind
+            stopped = False
+        if not stopped:  # its functions may still run
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(self._process.pid, signal.SIGKILL)
             self._process.wait()
         shutil.rmtree(self.scratch, ignore_errors=True)
 
     def log(self) -> str:
-        """What the server itself had to say: for the search for its faults."""
+        """The server's own log, for debugging."""
         path = self.scratch / "server.log"
         return path.read_text(errors="replace") if path.exists() else ""
 
@@ -87,13 +87,13 @@ class ServerProcess:
         deadline = time.monotonic() + START_WITHIN_SECONDS
         while time.monotonic() < deadline:
             if self._process.poll() is not None:
-                last = self.log().strip().rpartition("\n")[2] or f"exit code {self._process.returncode}"
-                raise ServerFailedError(last)
+                last_line = self.log().strip().rpartition("\n")[2]
+                raise ServerFailedError(last_line or f"exit code {self._process.returncode}")
             try:
                 if http.request("GET", self.endpoint + _HEALTH).status == 200:
                     return
             except urllib3.exceptions.HTTPError:
-                continue  # it listens from the first moment and answers once it is up
+                continue  # the socket already accepts connections; the server answers once it is ready
         raise ServerFailedError(f"no answer within {START_WITHIN_SECONDS:.0f} s")
 
 

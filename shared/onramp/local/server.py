@@ -1,8 +1,8 @@
-"""The child process: the emulator, its layers and the fakes on one port (`python -m onramp.local.server`).
+"""The server process: gateway, emulator and fakes on one port (`python -m onramp.local.server`).
 
-It inherits its listening socket, so the port is known and bound before it starts. It lives as long as its
-standard input is open: the parent holds the other end, and the kernel closes it however the parent dies.
-It is the leader of its own process group, to which the functions' processes belong.
+It inherits its listening socket, so the port is known and bound before it starts. It stops when its standard input
+closes: the parent holds the other end, and the kernel closes it when the parent ends, also on SIGKILL.
+It leads its own process group, which contains the functions' processes.
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ import threading
 import time
 from collections.abc import Callable
 
-from onramp.local.gateway.asgi import App
+from onramp.local.asgi import App
 from onramp.local.gateway.aws import ACCESS_KEY
 
 HOST = "127.0.0.1"
 STOP_WITHIN_SECONDS = 5.0
-_KEPT = ("PATH", "HOME", "LANG", "LC_ALL", "PYTHONPATH", "VIRTUAL_ENV")
+_KEPT_VARIABLES = ("PATH", "HOME", "LANG", "LC_ALL", "PYTHONPATH", "VIRTUAL_ENV")
 
 
 def main() -> None:
@@ -30,7 +30,7 @@ def main() -> None:
     parser.add_argument("--fd", type=int, required=True, help="the listening socket, inherited")
     parser.add_argument("--port", type=int, required=True, help="the port it is bound to")
     parser.add_argument("--region", required=True)
-    parser.add_argument("--scratch", required=True, help="an empty directory of its own, removed at the end")
+    parser.add_argument("--scratch", required=True, help="an empty directory, removed at the end")
     parser.add_argument("--enforce-iam", action="store_true")
     arguments = parser.parse_args()
     if os.getpgrp() != os.getpid():
@@ -43,9 +43,11 @@ def main() -> None:
 
 
 def set_environment(port: int, region: str, scratch: str, *, enforce_iam: bool) -> None:
-    """Before the emulator is imported, for it reads its settings then. The functions inherit all of this, so
-    nothing of the caller's own AWS environment may be left in it."""
-    kept = {name: os.environ[name] for name in _KEPT if name in os.environ}
+    """Call it before the emulator is imported: the import reads these settings.
+
+    The functions inherit this environment, so no AWS setting of the caller may remain in it.
+    """
+    kept = {name: os.environ[name] for name in _KEPT_VARIABLES if name in os.environ}
     os.environ.clear()
     os.environ.update(kept)
     os.environ.update(
@@ -58,7 +60,7 @@ def set_environment(port: int, region: str, scratch: str, *, enforce_iam: bool) 
         LOG_LEVEL="WARNING",
         IOT_MTLS_ENABLED="0",
         SFTP_ENABLED="0",
-        DOCKER_HOST="unix:///nonexistent",  # the emulator would clean up containers that are not ours
+        DOCKER_HOST="unix:///nonexistent",  # no access to Docker: the emulator would remove other containers
         AWS_ENDPOINT_URL=f"http://{HOST}:{port}",
         AWS_ACCESS_KEY_ID=ACCESS_KEY,
         AWS_SECRET_ACCESS_KEY=ACCESS_KEY,
@@ -92,16 +94,16 @@ async def serve(app: App, fd: int, scratch: str) -> None:
     config.accesslog = None
     loop, stop = asyncio.get_running_loop(), asyncio.Event()
 
-    def stop_now() -> None:
+    def stop_server() -> None:
         loop.call_soon_threadsafe(stop.set)
 
     loop.add_signal_handler(signal.SIGTERM, stop.set)
-    threading.Thread(target=_outlive_nobody, args=(stop_now, scratch), daemon=True).start()
+    threading.Thread(target=_stop_with_parent, args=(stop_server, scratch), daemon=True).start()
     await hypercorn_serve(app, config, shutdown_trigger=stop.wait)  # type: ignore[arg-type]
 
 
-def _outlive_nobody(stop: Callable[[], None], scratch: str) -> None:
-    """Stop when the parent is gone. If stopping takes too long, take the functions along the hard way."""
+def _stop_with_parent(stop: Callable[[], None], scratch: str) -> None:
+    """Stops the server when the parent ends; after STOP_WITHIN_SECONDS kills the whole process group."""
     sys.stdin.buffer.read()
     stop()
     time.sleep(STOP_WITHIN_SECONDS)

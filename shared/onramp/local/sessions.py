@@ -1,4 +1,4 @@
-"""AWS sessions that know nothing of the caller: neither a profile of theirs, nor its files, nor credentials."""
+"""AWS sessions that ignore the caller's profile, configuration files and credentials."""
 
 from __future__ import annotations
 

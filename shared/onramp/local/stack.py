@@ -16,8 +16,7 @@ import onramp
 from onramp.local.deploy import deploy
 from onramp.local.gateway.app import FAKES
 from onramp.local.gateway.aws import ACCESS_KEY
-from onramp.local.gateway.control import GatewayControl
-from onramp.local.logs import function_logs
+from onramp.local.gateway.client import GatewayControl
 from onramp.local.parameters import REGION
 from onramp.local.process import ServerProcess
 from onramp.local.sessions import local_session
@@ -26,12 +25,14 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     import boto3
+    from mypy_boto3_logs import CloudWatchLogsClient
 
 ROOT = Path(onramp.__file__).resolve().parents[2]
+_PLATFORM_LINES = ("START RequestId: ", "END RequestId: ", "REPORT RequestId: ")
 
 
 class LocalStack:
-    """A running, deployed stack. Made by `LocalStack.start`, ended by `stop` or the end of the `with` block."""
+    """A running, deployed stack. `LocalStack.start` creates it; `stop` or the end of the `with` block ends it."""
 
     def __init__(self, server: ServerProcess, region: str, fakes: Mapping[str, str | None]) -> None:
         self.endpoint = server.endpoint
@@ -53,7 +54,7 @@ class LocalStack:
         parameters: Mapping[str, str] | None = None,
         template: Path = ROOT / "template.yaml",
     ) -> LocalStack:
-        """`port` 0 takes a free one; `parameters` go over the local ones of parameters.py."""
+        """Port 0 = any free port. `parameters` override those of parameters.py. Raises LocalStackError."""
         server = ServerProcess.start(port, REGION, enforce_iam=enforce_iam)
         stack = cls(server, REGION, {"stripe": stripe_url, "revenuecat": revenuecat_url})
         try:
@@ -64,23 +65,23 @@ class LocalStack:
         return stack
 
     def stop(self) -> None:
-        """Ends every process of the stack. Harmless when called again."""
+        """Ends every process of the stack. A second call does nothing."""
         for client in self._clients.values():
             client.close()
         self.server.stop()
 
     def wait(self) -> None:
-        """Until the server ends, which it does by itself only when something is wrong."""
+        """Blocks while the server runs. Raises ServerFailedError when it ends by itself."""
         self.server.wait()
 
     def session(self) -> boto3.Session:
-        """Credentials and region; the endpoint must be given to each client, or set AWS_ENDPOINT_URL."""
+        """Credentials and region; the endpoint must be passed to each client, or set in AWS_ENDPOINT_URL."""
         return local_session(self.region)
 
     def client(self, service: str) -> Any:
-        """A boto3 client on this stack, one for each service."""
+        """The boto3 client of a service on this stack; one instance for each service."""
         if service not in self._clients:
-            # One attempt, or a test would not see its fault; no proxy, for the way is short.
+            # One attempt: a retry would hide an injected fault from a test. No proxy: the server is local.
             config = Config(connect_timeout=5, read_timeout=60, retries={"total_max_attempts": 1}, proxies={})
             self._clients[service] = self.session().client(
                 service,
@@ -90,11 +91,22 @@ class LocalStack:
         return self._clients[service]
 
     def logs(self) -> list[str]:
-        """Every line that the functions have written, oldest first in each log stream."""
-        return function_logs(self.client("logs"))
+        """Every line that the functions wrote, oldest first within each log stream, without the platform's lines.
+
+        The emulator puts their stdout and stderr into CloudWatch Logs.
+        """
+        logs: CloudWatchLogsClient = self.client("logs")
+        groups = logs.get_paginator("describe_log_groups").paginate().search("logGroups[].logGroupName")
+        events = logs.get_paginator("filter_log_events")
+        return [
+            message
+            for group in groups
+            for message in events.paginate(logGroupName=group).search("events[].message")
+            if not message.startswith(_PLATFORM_LINES)
+        ]
 
     def environment(self) -> dict[str, str]:
-        """What a shell or a child process needs to talk to this stack with any AWS client."""
+        """The environment variables with which any AWS client uses this stack."""
         return {
             "AWS_ENDPOINT_URL": self.endpoint,
             "AWS_DEFAULT_REGION": self.region,

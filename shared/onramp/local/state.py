@@ -1,4 +1,4 @@
-""".onramp/local.json: where a running stack is, for programs in the same directory that know nothing else."""
+"""The file .onramp/local.json: the running stack's endpoint, region, outputs and fakes, for other programs."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ STATE_FILE = Path(".onramp", "local.json")
 
 
 def write_state(stack: LocalStack) -> None:
-    """Atomically: a reader finds a whole file or none."""
+    """Writes the file atomically: a reader sees the whole file or none."""
     state = {
         "endpoint": stack.endpoint,
         "region": stack.region,
@@ -22,13 +22,13 @@ def write_state(stack: LocalStack) -> None:
         "fakes": stack.fakes,
     }
     STATE_FILE.parent.mkdir(exist_ok=True)
-    draft = STATE_FILE.with_suffix(f".{os.getpid()}.tmp")
-    draft.write_text(json.dumps(state, indent=2) + "\n")
-    draft.replace(STATE_FILE)
+    temporary = STATE_FILE.with_suffix(f".{os.getpid()}.tmp")
+    temporary.write_text(json.dumps(state, indent=2) + "\n")
+    temporary.replace(STATE_FILE)
 
 
 def remove_state(stack: LocalStack) -> None:
-    """Unless another stack has meanwhile written its own."""
+    """Removes the file unless another stack has written it since."""
     try:
         if json.loads(STATE_FILE.read_text())["endpoint"] == stack.endpoint:
             STATE_FILE.unlink()

@@ -1,4 +1,4 @@
-"""template.yaml (SAM) to plain CloudFormation, offline."""
+"""Translates template.yaml (SAM) to plain CloudFormation, offline."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ Template = dict[str, Any]
 
 
 def load_template(path: Path) -> Template:
-    """The SAM source, its short intrinsics (`!Ref`) in their long form."""
+    """The SAM source, with short intrinsics (`!Ref`) in their long form. Raises DeployError."""
     from samtranslator import yaml_helper
 
     try:
@@ -26,14 +26,14 @@ def load_template(path: Path) -> Template:
 
 
 def translate(sam: Template, parameters: Mapping[str, str], code: Mapping[str, str], region: str) -> Template:
-    """`code`: an s3:// address for each function's logical id, put in the place of its CodeUri."""
+    """`code` maps each function's logical id to the s3:// address that replaces its CodeUri. Raises DeployError."""
     from samtranslator.model.exceptions import InvalidDocumentException
     from samtranslator.parser.parser import Parser
     from samtranslator.translator.translator import Translator
 
     for logical_id, address in code.items():
         sam["Resources"][logical_id]["Properties"]["CodeUri"] = address
-    no_managed_policies: dict[str, str] = {}  # it would list them in IAM
+    no_managed_policies: dict[str, str] = {}  # without this argument it lists them in IAM
     translator = Translator(no_managed_policies, Parser(), boto_session=local_session(region))
     try:
         return dict(translator.translate(sam, dict(parameters)))
@@ -41,11 +41,11 @@ def translate(sam: Template, parameters: Mapping[str, str], code: Mapping[str, s
         causes = "; ".join(cause.message for cause in exc.causes)
         raise DeployError(f"template.yaml is not valid SAM: {causes}") from exc
     finally:
-        translator.metrics.publish()  # to nobody; it complains on stderr about those that it still has at the end
+        translator.metrics.publish()  # sends nothing; unpublished metrics cause a warning on stderr
 
 
 def functions_in(sam: Template) -> dict[str, str]:
-    """Logical id -> handler string of every function."""
+    """The handler string of every function, by logical id."""
     return {
         logical_id: resource["Properties"]["Handler"]
         for logical_id, resource in sam["Resources"].items()

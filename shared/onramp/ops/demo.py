@@ -1,4 +1,4 @@
-"""`onramp demo`: the story of a signup, live, on a stack of its own."""
+"""`onramp demo`: signups, rejections and failures on a temporary local stack."""
 
 from __future__ import annotations
 
@@ -7,25 +7,25 @@ from typing import Annotated
 
 import typer
 
-STOPPED = 130  # what a shell expects of a program that Ctrl-C ended
+INTERRUPTED = 130  # a shell's exit code for a program that Ctrl-C ended
 
 
 def demo(
-    port: Annotated[int, typer.Option(min=0, max=65535, help="0 takes a free one.")] = 0,
-    record: Annotated[Path | None, typer.Option(dir_okay=False, help="Also draw what is shown into this SVG.")] = None,
+    port: Annotated[int, typer.Option(min=0, max=65535, help="0 = any free port.")] = 0,
+    record: Annotated[Path | None, typer.Option(dir_okay=False, help="Also write the output to this SVG file.")] = None,
 ) -> None:
-    """Watch signups go through every station, and what breaks on the way mend itself."""
-    from onramp.local.demo.expectations import ExpectationFailed
+    """Run signups, rejections and failures on a temporary local stack and show each stage."""
+    from onramp.local.demo.checks import ExpectationFailed
+    from onramp.local.demo.run import run_demo
     from onramp.local.demo.screen import Screen
-    from onramp.local.demo.story import tell
 
     screen = Screen(record=record is not None)
     try:
-        tell(screen, port)
+        run_demo(screen, port)
     except ExpectationFailed:
-        raise typer.Exit(1) from None  # the screen has named it
+        raise typer.Exit(1) from None  # already shown
     except KeyboardInterrupt:
-        screen.say("Stopped: every process has ended and nothing was kept.")
-        raise typer.Exit(STOPPED) from None
+        screen.paragraph("Stopped: all processes have ended, no data was kept.")
+        raise typer.Exit(INTERRUPTED) from None
     if record:
         screen.save(record)

@@ -1,4 +1,4 @@
-"""`onramp local up`: the stack in the foreground, until Ctrl-C."""
+"""`onramp local up`: runs the stack in the foreground until Ctrl-C."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ if TYPE_CHECKING:
 
 DEFAULT_PORT = 4566
 
-app = typer.Typer(help="The whole pipeline on this machine.", no_args_is_help=True)
+app = typer.Typer(help="Run the whole pipeline on this machine.", no_args_is_help=True)
 
 
 @app.callback()
 def _group() -> None:
-    """Keeps `up` a sub-command although it is the only one."""
+    """With a callback, typer keeps `up` as a sub-command although it is the only one."""
 
 
 def _http_url(value: str | None) -> str | None:
@@ -33,50 +33,50 @@ def _http_url(value: str | None) -> str | None:
 
 @app.command()
 def up(
-    port: Annotated[int, typer.Option(min=0, max=65535, help="0 takes a free one.")] = DEFAULT_PORT,
+    port: Annotated[int, typer.Option(min=0, max=65535, help="0 = any free port.")] = DEFAULT_PORT,
     stripe_url: Annotated[
-        str | None, typer.Option(callback=_http_url, help="Instead of the built-in fake of Stripe.")
+        str | None, typer.Option(callback=_http_url, help="The URL to use instead of the built-in Stripe fake.")
     ] = None,
     revenuecat_url: Annotated[
-        str | None, typer.Option(callback=_http_url, help="Instead of the built-in fake of RevenueCat.")
+        str | None, typer.Option(callback=_http_url, help="The URL to use instead of the built-in RevenueCat fake.")
     ] = None,
     enforce_iam: Annotated[
-        bool, typer.Option("--enforce-iam", help="Check every call against the caller's policies.")
+        bool, typer.Option("--enforce-iam", help="Check every AWS call against the caller's IAM policies.")
     ] = False,
 ) -> None:
-    """Start the embedded AWS, deploy template.yaml into it and keep it up until Ctrl-C."""
+    """Start the AWS emulator, deploy template.yaml to it and run until Ctrl-C."""
     from onramp.local.stack import LocalStack
     from onramp.local.state import STATE_FILE, remove_state, write_state
 
     console = Console()
-    for number in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, _interrupt)
+    for signal_number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(signal_number, _interrupt)
     try:
         with LocalStack.start(
             port, enforce_iam=enforce_iam, stripe_url=stripe_url, revenuecat_url=revenuecat_url
         ) as stack:
             write_state(stack)
             try:
-                _show(console, stack, STATE_FILE)
+                _print_connection(console, stack, STATE_FILE)
                 stack.wait()
             finally:
                 remove_state(stack)
     except KeyboardInterrupt:
-        console.print("\nStopped: every process has ended and nothing was kept.")
+        console.print("\nStopped: all processes have ended, no data was kept.")
 
 
 def _interrupt(number: int, frame: FrameType | None) -> None:
     raise KeyboardInterrupt
 
 
-def _show(console: Console, stack: LocalStack, state_file: Path) -> None:
+def _print_connection(console: Console, stack: LocalStack, state_file: Path) -> None:
     table = Table(title=f"Onramp on {stack.endpoint}", title_justify="left", show_header=False)
     table.add_column(no_wrap=True)
-    table.add_column(overflow="fold")  # whole, so that it can be copied
+    table.add_column(overflow="fold")  # never truncated, so that it can be copied
     for name, value in {**stack.outputs, **{f"fake {name}": url for name, url in stack.fakes.items()}}.items():
         table.add_row(name, value)
     console.print(table)
-    console.print("Use it with any AWS client:\n")
+    console.print("To use it with any AWS client:\n")
     assignments = " ".join(f"{name}={value}" for name, value in stack.environment().items())
     console.print(f"  export {assignments}\n", soft_wrap=True, highlight=False)
-    console.print(f"The same is in {state_file}. Ctrl-C stops everything.", soft_wrap=True, highlight=False)
+    console.print(f"{state_file} contains the same values. Ctrl-C stops the stack.", soft_wrap=True, highlight=False)

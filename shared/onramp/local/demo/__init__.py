@@ -1,1 +1,1 @@
-"""`onramp demo`: the story of a signup, told with real API calls. Start reading at story.py."""
+"""`onramp demo`: signups, rejections and failures on a local stack, through real API calls. Start reading at run.py."""

@@ -1,37 +1,44 @@
-"""The pipeline as an operator sees it: tables, queues, function logs. The demo shows nothing else."""
+"""Reads the tables, queues and function logs of the stack, as an operator can. The demo shows nothing else."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from onramp.adapters.items import from_item, to_values
-from onramp.local.demo.people import Person, Signup
+from onramp.local.demo.users import Person, Signup
 from onramp.local.parameters import STACK_NAME
 from onramp.local.stack import LocalStack
 
+if TYPE_CHECKING:
+    from mypy_boto3_cloudformation import CloudFormationClient
+    from mypy_boto3_dynamodb import DynamoDBClient
+    from mypy_boto3_logs import CloudWatchLogsClient
+    from mypy_boto3_sqs import SQSClient
+
 Item = dict[str, Any]
-WORTH_READING = ("timestamp", "service", "message", "cause", "code", "emit_error", "place", "reason", "step", "sub")
+LOG_FIELDS = ("timestamp", "service", "message", "cause", "code", "emit_error", "place", "reason", "step", "sub")
 
 
 class Pipeline:
     def __init__(self, stack: LocalStack) -> None:
         self._stack = stack
         self._outputs = stack.outputs
-        self._dynamodb = stack.client("dynamodb")
-        self._sqs = stack.client("sqs")
-        self._logs = stack.client("logs")
+        self._dynamodb: DynamoDBClient = stack.client("dynamodb")
+        self._sqs: SQSClient = stack.client("sqs")
+        self._logs: CloudWatchLogsClient = stack.client("logs")
 
     def resource_types(self) -> list[str]:
-        """The type of every resource that CloudFormation made of the template."""
-        pages = self._stack.client("cloudformation").get_paginator("list_stack_resources")
+        """The type of every resource that CloudFormation created."""
+        cloudformation: CloudFormationClient = self._stack.client("cloudformation")
+        pages = cloudformation.get_paginator("list_stack_resources")
         return list(pages.paginate(StackName=STACK_NAME).search("StackResourceSummaries[].ResourceType"))
 
     # ── records ───────────────────────────────────────────────────────────────────────────────────────────────────
 
     def pre_create(self, person: Person, roles: Sequence[str], at: int) -> None:
-        """What an admin's tool does: never over a record that is there."""
+        """Creates a record as an admin tool does; fails if there is one."""
         record = {"userId": person.email, "roles": list(roles), "onboarding": "pre_created"}
         self._dynamodb.put_item(
             TableName=self._outputs["UsersTableName"],
@@ -40,11 +47,11 @@ class Pipeline:
         )
 
     def user(self, person: Person) -> Item:
-        """Empty where there is no record."""
+        """Empty if there is no record."""
         return self._item("UsersTableName", person.email)
 
     def profile(self, signup: Signup) -> Item:
-        """Empty where there is no profile."""
+        """Empty if there is no profile."""
         return self._item("UserProfilesTableName", signup.sub)
 
     def users(self) -> list[Item]:
@@ -56,18 +63,19 @@ class Pipeline:
     # ── queues ────────────────────────────────────────────────────────────────────────────────────────────────────
 
     def depth(self, queue: str) -> tuple[int, int]:
-        """Messages that wait in the queue of that output, and those in flight: with a worker, or in backoff."""
-        names = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
-        reply = self._sqs.get_queue_attributes(QueueUrl=self._outputs[queue], AttributeNames=names)
-        waiting, in_flight = (int(reply["Attributes"][name]) for name in names)
-        return waiting, in_flight
+        """Visible messages, and messages in flight (with a worker or in backoff). `queue` names a stack output."""
+        counts = self._sqs.get_queue_attributes(
+            QueueUrl=self._outputs[queue],
+            AttributeNames=["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"],
+        )["Attributes"]
+        return int(counts["ApproximateNumberOfMessages"]), int(counts["ApproximateNumberOfMessagesNotVisible"])
 
     def enqueue(self, body: str) -> None:
-        """Past Cognito and the bus, straight to the worker."""
+        """Sends a message directly to the worker's queue."""
         self._sqs.send_message(QueueUrl=self._outputs["ProvisioningQueueUrl"], MessageBody=body)
 
     def dead_letters(self) -> list[Item]:
-        """Those not looked at yet: their bodies, and why they are there. They stay in the queue."""
+        """The visible dead letters: body and attributes. They stay in the queue, invisible for a while."""
         reply = self._sqs.receive_message(
             QueueUrl=self._outputs["ProvisioningDlqUrl"], MaxNumberOfMessages=10, MessageAttributeNames=["All"]
         )
@@ -80,18 +88,18 @@ class Pipeline:
     # ── logs ──────────────────────────────────────────────────────────────────────────────────────────────────────
 
     def log(self) -> Iterator[Item]:
-        """The entries that both functions wrote. A traceback of the runtime is none."""
+        """The structured entries in the functions' logs, without the runtime's own lines."""
         for line in self._stack.logs():
             if line.startswith("{") and "message" in (entry := json.loads(line)):
                 yield entry
 
-    def last_words(self, count: int = 5) -> list[str]:
-        """The latest entries, when something has gone wrong."""
+    def last_log_lines(self, count: int = 5) -> list[str]:
+        """The latest entries as text, for a failed check."""
         latest = sorted(self.log(), key=lambda entry: str(entry["timestamp"]))[-count:]
-        return [" ".join(str(entry[name]) for name in WORTH_READING if entry.get(name)) for entry in latest]
+        return [" ".join(str(entry[name]) for name in LOG_FIELDS if entry.get(name)) for entry in latest]
 
     def trigger_calls(self) -> int:
-        """How often the trigger has been invoked."""
+        """The number of invocations of the trigger."""
         group = f"/aws/lambda/{self._outputs['PostConfirmationFunctionName']}"
         pages = self._logs.get_paginator("filter_log_events").paginate(logGroupName=group)
         return sum(message.startswith("START ") for message in pages.search("events[].message"))

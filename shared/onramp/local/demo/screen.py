@@ -1,4 +1,4 @@
-"""How the demo looks: one line a fact, with its time. Without a terminal it is the same lines, plain."""
+"""The demo's output: one line for each fact, with its time. Without a terminal, the same lines as plain text."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from rich.rule import Rule
 from rich.table import Table
 from rich.text import Text
 
-WIDEST = 90  # a time further away from its line is hard to read
+MAX_WIDTH = 90  # a time too far from its line is hard to read
 INDENT = "  "
 LABEL = 12
 TIME = 10
@@ -25,16 +25,16 @@ MARKS = {
     "note": ("▸", "bold cyan"),
     "done": ("✓", "bold green"),
     "retry": ("↻", "bold yellow"),
-    "refused": ("✗", "bold red"),
+    "failed": ("✗", "bold red"),
 }
 
 
 class Screen:
     def __init__(self, *, record: bool = False) -> None:
         if isinstance(sys.stdout, io.TextIOWrapper):
-            sys.stdout.reconfigure(errors="replace")  # a terminal without ✓ gets a ?
+            sys.stdout.reconfigure(errors="replace")  # replaces ✓ by ? where the encoding lacks it
         self._console = Console(highlight=False, record=record)
-        self._console.width = min(self._console.width, WIDEST)
+        self._console.width = min(self._console.width, MAX_WIDTH)
         self._chapters = 0
 
     def title(self, name: str, sentence: str) -> None:
@@ -45,9 +45,9 @@ class Screen:
         heading = Text.assemble((f"{self._chapters} ", "bold cyan"), (title, "bold"))
         self._console.print()
         self._console.print(Rule(heading, align="left", style="cyan"))
-        self.say(sentence)
+        self.paragraph(sentence)
 
-    def say(self, sentence: str) -> None:
+    def paragraph(self, sentence: str) -> None:
         self._wrapped(Text(INDENT), Text(sentence, "italic"), self._console.width)
 
     def line(self, label: str, detail: str, millis: float | None = None, mark: str = "done") -> None:
@@ -73,25 +73,26 @@ class Screen:
         self._console.print(Panel(Text(sentence, "bold"), border_style="green", box=box.ROUNDED))
 
     def failed(self, sentence: str, log: Sequence[str]) -> None:
-        """`log`: what the functions last had to say."""
+        """`log`: the last log lines of the functions."""
         self.gap()
-        self.line("broken", sentence, mark="refused")
+        self.line("failed", sentence, mark="failed")
         for entry in log:
             self.line("log", entry, mark="note")
 
     @contextmanager
     def waiting(self) -> Iterator[Callable[[str], None]]:
-        """A spinner while something is awaited; the function it yields says what."""
+        """Shows a spinner. The yielded function sets what it waits for."""
         with self._console.status("") as status:
-            yield lambda what: status.update(Text(f"waiting for {what}", "cyan"))
+            yield lambda target: status.update(Text(f"waiting for {target}", "cyan"))
 
     def save(self, file: Path) -> None:
-        """A picture of everything shown."""
-        picture = self._console.export_svg(title="onramp demo")
-        file.write_text(re.sub(r"@font-face \{.*?\}", "", picture, flags=re.DOTALL))  # it would fetch its font
+        """Writes the whole output as an SVG."""
+        svg = self._console.export_svg(title="onramp demo")
+        without_web_font = re.sub(r"@font-face \{.*?\}", "", svg, flags=re.DOTALL)  # a viewer would download the font
+        file.write_text(without_web_font)
 
     def _wrapped(self, head: Text, text: Text, width: int, time: str = "") -> None:
-        """By hand, because a table would fill every line with spaces, which a log would keep."""
+        """Wraps the text itself: a table would pad every line with spaces, which stay in a log."""
         room = width - len(head)
         first, *rest = text.wrap(self._console, room, overflow="fold")
         first.rstrip()

@@ -1,1 +1,1 @@
-"""Stripe and RevenueCat as far as the pipeline uses them: pure state machines and one ASGI shell."""
+"""Fakes of Stripe and RevenueCat, limited to the calls of the pipeline: state machines without I/O, served by ASGI."""

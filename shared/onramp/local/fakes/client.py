@@ -1,4 +1,4 @@
-"""FakeControl: steer a running fake from tests, the demo or a shell."""
+"""FakeControl: the client of a running fake's controls (`/_control/...`), for tests and the demo."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from onramp.local.fakes.faults import Kind
 
 
 class FakeControlError(RuntimeError):
-    """The fake did not accept the order."""
+    """The fake answered with an error."""
 
 
 class FakeControl:
@@ -33,8 +33,8 @@ class FakeControl:
         match: str | None = None,
         applied: bool = False,
     ) -> None:
-        """Strike the next `times` requests (None: every one until cleared). See `Fault` for the fields."""
-        self._order(
+        """Makes the next `times` requests fail (None: all until cleared). `Fault` describes the fields."""
+        self._request(
             "POST",
             "faults",
             {
@@ -50,23 +50,23 @@ class FakeControl:
         )
 
     def clear(self) -> None:
-        self._order("DELETE", "faults")
+        self._request("DELETE", "faults")
 
     def advance(self, seconds: float) -> None:
-        self._order("POST", "clock", {"advance_seconds": seconds})
+        self._request("POST", "clock", {"advance_seconds": seconds})
 
     def accept_key(self, key: str) -> None:
-        self._order("POST", "key", {"accepted": key})
+        self._request("POST", "key", {"accepted": key})
 
     def customers(self) -> list[dict[str, Any]]:
-        return list(self._order("GET", "customers"))
+        return list(self._request("GET", "customers"))
 
     def calls(self) -> list[dict[str, Any]]:
-        return list(self._order("GET", "calls"))
+        return list(self._request("GET", "calls"))
 
-    def _order(self, method: str, what: str, body: Any = None) -> Any:
+    def _request(self, method: str, control: str, body: Any = None) -> Any:
         payload = None if body is None else json.dumps(body).encode()
-        response = self._pool.request(method, f"{self.url}/_control/{what}", body=payload)
+        response = self._pool.request(method, f"{self.url}/_control/{control}", body=payload)
         if response.status != 200:
-            raise FakeControlError(f"{method} {what}: {response.status} {response.data.decode()}")
+            raise FakeControlError(f"{method} {control}: {response.status} {response.data.decode()}")
         return response.json()

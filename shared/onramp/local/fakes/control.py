@@ -1,4 +1,4 @@
-"""The control surface of a fake, the same for every provider: `/_control/...`."""
+"""The controls of a fake, the same for every provider: `/_control/...`."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def _control(fake: FakeProvider, request: Request) -> Response:
         case "GET", "calls":
             return Response(200, [call.as_json() for call in fake.calls])
         case _:
-            return Response(404, {"message": f"no {request.method} {request.path} here"})
+            return Response(404, {"message": f"no control {request.method} {request.path}"})
     return Response(200, {})
 
 

@@ -1,4 +1,4 @@
-"""Faults on demand: what a fake provider does instead of answering as it should."""
+"""Faults on demand: how a fake provider fails."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ KINDS: tuple[str, ...] = get_args(Kind)
 
 
 class InvalidFaultError(ValueError):
-    """The description of a fault makes no sense."""
+    """The description of a fault is invalid."""
 
 
 @dataclass
@@ -19,15 +19,15 @@ class Fault:
     kind: str
     operation: str = "*"
     times: int | None = 1
-    """How many requests it strikes; None: until cleared."""
+    """The number of requests that fail; None: all until cleared."""
     seconds: float | None = None
-    """Latency of `latency`, the asked wait of `rate_limited`."""
+    """`latency`: the delay; `rate_limited`: the wait that the answer demands."""
     status: int | None = None
     code: str | None = None
     match: str | None = None
-    """Strikes only requests whose query or body contains this."""
+    """Applies only to requests whose query or body contains this."""
     applied: bool = False
-    """`server_error`, `timeout`, `stored_500`: whether the provider did the work all the same."""
+    """`server_error`, `timeout`, `stored_500`: whether the provider did the work before it failed."""
 
     @classmethod
     def parse(cls, description: Any) -> Fault:
@@ -40,28 +40,28 @@ class Fault:
             raise InvalidFaultError(f"a fault's kind is one of {', '.join(KINDS)}")
         return cls(**description)
 
-    def strikes(self, operation: str, text: str) -> bool:
+    def matches(self, operation: str, text: str) -> bool:
         return self.operation in ("*", operation) and (self.match is None or self.match in text)
 
 
 class Faults:
-    """The faults waiting for requests, oldest first."""
+    """The active faults, oldest first."""
 
     def __init__(self) -> None:
-        self._waiting: list[Fault] = []
+        self._active: list[Fault] = []
 
     def add(self, fault: Fault) -> None:
-        self._waiting.append(fault)
+        self._active.append(fault)
 
     def clear(self) -> None:
-        self._waiting.clear()
+        self._active.clear()
 
     def take(self, operation: str, text: str) -> Fault | None:
-        for fault in self._waiting:
-            if fault.strikes(operation, text):
+        for fault in self._active:
+            if fault.matches(operation, text):
                 if fault.times is not None:
                     fault.times -= 1
                     if fault.times <= 0:
-                        self._waiting.remove(fault)
+                        self._active.remove(fault)
                 return fault
         return None

@@ -1,4 +1,4 @@
-"""What goes into a fake provider and what comes out. Plain data: the fakes do no I/O."""
+"""The request and the response of a fake provider: plain data, because the fakes do no I/O."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class Request:
 
     @property
     def text(self) -> str:
-        """Query and body, form encoding undone: what a fault's `match` is looked up in."""
+        """Query and body, form-decoded: the text that a fault's `match` is searched in."""
         return unquote_plus(f"{self.query}\n{self.body.decode('utf-8', 'replace')}")
 
 
@@ -29,6 +29,6 @@ class Response:
     body: Any
     headers: Mapping[str, str] = field(default_factory=dict)
     delay_seconds: float = 0.0
-    """How long the provider takes. Whoever carries the response obeys it; the fakes never sleep."""
+    """The provider's response time. The server of the fake waits this long; the fake itself never sleeps."""
     answered: bool = True
-    """False: the request reached the provider, and no answer ever comes back."""
+    """False: the provider received the request, and the client receives no answer."""

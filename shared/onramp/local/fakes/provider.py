@@ -1,4 +1,4 @@
-"""What both fakes share: movable clock, key, faults, log of calls, and the order in which they act."""
+"""The base of both fakes: movable clock, accepted API key, faults, log of calls, and the order in which they apply."""
 
 from __future__ import annotations
 
@@ -15,22 +15,22 @@ Clock = Callable[[], float]
 
 
 class MovableClock:
-    """Unix seconds that can be moved ahead, to see idempotency keys expire."""
+    """A clock in Unix seconds that a test can advance, for example to expire idempotency keys."""
 
     def __init__(self, clock: Clock = time.time) -> None:
         self._clock = clock
-        self._ahead = 0.0
+        self._offset = 0.0
 
     def __call__(self) -> float:
-        return self._clock() + self._ahead
+        return self._clock() + self._offset
 
     def advance(self, seconds: float) -> None:
-        self._ahead += seconds
+        self._offset += seconds
 
 
 @dataclass(frozen=True)
 class Call:
-    """One request as the provider saw it."""
+    """One request as the provider received it."""
 
     at: float
     operation: str
@@ -79,7 +79,7 @@ class FakeProvider(ABC):
         if fault is None or fault.kind in ("latency", "stored_500"):
             return self.perform(operation, request, fault)
         if fault.kind in ("server_error", "timeout"):
-            if fault.applied:  # the work was done and stored: only the answer got lost
+            if fault.applied:  # the provider did the work and stored it; the answer is lost
                 self.perform(operation, request, None)
             return replace(self.error(fault), answered=fault.kind != "timeout")
         return self.error(fault)
@@ -90,11 +90,11 @@ class FakeProvider(ABC):
 
     @abstractmethod
     def refuse_key(self, request: Request) -> Response | None:
-        """The answer to a request whose API key is missing or not the accepted one."""
+        """The answer if the API key is missing or not the accepted one; None if it is accepted."""
 
     @abstractmethod
     def perform(self, operation: str, request: Request, fault: Fault | None) -> Response:
-        """Do the work. `fault` is None, `latency` or `stored_500`."""
+        """Does the work. `fault` is None, `latency` or `stored_500`."""
 
     @abstractmethod
     def error(self, fault: Fault) -> Response:

@@ -1,7 +1,7 @@
-"""RevenueCat's REST v2 customers as a pure state machine.
+"""RevenueCat's REST v2 customers as a state machine without I/O.
 
-Answers follow https://www.revenuecat.com/docs/api-v2: errors carry `type`, `retryable` and, where waiting
-helps, `backoff_ms`; the `Retry-After` header of a 429 repeats it, in milliseconds.
+Answers follow https://www.revenuecat.com/docs/api-v2: errors contain `type`, `retryable` and, if a later retry can
+succeed, `backoff_ms`; the `Retry-After` header of a 429 repeats it, in milliseconds.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ class FakeRevenueCat(FakeProvider):
         return _error(401, "Authentication is not valid for the given API key.")
 
     def perform(self, operation: str, request: Request, fault: Fault | None) -> Response:
-        if fault is not None and fault.kind == "stored_500":  # no idempotency keys here: nothing is stored
+        if fault is not None and fault.kind == "stored_500":  # RevenueCat has no idempotency keys: it stores no answer
             return self.error(fault)
         response = self._perform(operation, request)
         delay = (fault.seconds or 0.0) if fault else 0.0
@@ -84,7 +84,7 @@ class FakeRevenueCat(FakeProvider):
             return self._create(request)
         if operation == "list":
             return Response(200, {"object": "list", "items": self.customers(), "next_page": None})
-        return self._one(unquote(path[2]), forget=operation == "delete")
+        return self._one(unquote(path[2]), delete=operation == "delete")
 
     def _create(self, request: Request) -> Response:
         if "application/json" not in request.headers.get("content-type", ""):
@@ -109,10 +109,10 @@ class FakeRevenueCat(FakeProvider):
         }
         return Response(201, self._customers[customer_id])
 
-    def _one(self, customer_id: str, *, forget: bool) -> Response:
+    def _one(self, customer_id: str, *, delete: bool) -> Response:
         if customer_id not in self._customers:
             return _error(404, "The customer does not exist.")
-        if forget:
+        if delete:
             del self._customers[customer_id]
             return Response(200, {"object": "customer", "id": customer_id, "deleted_at": self._now_ms()})
         return Response(200, self._customers[customer_id])

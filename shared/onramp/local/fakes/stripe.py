@@ -1,4 +1,4 @@
-"""Stripe's v1 customers as a pure state machine: idempotency keys, stored answers, newest-first pages.
+"""Stripe's v1 customers as a state machine without I/O: idempotency keys, stored answers, newest-first pages.
 
 Answers follow https://docs.stripe.com/api/customers, /errors and /idempotent_requests.
 """
@@ -29,8 +29,8 @@ _COLLECTION = "/v1/customers"
 
 
 @dataclass(frozen=True)
-class _Stored:
-    """What Stripe keeps under an idempotency key: the parameters, and the first answer whatever it was."""
+class _StoredAnswer:
+    """What Stripe stores under an idempotency key: the parameters and the first answer, also an error."""
 
     parameters: Parameters
     response: Response
@@ -44,7 +44,7 @@ class FakeStripe(FakeProvider):
         super().__init__(accepted_key, clock)
         self._customers: dict[str, dict[str, Any]] = {}
         self._deleted: set[str] = set()
-        self._stored: dict[str, _Stored] = {}
+        self._stored_answers: dict[str, _StoredAnswer] = {}
         self._requests = 0
 
     def customers(self) -> list[dict[str, Any]]:
@@ -65,15 +65,15 @@ class FakeStripe(FakeProvider):
         return None
 
     def perform(self, operation: str, request: Request, fault: Fault | None) -> Response:
-        work: dict[str, Callable[[Request, Fault | None], Response]] = {
+        operations: dict[str, Callable[[Request, Fault | None], Response]] = {
             "create": self._create,
             "list": self._list,
             "retrieve": self._retrieve,
             "delete": self._delete,
         }
-        if operation not in work:
+        if operation not in operations:
             return self._refusal(404, f"Unrecognized request URL ({request.method}: {request.path}).")
-        return replace(work[operation](request, fault), delay_seconds=_latency(fault))
+        return replace(operations[operation](request, fault), delay_seconds=_latency(fault))
 
     def error(self, fault: Fault) -> Response:
         if fault.kind == "rate_limited":
@@ -91,33 +91,35 @@ class FakeStripe(FakeProvider):
     def _create(self, request: Request, fault: Fault | None) -> Response:
         key = request.headers.get("idempotency-key")
         parameters = form_parameters(request.body)
-        if key and (earlier := self._remembered(key)):
-            return self._again(key, earlier, parameters)
+        if key and (stored := self._stored_answer(key)):
+            return self._replay(key, stored, parameters)
         if problem := problem_with(parameters):
-            return self._refusal(400, **problem)  # validation comes first, so nothing is stored under the key
+            return self._refusal(400, **problem)  # Stripe validates first and stores nothing under the key
         failure = fault if fault is not None and fault.kind == "stored_500" else None
         customer = self._new_customer(parameters) if failure is None or failure.applied else None
         response = self.error(failure) if failure else self._answer(200, customer)
         if key:
             response = replace(response, headers={**response.headers, "Idempotency-Key": key})
             now = self.clock()
-            finished = now + _latency(fault)
-            self._stored[key] = _Stored(parameters, response, response.headers["Request-Id"], now, finished)
+            finished_at = now + _latency(fault)
+            self._stored_answers[key] = _StoredAnswer(
+                parameters, response, response.headers["Request-Id"], now, finished_at
+            )
         return response
 
     def _list(self, request: Request, fault: Fault | None) -> Response:
-        asked = dict(parse_qsl(request.query))
-        found = [c for c in reversed(self.customers()) if asked.get("email") in (None, c["email"])]
-        after = asked.get("starting_after")
+        filters = dict(parse_qsl(request.query))
+        matches = [c for c in reversed(self.customers()) if filters.get("email") in (None, c["email"])]
+        after = filters.get("starting_after")
         if after is not None:
-            ids = [customer["id"] for customer in found]
+            ids = [customer["id"] for customer in matches]
             if after not in ids:
                 return self._missing(after)
-            found = found[ids.index(after) + 1 :]
-        limit = asked.get("limit", "10")
+            matches = matches[ids.index(after) + 1 :]
+        limit = filters.get("limit", "10")
         if not (limit.isdecimal() and 1 <= int(limit) <= 100):
             return self._refusal(400, f"Invalid limit: {limit}", code="parameter_invalid_integer", param="limit")
-        page, more = found[: int(limit)], len(found) > int(limit)
+        page, more = matches[: int(limit)], len(matches) > int(limit)
         return self._answer(200, {"object": "list", "url": _COLLECTION, "has_more": more, "data": page})
 
     def _retrieve(self, request: Request, fault: Fault | None) -> Response:
@@ -136,41 +138,41 @@ class FakeStripe(FakeProvider):
 
     # -- idempotency ----------------------------------------------------------------------------------
 
-    def _remembered(self, key: str) -> _Stored | None:
-        stored = self._stored.get(key)
+    def _stored_answer(self, key: str) -> _StoredAnswer | None:
+        stored = self._stored_answers.get(key)
         if stored and self.clock() - stored.at >= KEY_LIFETIME_SECONDS:
-            del self._stored[key]
+            del self._stored_answers[key]
             return None
         return stored
 
-    def _again(self, key: str, earlier: _Stored, parameters: Parameters) -> Response:
-        if parameters != earlier.parameters:
+    def _replay(self, key: str, stored: _StoredAnswer, parameters: Parameters) -> Response:
+        if parameters != stored.parameters:
             message = (
                 "Keys for idempotent requests can only be used with the same parameters they were first "
                 f"used with. Try using a key other than '{key}' if you meant to execute a different request."
             )
             return self._answer(400, error_body("idempotency_error", message))
-        if self.clock() < earlier.finished_at:
+        if self.clock() < stored.finished_at:
             message = f"There is currently another in-progress request using this Idempotent Key ({key})."
             return self._refusal(409, message, code="idempotency_key_in_use")
-        replayed = {"Idempotent-Replayed": "true", "Original-Request": earlier.first_request_id}
+        replay_headers = {"Idempotent-Replayed": "true", "Original-Request": stored.first_request_id}
         request_id = {"Request-Id": self._next_request_id()}
-        return replace(earlier.response, headers={**earlier.response.headers, **replayed, **request_id})
+        return replace(stored.response, headers={**stored.response.headers, **replay_headers, **request_id})
 
     # -- building blocks ------------------------------------------------------------------------------
 
     def _new_customer(self, parameters: Parameters) -> dict[str, Any]:
-        given = dict(parameters)
+        fields = dict(parameters)
         number = len(self._customers) + len(self._deleted) + 1
         customer: dict[str, Any] = {
             "id": f"cus_{number:014d}",
             "object": "customer",
             "created": int(self.clock()),
             "livemode": False,
-            "email": given.get("email"),
-            "name": given.get("name"),
-            "description": given.get("description"),
-            "phone": given.get("phone"),
+            "email": fields.get("email"),
+            "name": fields.get("name"),
+            "description": fields.get("description"),
+            "phone": fields.get("phone"),
             "metadata": metadata_of(parameters),
         }
         self._customers[customer["id"]] = customer

@@ -1,4 +1,4 @@
-"""How Stripe's API looks on the wire: keys in headers, form-encoded parameters, error bodies."""
+"""The wire format of Stripe's API: keys in headers, form-encoded parameters, error bodies, validation."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def api_key(authorization: str) -> str:
 
 
 def form_parameters(body: bytes) -> Parameters:
-    """In a fixed order, so that two requests can be compared."""
+    """Sorted, so that two requests can be compared."""
     return tuple(sorted(parse_qsl(body.decode("utf-8", "replace"), keep_blank_values=True)))
 
 
@@ -43,13 +43,13 @@ def metadata_of(parameters: Parameters) -> dict[str, str]:
 
 
 def problem_with(parameters: Parameters) -> dict[str, str] | None:
-    """Stripe's own validation, as far as a client of ours can run into it."""
-    given = dict(parameters)
-    unknown = sorted({name.partition("[")[0] for name in given} - _KNOWN)
+    """Stripe's validation, limited to the errors that the pipeline's requests can cause."""
+    fields = dict(parameters)
+    unknown = sorted({name.partition("[")[0] for name in fields} - _KNOWN)
     if unknown:
         message = f"Received unknown parameter: {unknown[0]}"
         return {"message": message, "code": "parameter_unknown", "param": unknown[0]}
-    email = given.get("email", "")
+    email = fields.get("email", "")
     if email and ("@" not in email or len(email) > 512):
         return {"message": f"Invalid email address: {email}", "code": "email_invalid", "param": "email"}
     metadata = metadata_of(parameters)

@@ -1,4 +1,4 @@
-"""Everything behind the one port: the fakes, our own controls, and AWS with its layers in front."""
+"""Gateway, the ASGI app on the one port: routes to the fakes, to the controls, and through the layers to AWS."""
 
 from __future__ import annotations
 
@@ -6,9 +6,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from onramp.local.fakes.asgi import serve_fake
-from onramp.local.fakes.provider import FakeProvider
-from onramp.local.gateway.asgi import (
+from onramp.local.asgi import (
     App,
     DisconnectedError,
     Receive,
@@ -19,13 +17,14 @@ from onramp.local.gateway.asgi import (
     send_reply,
     wait_for_disconnect,
 )
-from onramp.local.gateway.aws import AwsCall, Emulator, NoAnswerError, aws_error, aws_reply, recognise, stacked
+from onramp.local.fakes.provider import FakeProvider
+from onramp.local.fakes.serve import serve_fake
+from onramp.local.gateway.aws import AwsCall, Emulator, NoAnswerError, aws_error, aws_reply, recognise, with_layers
 from onramp.local.gateway.cognito_triggers import CognitoTriggers
 from onramp.local.gateway.faults import GatewayFault, GatewayFaults, InvalidGatewayFaultError
-from onramp.local.gateway.federation import federated_sign_in
-from onramp.local.gateway.population import populate
+from onramp.local.gateway.message_move_tasks import MessageMoveTasks
+from onramp.local.gateway.pool_users import federated_sign_in, populate
 from onramp.local.gateway.put_events import put_events_layer
-from onramp.local.gateway.sqs_moves import SqsMoves
 from onramp.local.gateway.user_pool_updates import UserPoolUpdates
 
 FAKES = "/_fakes/"
@@ -33,17 +32,15 @@ CONTROLS = "/_onramp/"
 
 
 class Gateway:
-    """The ASGI app that the server serves."""
-
     def __init__(self, aws: App, fakes: Mapping[str, FakeProvider], region: str) -> None:
         self._aws = aws
         self._fakes = fakes
         self._faults = GatewayFaults()
-        emulator = Emulator(stacked([], aws), region)
-        self._triggers = CognitoTriggers(emulator, Emulator(stacked([self._faults.layer], aws), region))
-        moves, pools = SqsMoves(emulator), UserPoolUpdates(emulator)
+        emulator = Emulator(with_layers([], aws), region)
+        self._triggers = CognitoTriggers(emulator, Emulator(with_layers([self._faults.layer], aws), region))
+        moves, pools = MessageMoveTasks(emulator), UserPoolUpdates(emulator)
         layers = [self._faults.layer, self._triggers.layer, moves.layer, pools.layer, put_events_layer]
-        self._forward = stacked(layers, aws)
+        self._forward = with_layers(layers, aws)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -71,27 +68,27 @@ class Gateway:
     async def _fake(self, path: str, scope: Scope, receive: Receive, send: Send) -> None:
         name, _, rest = path.partition("/")
         if name not in self._fakes:
-            await send_reply(send, aws_error("NotFound", f"there is no fake called {name}", 404))
+            await send_reply(send, aws_error("NotFound", f"no fake is named {name}", 404))
             return
         await serve_fake(self._fakes[name], f"/{rest}", scope, receive, send)
 
-    async def _control(self, what: str, scope: Scope, receive: Receive) -> Reply:
+    async def _control(self, control: str, scope: Scope, receive: Receive) -> Reply:
         body = await read_body(receive)
         try:
-            return await self._controlled(what, scope["method"], json.loads(body) if body else {})
+            return await self._run_control(control, scope["method"], json.loads(body) if body else {})
         except (InvalidGatewayFaultError, ValueError, KeyError) as exc:
             return aws_error(type(exc).__name__, str(exc))
 
-    async def _controlled(self, what: str, method: str, order: Any) -> Reply:
-        match method, what:
+    async def _run_control(self, control: str, method: str, request: Any) -> Reply:
+        match method, control:
             case "POST", "faults":
-                self._faults.add(GatewayFault.parse(order))
+                self._faults.add(GatewayFault.parse(request))
             case "DELETE", "faults":
                 self._faults.clear()
             case "POST", "federated-sign-in":
-                return await federated_sign_in(self._triggers, order)
+                return await federated_sign_in(self._triggers, request)
             case "POST", "users":
-                return populate(order)
+                return populate(request)
             case _:
-                return aws_error("NotFound", f"no {method} {CONTROLS}{what} here", 404)
+                return aws_error("NotFound", f"no control {method} {CONTROLS}{control}", 404)
         return aws_reply(200, {})

@@ -1,4 +1,4 @@
-"""AWS calls as the gateway sees them: recognised on the way in, made by ourselves on the way down."""
+"""AWS calls in the gateway: their recognition, the chain of layers, and calls that the layers themselves make."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from dataclasses import dataclass, replace
 from typing import Any
 from urllib.parse import quote, unquote
 
-from onramp.local.gateway.asgi import App, Reply, Scope, call, headers_of
+from onramp.local.asgi import App, Reply, Scope, call, headers_of
 
 ACCESS_KEY = "test"
-"""The emulator's root caller, also with IAM enforcement on: it skips policies and signature for this key."""
+"""The emulator's root key: it skips policies and signature for this key, also with IAM enforcement."""
 
 _PREFIXES = {
     "AWSEvents": "events",
@@ -34,11 +34,11 @@ class AwsCall:
 
     @property
     def text(self) -> str:
-        """Path and body: what a fault's `match` is looked up in."""
+        """Path and body: the text that a fault's `match` is searched in."""
         return f"{unquote(self.scope['path'])}\n{self.body.decode('utf-8', 'replace')}"
 
     def payload(self) -> dict[str, Any]:
-        """The request's JSON object; empty if it is none (the emulator will say so)."""
+        """The request's JSON object; empty if the body is not one (the emulator then answers with the error)."""
         try:
             parsed = json.loads(self.body or b"{}")
         except ValueError:
@@ -54,11 +54,11 @@ Layer = Callable[[AwsCall, Forward], Awaitable[Reply]]
 
 
 class NoAnswerError(Exception):
-    """A layer decided that this request never gets an answer."""
+    """A layer decided to leave this request without an answer."""
 
 
 class EmulatorError(Exception):
-    """The emulator refused a call that a layer made."""
+    """The emulator answered a layer's call with an error."""
 
     def __init__(self, code: str, message: str) -> None:
         super().__init__(f"{code}: {message}")
@@ -66,7 +66,7 @@ class EmulatorError(Exception):
 
 
 def recognise(scope: Scope) -> tuple[str, str] | None:
-    """Service and operation of a JSON call or a Lambda invocation; None for everything else (S3, queries)."""
+    """Service and operation of a JSON call or a Lambda invocation; None for all other calls (S3, queries)."""
     if scope["method"] != "POST":
         return None
     if _INVOKE.match(scope["path"]):
@@ -76,8 +76,8 @@ def recognise(scope: Scope) -> tuple[str, str] | None:
     return (service, operation) if service and operation else None
 
 
-def stacked(layers: Sequence[Layer], app: App) -> Forward:
-    """The layers in front of the app: the first one sees a call first."""
+def with_layers(layers: Sequence[Layer], app: App) -> Forward:
+    """The app behind the layers: a call passes the first layer first."""
 
     async def to_app(aws_call: AwsCall) -> Reply:
         return await call(app, aws_call.scope, aws_call.body)
@@ -105,7 +105,7 @@ def aws_error(code: str, message: str, status: int = 400) -> Reply:
 
 
 class Emulator:
-    """Makes AWS calls of our own, as the root caller, on a chain of layers that ends in the emulator."""
+    """A client for the emulator: calls AWS with the root key, through the layers of `forward`."""
 
     def __init__(self, forward: Forward, region: str) -> None:
         self._forward = forward
@@ -126,7 +126,7 @@ class Emulator:
         return await self._forward(AwsCall("lambda", "Invoke", scope, json.dumps(event).encode()))
 
     async def function_policy(self, function: str) -> dict[str, Any]:
-        """The resource policy of a function's alias; empty where it has none."""
+        """The resource policy of a function's alias; empty if it has none."""
         name, _, qualifier = function.partition(":function:")[2].partition(":")
         query = f"Qualifier={qualifier}" if qualifier else ""
         path = f"/2015-03-31/functions/{name}/policy"

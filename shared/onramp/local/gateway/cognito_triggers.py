@@ -1,7 +1,7 @@
-"""Fires the triggers that the emulator's Cognito never fires: PostConfirmation and PostAuthentication.
+"""Invokes the triggers that the emulator's Cognito does not invoke: PostConfirmation and PostAuthentication.
 
-A layer in front of the emulator. It lets the emulator do the work first and calls the pool's function after it,
-as Cognito does: whatever the trigger answers, the user stays CONFIRMED, and no trigger fires a second time.
+This layer forwards the call first and invokes the pool's function afterwards, as Cognito does: the user stays
+CONFIRMED if the trigger fails, and a second confirmation is rejected without invoking it.
 """
 
 from __future__ import annotations
@@ -11,13 +11,13 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from onramp.local.gateway.asgi import Reply
+from onramp.local.asgi import Reply
 from onramp.local.gateway.aws import AwsCall, Emulator, EmulatorError, Forward, aws_error
-from onramp.local.gateway.cognito_events import CognitoUser, trigger_event
+from onramp.local.gateway.trigger_event import CognitoUser, trigger_event
 from onramp.local.gateway.trigger_invocation import invoke_trigger
 
 _CONFIRMATIONS = {
-    "SignUp": "PostConfirmation_ConfirmSignUp",  # where a PreSignUp trigger confirms at once
+    "SignUp": "PostConfirmation_ConfirmSignUp",  # a PreSignUp trigger can confirm in the same call
     "ConfirmSignUp": "PostConfirmation_ConfirmSignUp",
     "AdminConfirmSignUp": "PostConfirmation_ConfirmSignUp",
     "ConfirmForgotPassword": "PostConfirmation_ConfirmForgotPassword",
@@ -27,7 +27,7 @@ _REFRESHES = ("REFRESH_TOKEN", "REFRESH_TOKEN_AUTH")
 
 
 class CognitoTriggers:
-    """`emulator` makes calls below this layer; `functions` passes the faults, so that a trigger can be struck."""
+    """`emulator` calls AWS below all layers; `functions` passes the layer of faults, so that invocations can fail."""
 
     def __init__(self, emulator: Emulator, functions: Emulator) -> None:
         self._emulator = emulator
@@ -41,7 +41,7 @@ class CognitoTriggers:
             return await self._sign_in(call, forward)
         return await forward(call)
 
-    async def fire(
+    async def invoke(
         self,
         source: str,
         pool_id: str,
@@ -49,7 +49,7 @@ class CognitoTriggers:
         user: CognitoUser,
         client_metadata: Mapping[str, str] | None = None,
     ) -> Reply | None:
-        """Call the pool's trigger for `source`, if it names one; the error to answer with, if there is one."""
+        """Invokes the pool's trigger for `source`, if the pool names one. Returns the error reply, None on success."""
         trigger = source.partition("_")[0]
         pool = (await self._call("DescribeUserPool", UserPoolId=pool_id))["UserPool"]
         function = (pool.get("LambdaConfig") or {}).get(trigger)
@@ -64,7 +64,7 @@ class CognitoTriggers:
     async def _confirm(self, call: AwsCall, forward: Forward) -> Reply:
         request = call.payload()
         pool_id = await self._pool_of(request)
-        before = await self._user_if_any(pool_id, request)
+        before = await self._find_user(pool_id, request)
         if before and call.operation.endswith("ConfirmSignUp") and before.status != "UNCONFIRMED":
             message = f"User cannot be confirmed. Current status is {before.status}"
             return aws_error("NotAuthorizedException", message)
@@ -75,11 +75,11 @@ class CognitoTriggers:
             return reply
         user = await self.user(pool_id, request["Username"])
         if call.operation == "ConfirmSignUp":
-            user = await self._verified(pool_id, user)
-        failed = await self.fire(
+            user = await self._with_verified_contact(pool_id, user)
+        error = await self.invoke(
             _CONFIRMATIONS[call.operation], pool_id, request.get("ClientId"), user, request.get("ClientMetadata")
         )
-        return failed or reply
+        return error or reply
 
     async def _sign_in(self, call: AwsCall, forward: Forward) -> Reply:
         reply = await forward(call)
@@ -88,27 +88,27 @@ class CognitoTriggers:
         pool_id = await self._pool_of(request) if tokens else None
         if pool_id is None or not tokens or request.get("AuthFlow") in _REFRESHES:
             return reply
-        user = await self.user(pool_id, _username_in(tokens["AccessToken"]))
-        failed = await self.fire(
+        user = await self.user(pool_id, _username_of(tokens["AccessToken"]))
+        error = await self.invoke(
             "PostAuthentication_Authentication", pool_id, request.get("ClientId"), user, request.get("ClientMetadata")
         )
-        return failed or reply
+        return error or reply
 
-    async def _verified(self, pool_id: str, user: CognitoUser) -> CognitoUser:
-        """The code that confirmed the sign-up also verifies where it was sent: to the phone, if both would do."""
+    async def _with_verified_contact(self, pool_id: str, user: CognitoUser) -> CognitoUser:
+        """Marks the attribute as verified that received the code: the phone number, else the e-mail."""
         pool = (await self._call("DescribeUserPool", UserPoolId=pool_id))["UserPool"]
-        verified = pool.get("AutoVerifiedAttributes") or []
+        auto_verified = pool.get("AutoVerifiedAttributes") or []
         for attribute in ("phone_number", "email"):
-            if attribute in verified and user.attributes.get(attribute):
-                mark = {"Name": f"{attribute}_verified", "Value": "true"}
+            if attribute in auto_verified and user.attributes.get(attribute):
+                verified = {"Name": f"{attribute}_verified", "Value": "true"}
                 await self._call(
-                    "AdminUpdateUserAttributes", UserPoolId=pool_id, Username=user.username, UserAttributes=[mark]
+                    "AdminUpdateUserAttributes", UserPoolId=pool_id, Username=user.username, UserAttributes=[verified]
                 )
                 return await self.user(pool_id, user.username)
         return user
 
     async def _pool_of(self, request: Mapping[str, Any]) -> str | None:
-        """The pool that a request is about; callers without credentials name only their client."""
+        """The pool of a request; a request without credentials names only its app client."""
         if "UserPoolId" in request:
             return str(request["UserPoolId"])
         client_id = str(request.get("ClientId"))
@@ -120,17 +120,17 @@ class CognitoTriggers:
                     self._pool_of_client[client["ClientId"]] = pool["Id"]
         return self._pool_of_client.get(client_id)
 
-    async def _user_if_any(self, pool_id: str | None, request: Mapping[str, Any]) -> CognitoUser | None:
+    async def _find_user(self, pool_id: str | None, request: Mapping[str, Any]) -> CognitoUser | None:
         try:
             return await self.user(pool_id or "", str(request.get("Username")))
-        except EmulatorError:  # unknown pool or user: the emulator's own answer says so
+        except EmulatorError:  # unknown pool or user: the emulator answers the forwarded call with the error
             return None
 
     async def _call(self, operation: str, **request: Any) -> dict[str, Any]:
         return await self._emulator.call("cognito-idp", operation, request)
 
 
-def _username_in(access_token: str) -> str:
+def _username_of(access_token: str) -> str:
     payload = access_token.split(".")[1]
     claims = json.loads(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))
     return str(claims.get("username") or claims["sub"])

@@ -1,7 +1,7 @@
-"""Metrics that the functions write into their logs become CloudWatch metrics, and alarms see them, as on AWS.
+"""Turns metrics in function logs (embedded metric format) into CloudWatch metrics and evaluates alarms on them.
 
-The emulator keeps the lines and looks no further. Its version is pinned, so replacing one function of it is safe; a
-contract test holds what is relied on.
+The emulator only stores the lines. This module replaces one of its functions; its version is pinned and a contract
+test covers the replacement.
 """
 
 from __future__ import annotations
@@ -11,26 +11,26 @@ import time
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-EVALUATE_EVERY_SECONDS = 0.5  # each evaluation looks at every point of every alarm's metric
+EVALUATE_EVERY_SECONDS = 0.5  # one evaluation reads every data point of every alarm's metric
 
 
 def install() -> None:
-    """In the server's process, before its first request."""
+    """Call it in the server process, before the first request."""
     from ministack.services import cloudwatch, cloudwatch_logs
 
     append = cloudwatch_logs._append_log_events
     alarms = _Alarms(cloudwatch)
 
-    def append_and_extract(stream: Any, events: list[dict[str, Any]]) -> None:
+    def append_and_store_metrics(stream: Any, events: list[dict[str, Any]]) -> None:
         append(stream, events)
         for event in events:
             for namespace, name, dimensions, values in metrics_in(event["message"]):
                 at = event["timestamp"] / 1000
                 for value in values:
                     cloudwatch._store_datum(namespace, name, dimensions, at, "Count", value, None, None, None)
-                alarms.seen(namespace, name, at)
+                alarms.evaluate(namespace, name, at)
 
-    cloudwatch_logs._append_log_events = append_and_extract
+    cloudwatch_logs._append_log_events = append_and_store_metrics
 
 
 def metrics_in(line: str) -> Iterator[tuple[str, str, dict[str, str], list[float]]]:
@@ -56,25 +56,25 @@ def metrics_in(line: str) -> Iterator[tuple[str, str, dict[str, str], list[float
 
 
 class _Alarms:
-    """Evaluates on new data, and returns an alarm whose data is old to OK where silence is good news."""
+    """Evaluates all alarms on new data. An alarm without recent data returns to OK if it treats missing data as OK."""
 
     def __init__(self, cloudwatch: Any) -> None:
         self._cloudwatch = cloudwatch
-        self._newest: dict[tuple[str, str], float] = {}
-        self._evaluated = 0.0
+        self._last_data_at: dict[tuple[str, str], float] = {}
+        self._evaluated_at = 0.0
 
-    def seen(self, namespace: str, name: str, at: float) -> None:
-        self._newest[namespace, name] = at
-        if time.monotonic() - self._evaluated < EVALUATE_EVERY_SECONDS:
+    def evaluate(self, namespace: str, name: str, at: float) -> None:
+        self._last_data_at[namespace, name] = at
+        if time.monotonic() - self._evaluated_at < EVALUATE_EVERY_SECONDS:
             return
-        self._evaluated = time.monotonic()
+        self._evaluated_at = time.monotonic()
         self._cloudwatch._evaluate_all_alarms()
         for alarm in self._cloudwatch._alarms.values():
-            if self._is_over(alarm, at):
+            if self._has_no_recent_data(alarm, at):
                 alarm["StateValue"] = "OK"
 
-    def _is_over(self, alarm: Mapping[str, Any], now: float) -> bool:
-        newest = self._newest.get((alarm.get("Namespace", ""), alarm.get("MetricName", "")), 0.0)
+    def _has_no_recent_data(self, alarm: Mapping[str, Any], now: float) -> bool:
+        last = self._last_data_at.get((alarm.get("Namespace", ""), alarm.get("MetricName", "")), 0.0)
         window = int(alarm.get("Period") or 60) * int(alarm.get("EvaluationPeriods") or 1)
-        quiet_is_good = alarm.get("TreatMissingData") == "notBreaching"
-        return alarm["StateValue"] == "ALARM" and quiet_is_good and bool(newest) and newest < now - window
+        missing_is_ok = alarm.get("TreatMissingData") == "notBreaching"
+        return alarm["StateValue"] == "ALARM" and missing_is_ok and bool(last) and last < now - window

@@ -1,7 +1,7 @@
-"""Faults of AWS itself on demand, struck on their way to the emulator.
+"""Makes AWS calls fail on demand, before they reach the emulator.
 
 `POST /_onramp/faults {"service": "events", "operation": "PutEvents", "kind": "refused", "times": 2}`;
-`DELETE /_onramp/faults` clears them. Calls of the functions pass here too, and Cognito's calls of its triggers
+`DELETE /_onramp/faults` clears them. The functions' calls pass this layer too, and so do the invocations of triggers
 (service `lambda`, operation `Invoke`).
 """
 
@@ -13,16 +13,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Any, Literal, get_args
 
-from onramp.local.gateway.asgi import Reply
+from onramp.local.asgi import Reply
 from onramp.local.gateway.aws import AwsCall, Forward, NoAnswerError, aws_error
-from onramp.local.gateway.put_events import EntryError, entries_of, put_sound_entries
+from onramp.local.gateway.put_events import EntryError, entries_of, put_valid_entries
 
-_MESSAGE = "a fault asked for by /_onramp/faults"
+_MESSAGE = "injected by /_onramp/faults"
 Kind = Literal["refused", "partial_failure", "lost_reply", "latency", "timeout"]
 
 
 class InvalidGatewayFaultError(ValueError):
-    """The description of a fault makes no sense."""
+    """The description of a fault is invalid."""
 
 
 @dataclass
@@ -31,9 +31,9 @@ class GatewayFault:
     service: str = "*"
     operation: str = "*"
     times: int | None = 1
-    """How many calls it strikes; None: until cleared."""
+    """The number of calls that fail; None: all until cleared."""
     match: str | None = None
-    """Strikes only calls whose path or body contains this; of PutEvents only such entries fail."""
+    """Applies only to calls whose path or body contains this; in PutEvents only to such entries."""
     code: str = "InternalFailure"
     status: int = 500
     seconds: float = 1.0
@@ -50,7 +50,7 @@ class GatewayFault:
             )
         return cls(**description)
 
-    def strikes(self, call: AwsCall) -> bool:
+    def matches(self, call: AwsCall) -> bool:
         return (
             self.service in ("*", call.service)
             and self.operation in ("*", call.operation)
@@ -60,13 +60,13 @@ class GatewayFault:
 
 class GatewayFaults:
     def __init__(self) -> None:
-        self._waiting: list[GatewayFault] = []
+        self._faults: list[GatewayFault] = []
 
     def add(self, fault: GatewayFault) -> None:
-        self._waiting.append(fault)
+        self._faults.append(fault)
 
     def clear(self) -> None:
-        self._waiting.clear()
+        self._faults.clear()
 
     async def layer(self, call: AwsCall, forward: Forward) -> Reply:
         fault = self._take(call)
@@ -79,18 +79,18 @@ class GatewayFaults:
             case "timeout":
                 raise NoAnswerError
             case "partial_failure":
-                return await put_sound_entries(call, forward, _entry_errors(call, fault))
-            case "lost_reply":  # the work was done, and the caller cannot know
+                return await put_valid_entries(call, forward, _entry_errors(call, fault))
+            case "lost_reply":  # the emulator does the work, the caller receives an error
                 await forward(call)
         return aws_error(fault.code, _MESSAGE, fault.status)
 
     def _take(self, call: AwsCall) -> GatewayFault | None:
-        for fault in self._waiting:
-            if fault.strikes(call):
+        for fault in self._faults:
+            if fault.matches(call):
                 if fault.times is not None:
                     fault.times -= 1
                     if fault.times <= 0:
-                        self._waiting.remove(fault)
+                        self._faults.remove(fault)
                 return fault
         return None
 

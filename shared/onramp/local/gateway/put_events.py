@@ -1,4 +1,4 @@
-"""PutEvents checks its entries one by one, as AWS does: the emulator accepts malformed ones."""
+"""PutEvents checks each entry, as AWS does; the emulator accepts malformed entries."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-from onramp.local.gateway.asgi import Reply
+from onramp.local.asgi import Reply
 from onramp.local.gateway.aws import AwsCall, Forward, aws_error, aws_reply
 
 MAX_REQUEST_BYTES = 1024 * 1024
-_LONGEST = {"Source": 256, "DetailType": 128}
+_MAX_LENGTHS = {"Source": 256, "DetailType": 128}
 EntryError = dict[str, str]
 
 
@@ -22,7 +22,7 @@ async def put_events_layer(call: AwsCall, forward: Forward) -> Reply:
         return aws_error("ValidationException", "Entries must have between 1 and 10 members.")
     if sum(len(json.dumps(entry)) for entry in entries) > MAX_REQUEST_BYTES:
         return aws_error("ValidationException", "Total size of the entries in the request is over the limit.")
-    return await put_sound_entries(call, forward, [_error_of(entry) for entry in entries])
+    return await put_valid_entries(call, forward, [_entry_error(entry) for entry in entries])
 
 
 def entries_of(call: AwsCall) -> list[Any]:
@@ -30,12 +30,12 @@ def entries_of(call: AwsCall) -> list[Any]:
     return entries if isinstance(entries, list) else []
 
 
-async def put_sound_entries(call: AwsCall, forward: Forward, errors: Sequence[EntryError | None]) -> Reply:
-    """Forward the entries without an error; answer 200 with one result an entry, as callers easily overlook."""
-    sound = [entry for entry, error in zip(entries_of(call), errors, strict=True) if error is None]
+async def put_valid_entries(call: AwsCall, forward: Forward, errors: Sequence[EntryError | None]) -> Reply:
+    """Forwards the entries without an error. Returns status 200 with one result for each entry, also failed ones."""
+    valid = [entry for entry, error in zip(entries_of(call), errors, strict=True) if error is None]
     accepted: list[Any] = []
-    if sound:
-        reply = await forward(call.with_payload({**call.payload(), "Entries": sound}))
+    if valid:
+        reply = await forward(call.with_payload({**call.payload(), "Entries": valid}))
         if reply.status != 200:
             return reply
         accepted = json.loads(reply.body)["Entries"]
@@ -45,15 +45,15 @@ async def put_sound_entries(call: AwsCall, forward: Forward, errors: Sequence[En
     return aws_reply(200, {"FailedEntryCount": failed, "Entries": results})
 
 
-def _error_of(entry: Any) -> EntryError | None:
+def _entry_error(entry: Any) -> EntryError | None:
     if not isinstance(entry, dict):
-        return _invalid("Entry", "Entry is not an object")
+        return _invalid_argument("Entry", "Entry is not an object")
     for name in ("Source", "DetailType", "Detail"):
         if not entry.get(name):
-            return _invalid(name, f"{name} is a required argument")
-    for name, longest in _LONGEST.items():
-        if len(str(entry[name])) > longest:
-            return _invalid(name, f"{name} is longer than {longest} characters")
+            return _invalid_argument(name, f"{name} is a required argument")
+    for name, max_length in _MAX_LENGTHS.items():
+        if len(str(entry[name])) > max_length:
+            return _invalid_argument(name, f"{name} is longer than {max_length} characters")
     try:
         detail = json.loads(entry["Detail"])
     except (TypeError, ValueError):
@@ -63,6 +63,6 @@ def _error_of(entry: Any) -> EntryError | None:
     return None
 
 
-def _invalid(name: str, reason: str) -> EntryError:
+def _invalid_argument(name: str, reason: str) -> EntryError:
     message = f"Parameter {name} is not valid. Reason: {reason}."
     return {"ErrorCode": "InvalidArgument", "ErrorMessage": message}

@@ -1,4 +1,4 @@
-"""One trigger call as Cognito makes it: permission, five seconds, three tries, its own words for failures."""
+"""Invokes a trigger as Cognito does: permission check, timeout of 5 s, three attempts, Cognito's error messages."""
 
 from __future__ import annotations
 
@@ -8,28 +8,28 @@ from collections.abc import Mapping
 from fnmatch import fnmatchcase
 from typing import Any
 
-from onramp.local.gateway.asgi import Reply
+from onramp.local.asgi import Reply
 from onramp.local.gateway.aws import Emulator, NoAnswerError, aws_error
 
 ANSWER_WITHIN_SECONDS = 5.0
-TRIES = 3
+ATTEMPTS = 3
 
 
 async def invoke_trigger(
     functions: Emulator, trigger: str, function: str, pool_arn: str, event: Mapping[str, Any]
 ) -> Reply | None:
-    """None when the trigger succeeded, else the error that the user of Cognito gets to see."""
-    if not _may_invoke(await functions.function_policy(function), pool_arn):
+    """None if the trigger succeeded, else the error that Cognito returns to its client."""
+    if not _is_permitted(await functions.function_policy(function), pool_arn):
         return _unexpected(trigger, "AccessDeniedException")
-    for _ in range(TRIES):
-        reply = await _within_time(functions, function, event)
+    for _ in range(ATTEMPTS):
+        reply = await _invoke_with_timeout(functions, function, event)
         if reply is not None:
-            return _error_in(trigger, reply)
+            return _error_of(trigger, reply)
     return _unexpected(trigger, "Socket timeout while invoking Lambda function")
 
 
-async def _within_time(functions: Emulator, function: str, event: Mapping[str, Any]) -> Reply | None:
-    """None on a timeout. The call goes on in the background, so that a retry overlaps it as on AWS."""
+async def _invoke_with_timeout(functions: Emulator, function: str, event: Mapping[str, Any]) -> Reply | None:
+    """None on a timeout. The invocation continues in the background, so that a retry overlaps it as on AWS."""
     running = asyncio.create_task(functions.invoke(function, event))
     _background.add(running)
     running.add_done_callback(_background.discard)
@@ -46,7 +46,7 @@ async def _within_time(functions: Emulator, function: str, event: Mapping[str, A
 _background: set[asyncio.Task[Reply]] = set()
 
 
-def _error_in(trigger: str, reply: Reply) -> Reply | None:
+def _error_of(trigger: str, reply: Reply) -> Reply | None:
     if reply.status != 200:
         return _unexpected(trigger, reply.header("x-amzn-errortype") or "ServiceException")
     if reply.header("x-amz-function-error"):
@@ -75,8 +75,8 @@ def _unexpected(trigger: str, reason: str) -> Reply:
     return aws_error("UnexpectedLambdaException", f"{trigger} invocation failed due to error {reason}.")
 
 
-def _may_invoke(policy: Mapping[str, Any], pool_arn: str) -> bool:
-    """Whether the alias lets Cognito in for this pool: a template without the permission fails here as on AWS."""
+def _is_permitted(policy: Mapping[str, Any], pool_arn: str) -> bool:
+    """Whether the alias permits Cognito to invoke it for this pool, as AWS requires."""
     for statement in policy.get("Statement", []):
         principal = statement.get("Principal")
         service = principal.get("Service") if isinstance(principal, dict) else principal

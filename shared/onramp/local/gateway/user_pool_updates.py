@@ -1,17 +1,17 @@
-"""UpdateUserPool sets back whatever a request leaves out, as Cognito documents it; the emulator keeps it.
+"""UpdateUserPool resets every setting that a request omits, as Cognito documents it; the emulator keeps it.
 
-Stricter than what people have measured, where some settings survive: whoever passes here, passes there. AWS's own
-tags are nobody's to remove, and stay.
+Stricter than the measured behaviour of Cognito, which keeps some settings: an update that is safe here is safe there.
+Tags with the prefix `aws:` stay, because a caller cannot remove them.
 """
 
 from __future__ import annotations
 
 from typing import Any
 
-from onramp.local.gateway.asgi import Reply
+from onramp.local.asgi import Reply
 from onramp.local.gateway.aws import AwsCall, Emulator, EmulatorError, Forward
 
-LEFT_OUT_MEANS: dict[str, Any] = {
+DEFAULTS: dict[str, Any] = {
     "Policies": {
         "PasswordPolicy": {
             "MinimumLength": 8,
@@ -43,7 +43,7 @@ LEFT_OUT_MEANS: dict[str, Any] = {
 
 
 class UserPoolUpdates:
-    """`emulator` makes calls below this layer."""
+    """`emulator` calls AWS below all layers."""
 
     def __init__(self, emulator: Emulator) -> None:
         self._emulator = emulator
@@ -55,19 +55,19 @@ class UserPoolUpdates:
         try:
             answer = await self._emulator.call("cognito-idp", "DescribeUserPool", {"UserPoolId": request["UserPoolId"]})
         except (EmulatorError, KeyError):
-            return await forward(call)  # it says itself what is wrong
+            return await forward(call)  # the emulator answers with the error
         pool = answer["UserPool"]
         tags = pool.get("UserPoolTags", {})
-        aws = {name: value for name, value in tags.items() if name.startswith("aws:")}
-        whole = {**LEFT_OUT_MEANS, **request}
-        # Where nobody has set it, neither request nor reset makes it appear.
-        _temporary_passwords(whole)
-        described = {name: value for name, value in whole.items() if name in request or name in pool}
-        return await forward(call.with_payload(described | {"UserPoolTags": {**whole["UserPoolTags"], **aws}}))
+        aws_tags = {name: value for name, value in tags.items() if name.startswith("aws:")}
+        complete = {**DEFAULTS, **request}
+        _align_password_validity(complete)
+        # A setting that the pool does not have stays absent: a reset does not create it.
+        existing = {name: value for name, value in complete.items() if name in request or name in pool}
+        return await forward(call.with_payload(existing | {"UserPoolTags": {**complete["UserPoolTags"], **aws_tags}}))
 
 
-def _temporary_passwords(request: dict[str, Any]) -> None:
-    """One setting that Cognito describes in two places."""
+def _align_password_validity(request: dict[str, Any]) -> None:
+    """Copies the validity of temporary passwords to the second place where Cognito describes it."""
     days = request["Policies"].get("PasswordPolicy", {}).get("TemporaryPasswordValidityDays")
     if days is not None:
         admin = {**request["AdminCreateUserConfig"], "UnusedAccountValidityDays": days}

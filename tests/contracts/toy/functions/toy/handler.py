@@ -1,4 +1,4 @@
-"""The function of the toy stack: does what the user's e-mail address asks for, and logs the event it got."""
+"""The function of the toy stack: logs its event and obeys a command in the event or in the user's e-mail address."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import onramp
 
 
 def handler(event: Any, context: Any) -> Any:
-    sys.stderr.write(json.dumps({"saw": event, "as": context.invoked_function_arn}) + "\n")
+    sys.stderr.write(json.dumps({"event": event, "function": context.invoked_function_arn}) + "\n")
     if "sleep" in event:
         time.sleep(event["sleep"])
     if "call" in event:
@@ -21,19 +21,19 @@ def handler(event: Any, context: Any) -> Any:
         return dict(os.environ)
     if "packages" in event:
         return sorted(os.listdir(os.path.dirname(onramp.__file__)))
-    wish = event["request"]["userAttributes"]["email"].partition("@")[0]
-    if wish.startswith("reject"):
-        raise ValueError("not you")
-    return "nonsense" if wish.startswith("garbage") else event
+    command = event["request"]["userAttributes"]["email"].partition("@")[0]
+    if command.startswith("reject"):
+        raise ValueError("rejected")
+    return "nonsense" if command.startswith("garbage") else event
 
 
 def _call(service: str, operation: str, arguments: dict[str, Any]) -> Any:
-    """Any AWS call, under this function's role."""
+    """Makes an AWS call with this function's role. Returns the error code or the status."""
     import boto3
     from botocore.exceptions import ClientError
 
     try:
-        answer = getattr(boto3.client(service), operation)(**arguments)  # type: ignore[call-overload]
+        response = getattr(boto3.client(service), operation)(**arguments)  # type: ignore[call-overload]
     except ClientError as error:
         return error.response["Error"]["Code"]
-    return answer["ResponseMetadata"]["HTTPStatusCode"]
+    return response["ResponseMetadata"]["HTTPStatusCode"]

@@ -1,5 +1,7 @@
-"""SQS's redrive calls, which the emulator lacks: StartMessageMoveTask, ListMessageMoveTasks and
-ListDeadLetterSourceQueues, by receiving, sending and deleting."""
+"""The SQS redrive calls that the emulator lacks, implemented by receive, send and delete.
+
+StartMessageMoveTask, ListMessageMoveTasks, ListDeadLetterSourceQueues.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import uuid4
 
-from onramp.local.gateway.asgi import Reply
+from onramp.local.asgi import Reply
 from onramp.local.gateway.aws import AwsCall, Emulator, EmulatorError, Forward, aws_error, aws_reply
 
 
@@ -42,28 +44,28 @@ class MoveTask:
         }
 
 
-class SqsMoves:
+class MessageMoveTasks:
     def __init__(self, emulator: Emulator) -> None:
         self._emulator = emulator
         self._tasks: list[MoveTask] = []
         self._running: set[asyncio.Task[None]] = set()
 
     async def layer(self, call: AwsCall, forward: Forward) -> Reply:
-        answers = {
+        operations = {
             "StartMessageMoveTask": self._start,
             "ListMessageMoveTasks": self._list,
             "ListDeadLetterSourceQueues": self._sources,
         }
-        if call.service != "sqs" or call.operation not in answers:
+        if call.service != "sqs" or call.operation not in operations:
             return await forward(call)
         try:
-            return aws_reply(200, await answers[call.operation](call.payload()))
+            return aws_reply(200, await operations[call.operation](call.payload()))
         except EmulatorError as exc:
             return aws_error(exc.code, str(exc))
 
     async def _start(self, request: Mapping[str, Any]) -> dict[str, Any]:
         source = request["SourceArn"]
-        if not await self._queues_with_dead_letters_in(source):
+        if not await self._source_queues(source):
             raise EmulatorError("InvalidParameterValue", "Source queue must be configured as a Dead Letter Queue.")
         if any(task.source_arn == source and task.status == "RUNNING" for task in self._tasks):
             raise EmulatorError("UnsupportedOperation", "There is already a task running.")
@@ -78,12 +80,12 @@ class SqsMoves:
         return {"TaskHandle": task.handle}
 
     async def _list(self, request: Mapping[str, Any]) -> dict[str, Any]:
-        wanted = [task for task in self._tasks if task.source_arn == request["SourceArn"]]
-        return {"Results": [task.as_json() for task in wanted[: request.get("MaxResults", 1)]]}
+        tasks = [task for task in self._tasks if task.source_arn == request["SourceArn"]]
+        return {"Results": [task.as_json() for task in tasks[: request.get("MaxResults", 1)]]}
 
     async def _sources(self, request: Mapping[str, Any]) -> dict[str, Any]:
         arn = (await self._attributes(request["QueueUrl"]))["QueueArn"]
-        return {"queueUrls": await self._queues_with_dead_letters_in(arn)}
+        return {"queueUrls": await self._source_queues(arn)}
 
     async def _run(self, task: MoveTask, url: str) -> None:
         try:
@@ -99,10 +101,10 @@ class SqsMoves:
             task.status = "COMPLETED"
 
     async def _move(self, task: MoveTask, url: str, message: Mapping[str, Any]) -> None:
-        """Send, then delete: a crash between leaves a duplicate, never a hole."""
+        """Sends, then deletes: a crash between leaves a duplicate and loses no message."""
         receipt = message["ReceiptHandle"]
         destination = task.destination_arn or message["Attributes"].get("DeadLetterQueueSourceArn")
-        if destination is None:  # put there by code, not by SQS: it has no queue to go back to
+        if destination is None:  # sent by code, not moved by SQS: its source queue is unknown
             await self._call("ChangeMessageVisibility", QueueUrl=url, VisibilityTimeout=0, ReceiptHandle=receipt)
             raise EmulatorError("CouldNotDetermineMessageSource", "the message came from no queue")
         await self._send(message, destination)
@@ -118,7 +120,7 @@ class SqsMoves:
             MessageAttributes=attributes,
         )
 
-    async def _queues_with_dead_letters_in(self, arn: str) -> list[str]:
+    async def _source_queues(self, arn: str) -> list[str]:
         sources = []
         for url in (await self._call("ListQueues")).get("QueueUrls", []):
             policy = json.loads((await self._attributes(url)).get("RedrivePolicy") or "{}")

@@ -1,17 +1,20 @@
-"""The cast, and what they do at Cognito."""
+"""The users of the demo and their calls to Cognito."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING
 
 from botocore.exceptions import ClientError
 
 from onramp.local.stack import LocalStack
 
-SIGN_UP_CODE = "123456"  # the emulator's codes are fixed
+if TYPE_CHECKING:
+    from mypy_boto3_cognito_idp import CognitoIdentityProviderClient
+
+SIGN_UP_CODE = "123456"  # the emulator's codes are constants
 RESET_CODE = "654321"
-PASSWORD = "Correct-Horse-42"  # noqa: S105  # opens nothing but the emulator
+PASSWORD = "Correct-Horse-42"  # noqa: S105  # a user of the emulator only
 NEW_PASSWORD = "Battery-Staple-43"  # noqa: S105
 
 
@@ -25,15 +28,15 @@ class Person:
         return f"{self.given_name.lower()}@example.com"
 
 
-MARA = Person("Mara", "Lind")  # a manager, expected by an admin
-THEO = Person("Theo", "Brandt")  # another one, who never gets to sign up himself
-NIA = Person("Nia", "Okoro")  # nobody has heard of her
-IVO = Person("Ivo", "Petrov")  # picks the moment when Stripe is down
+MARA = Person("Mara", "Lind")  # a manager, pre-created by an admin
+THEO = Person("Theo", "Brandt")  # also pre-created; the signup with his address is not verified
+NIA = Person("Nia", "Okoro")  # not pre-created
+IVO = Person("Ivo", "Petrov")  # signs up while Stripe fails
 
 
 @dataclass(frozen=True, slots=True)
 class Signup:
-    """Somebody at Cognito, confirmed or not."""
+    """A Cognito user, confirmed or not."""
 
     person: Person
     sub: str
@@ -41,7 +44,7 @@ class Signup:
 
 class Cognito:
     def __init__(self, stack: LocalStack) -> None:
-        self._client: Any = stack.client("cognito-idp")
+        self._client: CognitoIdentityProviderClient = stack.client("cognito-idp")
         self._pool = stack.outputs["UserPoolId"]
         self._app = stack.outputs["UserPoolClientId"]
 
@@ -56,15 +59,15 @@ class Cognito:
         return Signup(person, reply["UserSub"])
 
     def confirm(self, person: Person) -> None:
-        """The code came by e-mail, so it proves the address."""
+        """Confirms with the code from the e-mail, which verifies the address."""
         self._client.confirm_sign_up(ClientId=self._app, Username=person.email, ConfirmationCode=SIGN_UP_CODE)
 
     def confirm_by_admin(self, person: Person) -> None:
-        """Proves nothing."""
+        """Confirms without a code, which verifies nothing."""
         self._client.admin_confirm_sign_up(UserPoolId=self._pool, Username=person.email)
 
-    def standing(self, person: Person) -> tuple[str, bool]:
-        """The user's status, and whether the e-mail is verified."""
+    def status(self, person: Person) -> tuple[str, bool]:
+        """The user's Cognito status, and whether the e-mail is verified."""
         user = self._client.admin_get_user(UserPoolId=self._pool, Username=person.email)
         attributes = {attribute["Name"]: attribute["Value"] for attribute in user["UserAttributes"]}
         return user["UserStatus"], attributes.get("email_verified") == "true"

@@ -1,4 +1,4 @@
-"""The events that Cognito sends to its triggers.
+"""The event that Cognito sends to a trigger.
 
 Shape: https://docs.aws.amazon.com/cognito/latest/developerguide/cognito-user-pools-working-with-lambda-triggers.html
 """
@@ -29,7 +29,7 @@ def trigger_event(
     user: CognitoUser,
     client_metadata: Mapping[str, str] | None = None,
 ) -> dict[str, Any]:
-    """`client_id` is None where an administrator confirmed: AWS sends null."""
+    """`client_id` is None if an administrator confirmed the user: AWS sends null."""
     attributes = {**user.attributes, "cognito:user_status": user.status}
     request: dict[str, Any] = {"userAttributes": attributes}
     if source.startswith("PostAuthentication"):

@@ -1,4 +1,4 @@
-"""The few lines of ASGI that everything served locally shares."""
+"""ASGI helpers shared by the gateway and the fakes."""
 
 from __future__ import annotations
 
@@ -16,20 +16,20 @@ RawHeaders = Iterable[tuple[bytes, bytes]]
 
 
 class DisconnectedError(Exception):
-    """The client went away before its request was complete."""
+    """The client disconnected before its request was complete."""
 
 
 @dataclass(frozen=True)
 class Reply:
-    """A whole HTTP response, headers as the server below us sent them."""
+    """A complete HTTP response."""
 
     status: int
     headers: tuple[tuple[bytes, bytes], ...]
     body: bytes
 
     def header(self, name: str) -> str | None:
-        wanted = name.lower().encode()
-        return next((value.decode() for key, value in self.headers if key.lower() == wanted), None)
+        lower_name = name.lower().encode()
+        return next((value.decode() for key, value in self.headers if key.lower() == lower_name), None)
 
 
 def headers_of(scope: Scope) -> dict[str, str]:
@@ -55,21 +55,21 @@ async def send_reply(send: Send, reply: Reply) -> None:
 
 
 async def wait_for_disconnect(receive: Receive) -> None:
-    """Answer nothing: what a client with a timeout sees when a provider hangs."""
+    """Sends no answer, so that a client runs into its timeout."""
     while (await receive())["type"] != "http.disconnect":
         pass
 
 
 async def call(app: App, scope: Scope, body: bytes) -> Reply:
-    """Send one complete request to an app in this process and collect its answer."""
+    """Sends one complete request to an app in this process and returns its response."""
     start: Message = {}
     chunks: list[bytes] = []
-    unread = [{"type": "http.request", "body": body, "more_body": False}]
+    unread_messages = [{"type": "http.request", "body": body, "more_body": False}]
 
     async def receive() -> Message:
-        if unread:
-            return unread.pop()
-        await asyncio.Event().wait()  # the client waits for its answer and never disconnects
+        if unread_messages:
+            return unread_messages.pop()
+        await asyncio.Event().wait()  # this client never disconnects
         raise DisconnectedError
 
     async def send(message: Message) -> None:

@@ -1,14 +1,11 @@
-"""The thin shell around a fake: bytes in, bytes out, and the waiting that the pure part only asks for."""
+"""Serves a fake over ASGI: parses the request, waits as long as the response demands, sends the answer."""
 
 from __future__ import annotations
 
 import asyncio
 import json
 
-from onramp.local.fakes.control import PREFIX, control
-from onramp.local.fakes.messages import Request
-from onramp.local.fakes.provider import FakeProvider
-from onramp.local.gateway.asgi import (
+from onramp.local.asgi import (
     Receive,
     Reply,
     Scope,
@@ -18,10 +15,13 @@ from onramp.local.gateway.asgi import (
     send_reply,
     wait_for_disconnect,
 )
+from onramp.local.fakes.control import PREFIX, control
+from onramp.local.fakes.messages import Request
+from onramp.local.fakes.provider import FakeProvider
 
 
 async def serve_fake(fake: FakeProvider, path: str, scope: Scope, receive: Receive, send: Send) -> None:
-    """Serve one HTTP request; `path` is what is left of the URL below the fake's own prefix."""
+    """Serves one HTTP request; `path` is the part of the URL after the fake's prefix."""
     request = Request(
         method=scope["method"],
         path=path,
