@@ -9,6 +9,7 @@ import typer
 
 from onramp.ops.common.context import OperatorContext
 from onramp.ops.common.errors import UsageError
+from onramp.ops.common.options import Reveal, Yes
 from onramp.ops.common.queue_reader import QueueReader
 from onramp.ops.dlq import export as files
 from onramp.ops.dlq import screen
@@ -23,13 +24,11 @@ from onramp.ops.dlq.options import (
     Queue,
     Queues,
     Reason,
-    Reveal,
     Since,
     Step,
     Until,
     User,
     Version,
-    Yes,
 )
 from onramp.ops.dlq.redrive_command import RedriveCommand
 from onramp.ops.dlq.scan import held_by_others, revealing, with_progress

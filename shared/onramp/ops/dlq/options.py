@@ -31,5 +31,3 @@ User = Annotated[str | None, typer.Option(help="One user: e-mail or Cognito sub.
 Since = Annotated[str | None, typer.Option(help="First failed at this time or later: 2026-11-20T09:00Z, 2h, 3d.")]
 Until = Annotated[str | None, typer.Option(help="First failed at this time or earlier.")]
 Limit = Annotated[int | None, typer.Option(min=1, help="This many at the most.")]
-Reveal = Annotated[bool, typer.Option("--reveal", help="Show personal data; the audit says that you did.")]
-Yes = Annotated[bool, typer.Option("--yes", help="Do it without asking.")]
