@@ -19,8 +19,9 @@ from onramp.domain.trust import TrustPolicy
 from onramp.local.fakes.revenuecat import LOCAL_KEY as REVENUECAT_KEY
 from onramp.local.fakes.revenuecat import LOCAL_PROJECT
 from onramp.local.fakes.stripe import LOCAL_KEY as STRIPE_KEY
+from onramp.ops.common.dead_letters import DeadLetterQueues
 from onramp.ops.common.deployed_rules import DeployedRules
-from onramp.ops.common.queue_reader import DeadLetterQueues, drop_letters
+from onramp.ops.common.queue_reader import drop_letters
 from onramp.ops.tables.erasures import ErasureJournal
 from onramp.ops.user.erasure_target import ErasureTargets
 from onramp.ops.user.forget import Forget

@@ -11,8 +11,9 @@ from onramp.adapters.cognito import UserPools
 from onramp.adapters.eventbridge import EventBus
 from onramp.adapters.tombstones import Tombstones
 from onramp.ops.common.context import OperatorContext
+from onramp.ops.common.dead_letters import DeadLetterQueues
 from onramp.ops.common.deployed_rules import DeployedRules, deployed_rules
-from onramp.ops.common.queue_reader import DeadLetterQueues, drop_letters
+from onramp.ops.common.queue_reader import drop_letters
 from onramp.ops.tables.erasures import ErasureJournal
 from onramp.ops.user.erasure_target import ErasureTargets
 from onramp.ops.user.forget import Forget
