@@ -11,18 +11,18 @@ from tests.ops.aws_cli import run_aws
 from tests.ops.faulty_stack import FAULTS, KEYS, Fault, FaultyStack
 
 PLANTED = (
-    FaultyStack.drops_its_trigger,
-    FaultyStack.signs_in_through_a_stranger,
-    FaultyStack.is_switched_off,
-    FaultyStack.disables_the_rule,
-    FaultyStack.loses_what_it_cannot_deliver,
-    FaultyStack.shuts_eventbridge_out,
-    FaultyStack.forgets_letters_early,
-    FaultyStack.has_a_revoked_key,
-    FaultyStack.has_a_key_of_the_old_api,
-    FaultyStack.stops_the_schedule,
-    FaultyStack.silences_its_alarms,
-    FaultyStack.waits_for_the_operator,
+    FaultyStack.pool_without_trigger,
+    FaultyStack.untrusted_identity_provider,
+    FaultyStack.worker_without_concurrency,
+    FaultyStack.disabled_rule,
+    FaultyStack.target_without_dead_letter_queue,
+    FaultyStack.queue_without_policy,
+    FaultyStack.short_dead_letter_retention,
+    FaultyStack.revoked_key,
+    FaultyStack.key_of_the_old_api,
+    FaultyStack.disabled_schedule,
+    FaultyStack.alarms_without_enabled_actions,
+    FaultyStack.owed_operator,
 )
 
 

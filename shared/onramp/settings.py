@@ -48,7 +48,7 @@ class SignupSettings:
             users_table=env["USERS_TABLE_NAME"],
             operations_table=env["OPERATIONS_TABLE_NAME"],
             event_bus=env["EVENT_BUS_NAME"],
-            user_pool_ids=frozenset(_pool_id(entry) for entry in env["USER_POOL_IDS"].split(",") if entry.strip()),
+            user_pool_ids=frozenset(pool_ids(env["USER_POOL_IDS"])),
             trust=TrustPolicy.parse(
                 env.get("TRUSTED_IDENTITY_PROVIDERS", ""),
                 allow_unverified=env.get("ALLOW_UNVERIFIED_SIGNUPS", "") == "true",
@@ -57,6 +57,6 @@ class SignupSettings:
         )
 
 
-def _pool_id(entry: str) -> str:
-    """A pool is named by its id or by its ARN, `arn:aws:cognito-idp:eu-west-1:123456789012:userpool/eu-west-1_abc`."""
-    return entry.strip().rpartition("/")[2]
+def pool_ids(text: str) -> list[str]:
+    """The ids of comma-separated pools, each given by its id or its ARN (`arn:aws:...:userpool/eu-west-1_abc`)."""
+    return [entry.strip().rpartition("/")[2] for entry in text.split(",") if entry.strip()]

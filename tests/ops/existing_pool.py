@@ -1,4 +1,4 @@
-"""A pool of somebody's in which every optional setting differs from its default, and a stack deployed for it."""
+"""A user pool in which every optional setting differs from its default, and a stack deployed for it."""
 
 from __future__ import annotations
 
@@ -97,7 +97,7 @@ def stack_for_a_pool() -> Iterator[LocalStack]:
         yield existing
 
 
-def described(stack: LocalStack, pool: str) -> dict[str, Any]:
+def describe_pool(stack: LocalStack, pool: str) -> dict[str, Any]:
     cognito = stack.client("cognito-idp")
-    found: dict[str, Any] = cognito.describe_user_pool(UserPoolId=pool)["UserPool"]
-    return found | {"mfa": cognito.get_user_pool_mfa_config(UserPoolId=pool)["SoftwareTokenMfaConfiguration"]}
+    description: dict[str, Any] = cognito.describe_user_pool(UserPoolId=pool)["UserPool"]
+    return description | {"mfa": cognito.get_user_pool_mfa_config(UserPoolId=pool)["SoftwareTokenMfaConfiguration"]}

@@ -1,4 +1,4 @@
-"""A stack in good health, and what can be wrong with one."""
+"""A stack without faults, and the faults that tests plant in it."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ Undo = Callable[[], object]
 
 @contextmanager
 def healthy_stack() -> Iterator[LocalStack]:
-    """Whatever the doctor finds here was planted."""
+    """Its doctor finds no fault but the planted ones."""
     topic = f"arn:aws:sns:{REGION}:000000000000:pager"
     parameters = {"AlarmTopicArn": topic, "VisibilityTimeoutSeconds": "360"}
     secrets = {"StripeSecretName": STRIPE, "RevenueCatSecretName": REVENUECAT}
@@ -34,7 +34,7 @@ def healthy_stack() -> Iterator[LocalStack]:
 
 
 class FaultyStack:
-    """The stack, and what can be wrong with it. Each fault answers how to undo it."""
+    """Each method plants a fault and returns how to undo it; it undoes nothing where the test runs the cure."""
 
     def __init__(self, stack: LocalStack) -> None:
         self.stack, self.client, self.outputs = stack, stack.client, stack.outputs
@@ -44,25 +44,25 @@ class FaultyStack:
 
     # -- pool ------------------------------------------------------------------------------------------
 
-    def _names(self, **triggers: str) -> Undo:
+    def _set_triggers(self, **triggers: str) -> Undo:
         pool = UserPool(self.client("cognito-idp"), self.pool)
-        pool.update(pool.described(), triggers)
+        pool.update(pool.describe(), triggers)
         return lambda: None
 
-    def drops_its_trigger(self) -> Undo:
-        return self._names()
+    def pool_without_trigger(self) -> Undo:
+        return self._set_triggers()
 
-    def calls_somebody_else(self) -> Undo:
-        return self._names(PostConfirmation="arn:aws:lambda:eu-west-1:000000000000:function:somebody-else")
+    def pool_with_another_trigger(self) -> Undo:
+        return self._set_triggers(PostConfirmation="arn:aws:lambda:eu-west-1:000000000000:function:another")
 
-    def forbids_the_invocation(self) -> Undo:
+    def trigger_without_permission(self) -> Undo:
         lambdas = self.client("lambda")
         policy = json.loads(lambdas.get_policy(FunctionName=self.trigger, Qualifier="live")["Policy"])
         for statement in policy["Statement"]:
             lambdas.remove_permission(FunctionName=self.trigger, Qualifier="live", StatementId=statement["Sid"])
         return lambda: None
 
-    def signs_in_through_a_stranger(self) -> Undo:
+    def untrusted_identity_provider(self) -> Undo:
         provider = {"UserPoolId": self.pool, "ProviderName": "Fabrikam"}
         self.client("cognito-idp").create_identity_provider(
             ProviderType="SAML", ProviderDetails={"MetadataURL": "https://idp.example/metadata"}, **provider
@@ -71,24 +71,24 @@ class FaultyStack:
 
     # -- functions -------------------------------------------------------------------------------------
 
-    def runs_other_settings(self) -> Undo:
+    def changed_trigger_settings(self) -> Undo:
         lambdas = self.client("lambda")
         before = lambdas.get_function_configuration(FunctionName=self.trigger)["Environment"]
         changed = {"Variables": {**before["Variables"], "ALLOW_UNVERIFIED_SIGNUPS": "true"}}
         lambdas.update_function_configuration(FunctionName=self.trigger, Environment=changed)
         return lambda: lambdas.update_function_configuration(FunctionName=self.trigger, Environment=before)
 
-    def is_switched_off(self) -> Undo:
+    def worker_without_concurrency(self) -> Undo:
         self.client("lambda").put_function_concurrency(FunctionName=self.worker, ReservedConcurrentExecutions=0)
         return lambda: None
 
-    def is_not_fed(self) -> Undo:
+    def disabled_event_source_mapping(self) -> Undo:
         mappings = self.client("lambda").list_event_source_mappings(FunctionName=self.worker)["EventSourceMappings"]
         self.client("lambda").update_event_source_mapping(UUID=mappings[0]["UUID"], Enabled=False)
         return lambda: None
 
-    def hides_messages_too_shortly(self) -> Undo:
-        return self._queue("ProvisioningQueueUrl", VisibilityTimeout="30")
+    def short_visibility_timeout(self) -> Undo:
+        return self._set_attributes("ProvisioningQueueUrl", VisibilityTimeout="30")
 
     # -- bus and queues --------------------------------------------------------------------------------
 
@@ -97,21 +97,21 @@ class FaultyStack:
         (rule,) = self.client("events").list_rules(EventBusName=bus)["Rules"]
         return {"EventBusName": bus, "Name": rule["Name"]}
 
-    def disables_the_rule(self) -> Undo:
+    def disabled_rule(self) -> Undo:
         self.client("events").disable_rule(**self._rule())
         return lambda: None
 
-    def matches_something_else(self) -> Undo:
-        self.client("events").put_rule(**self._rule(), EventPattern='{"source": ["somebody.else"]}')
+    def rule_with_another_pattern(self) -> Undo:
+        self.client("events").put_rule(**self._rule(), EventPattern='{"source": ["another.source"]}')
         return lambda: None
 
-    def delivers_nowhere(self) -> Undo:
+    def rule_without_target(self) -> Undo:
         rule = self._rule()
         where = {"EventBusName": rule["EventBusName"], "Rule": rule["Name"]}
         self.client("events").remove_targets(Ids=["ProvisioningQueue"], **where)
         return lambda: None
 
-    def loses_what_it_cannot_deliver(self) -> Undo:
+    def target_without_dead_letter_queue(self) -> Undo:
         rule = self._rule()
         where = {"EventBusName": rule["EventBusName"], "Rule": rule["Name"]}
         (target,) = self.client("events").list_targets_by_rule(**where)["Targets"]
@@ -119,60 +119,60 @@ class FaultyStack:
         self.client("events").put_targets(Targets=[target], **where)
         return lambda: None
 
-    def _queue(self, output: str, **attributes: str) -> Undo:
+    def _set_attributes(self, output: str, **attributes: str) -> Undo:
         sqs, url = self.client("sqs"), self.outputs[output]
         before = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=list(attributes)).get("Attributes", {})
         sqs.set_queue_attributes(QueueUrl=url, Attributes=attributes)
         return lambda: sqs.set_queue_attributes(QueueUrl=url, Attributes=before)
 
-    def shuts_eventbridge_out(self) -> Undo:
-        return self._queue("ProvisioningQueueUrl", Policy='{"Version": "2012-10-17", "Statement": []}')
+    def queue_without_policy(self) -> Undo:
+        return self._set_attributes("ProvisioningQueueUrl", Policy='{"Version": "2012-10-17", "Statement": []}')
 
-    def encrypts_with_the_key_of_aws(self) -> Undo:
-        self._queue("EventDeliveryDlqUrl", KmsMasterKeyId="alias/aws/sqs")
+    def queue_with_aws_managed_key(self) -> Undo:
+        self._set_attributes("EventDeliveryDlqUrl", KmsMasterKeyId="alias/aws/sqs")
         return lambda: None
 
-    def forgets_letters_early(self) -> Undo:
-        return self._queue("ProvisioningDlqUrl", MessageRetentionPeriod="86400")
+    def short_dead_letter_retention(self) -> Undo:
+        return self._set_attributes("ProvisioningDlqUrl", MessageRetentionPeriod="86400")
 
-    def has_a_dead_letter(self) -> Undo:
+    def dead_letter(self) -> Undo:
         sqs, url = self.client("sqs"), self.outputs["EventDeliveryDlqUrl"]
         sqs.send_message(QueueUrl=url, MessageBody="undelivered")
         return lambda: sqs.purge_queue(QueueUrl=url)
 
     # -- secrets ---------------------------------------------------------------------------------------
 
-    def _secret(self, name: str, value: str, kind: str = "SecureString") -> None:
+    def put_secret(self, name: str, value: str, kind: str = "SecureString") -> None:
         self.client("ssm").delete_parameter(Name=name)
         self.client("ssm").put_parameter(Name=name, Value=value, Type=kind)
 
-    def loses_the_key(self) -> Undo:
+    def missing_key(self) -> Undo:
         self.client("ssm").delete_parameter(Name=STRIPE)
         return lambda: None
 
-    def has_a_revoked_key(self) -> Undo:
-        self._secret(STRIPE, "sk_test_revoked")
+    def revoked_key(self) -> Undo:
+        self.put_secret(STRIPE, "sk_test_revoked")
         return lambda: None
 
-    def has_a_key_of_the_old_api(self) -> Undo:
-        self._secret(REVENUECAT, revenuecat.LOCAL_V1_KEY)
+    def key_of_the_old_api(self) -> Undo:
+        self.put_secret(REVENUECAT, revenuecat.LOCAL_V1_KEY)
         return lambda: None
 
-    def shows_its_key(self) -> Undo:
-        self._secret(STRIPE, stripe.LOCAL_KEY, "String")
+    def unencrypted_key(self) -> Undo:
+        self.put_secret(STRIPE, stripe.LOCAL_KEY, "String")
         return lambda: None
 
-    # -- reconciler, alarms, debts ---------------------------------------------------------------------
+    # -- reconciler, alarms, owed ----------------------------------------------------------------------
 
     def _schedule(self) -> str:
         rules = self.client("events").list_rules()["Rules"]
         return next(str(rule["Name"]) for rule in rules if rule["Name"].startswith(f"{STACK_NAME}-Reconcile"))
 
-    def stops_the_schedule(self) -> Undo:
+    def disabled_schedule(self) -> Undo:
         self.client("events").disable_rule(Name=self._schedule())
         return lambda: None
 
-    def schedules_nothing(self) -> Undo:
+    def schedule_without_target(self) -> Undo:
         targets = self.client("events").list_targets_by_rule(Rule=self._schedule())["Targets"]
         self.client("events").remove_targets(Rule=self._schedule(), Ids=[target["Id"] for target in targets])
         return lambda: None
@@ -181,31 +181,31 @@ class FaultyStack:
         alarms = self.client("cloudwatch").describe_alarms(AlarmNamePrefix=STACK_NAME)["MetricAlarms"]
         return [alarm["AlarmName"] for alarm in alarms]
 
-    def silences_its_alarms(self) -> Undo:
+    def alarms_without_enabled_actions(self) -> Undo:
         self.client("cloudwatch").disable_alarm_actions(AlarmNames=self._alarms())
         return lambda: self.client("cloudwatch").enable_alarm_actions(AlarmNames=self._alarms())
 
-    def rings(self) -> Undo:
+    def alarm_in_alarm(self) -> Undo:
         name = next(name for name in self._alarms() if "ProviderKeyRejected" in name)
         self.client("cloudwatch").set_alarm_state(AlarmName=name, StateValue="ALARM", StateReason="planted")
         return lambda: self.client("cloudwatch").set_alarm_state(AlarmName=name, StateValue="OK", StateReason="over")
 
-    def _owes(self, owed: str) -> Undo:
+    def _owe(self, owed: str) -> Undo:
         table, key = self.outputs["UsersTableName"], {"userId": {"S": "waiting@example.com"}}
         since = {"N": str(now_millis() - 3 * 3_600_000)}
         stored = {"owed": {"S": owed}, "owedSince": since, "dueAt": since}
         self.client("dynamodb").put_item(TableName=table, Item={**key, **stored})
         return lambda: self.client("dynamodb").delete_item(TableName=table, Key=key)
 
-    def waits_for_the_operator(self) -> Undo:
-        return self._owes("operator#1")
+    def owed_operator(self) -> Undo:
+        return self._owe("operator#1")
 
-    def waits_for_news(self) -> Undo:
-        return self._owes("emit#1")
+    def overdue_emit(self) -> Undo:
+        return self._owe("emit#1")
 
 
 class Fault(NamedTuple):
-    """`runs` False: its cure is a deployment, or a person's own work."""
+    """`what` and `cure` are parts of the finding. `runs` False: the cure is a deployment or manual work."""
 
     plant: Callable[[FaultyStack], Undo]
     group: str
@@ -216,35 +216,53 @@ class Fault(NamedTuple):
 
 
 FAULTS = [
-    Fault(FaultyStack.drops_its_trigger, "pool", "trouble", "calls no trigger", "onramp attach --user-pool"),
-    Fault(FaultyStack.calls_somebody_else, "pool", "trouble", "calls another function", "--replace"),
-    Fault(FaultyStack.forbids_the_invocation, "pool", "trouble", "may not invoke", "aws lambda add-permission"),
+    Fault(FaultyStack.pool_without_trigger, "pool", "trouble", "calls no trigger", "onramp attach --user-pool"),
+    Fault(FaultyStack.pool_with_another_trigger, "pool", "trouble", "calls another function", "--replace"),
+    Fault(FaultyStack.trigger_without_permission, "pool", "trouble", "may not invoke", "aws lambda add-permission"),
     Fault(
-        FaultyStack.signs_in_through_a_stranger, "pool", "trouble", "Fabrikam", "TrustedIdentityProviders=", runs=False
+        FaultyStack.untrusted_identity_provider, "pool", "trouble", "Fabrikam", "TrustedIdentityProviders=", runs=False
     ),
     Fault(
-        FaultyStack.runs_other_settings, "functions", "trouble", "ALLOW_UNVERIFIED", f"STACK={STACK_NAME}", runs=False
+        FaultyStack.changed_trigger_settings,
+        "functions",
+        "trouble",
+        "ALLOW_UNVERIFIED",
+        f"STACK={STACK_NAME}",
+        runs=False,
     ),
-    Fault(FaultyStack.is_switched_off, "functions", "trouble", "switched off", "delete-function-concurrency"),
-    Fault(FaultyStack.is_not_fed, "functions", "trouble", "disabled", "update-event-source-mapping"),
-    Fault(FaultyStack.hides_messages_too_shortly, "functions", "warning", "30 s", "TimeoutSeconds=360", runs=False),
-    Fault(FaultyStack.disables_the_rule, "bus", "trouble", "is disabled", "aws events enable-rule"),
-    Fault(FaultyStack.matches_something_else, "bus", "trouble", "does not match", "aws events put-rule"),
-    Fault(FaultyStack.delivers_nowhere, "bus", "trouble", "does not deliver", "aws events put-targets"),
-    Fault(FaultyStack.loses_what_it_cannot_deliver, "bus", "trouble", "no dead-letter", "aws events put-targets"),
-    Fault(FaultyStack.shuts_eventbridge_out, "queues", "trouble", "may not send", "aws sqs set-queue-attributes"),
-    Fault(FaultyStack.encrypts_with_the_key_of_aws, "queues", "trouble", "alias/aws/sqs", "SqsManagedSseEnabled"),
-    Fault(FaultyStack.forgets_letters_early, "queues", "trouble", "kept for 1 d", "MessageRetentionPeriod"),
-    Fault(FaultyStack.has_a_dead_letter, "owed", "trouble", "1 in EventDeliveryDlq", "onramp dlq list", runs=False),
-    Fault(FaultyStack.loses_the_key, "stripe", "trouble", "is not there", "aws ssm put-parameter"),
-    Fault(FaultyStack.has_a_revoked_key, "stripe", "trouble", "refuses the key", "aws ssm put-parameter"),
-    Fault(FaultyStack.shows_its_key, "stripe", "trouble", "no SecureString", "aws ssm put-parameter"),
-    Fault(FaultyStack.has_a_key_of_the_old_api, "revenuecat", "trouble", "refuses the key", "aws ssm put-parameter"),
-    Fault(FaultyStack.stops_the_schedule, "reconciler", "trouble", "schedule is disabled", "aws events enable-rule"),
-    Fault(FaultyStack.schedules_nothing, "reconciler", "trouble", "does not call it", "aws events put-targets"),
-    Fault(FaultyStack.silences_its_alarms, "alarms", "warning", "tell nobody", "AlarmTopicArn=", runs=False),
-    Fault(FaultyStack.rings, "alarms", "trouble", "ProviderKeyRejectedAlarm", "onramp doctor --only", runs=False),
-    Fault(FaultyStack.waits_for_the_operator, "owed", "trouble", "`operator` is owed", "onramp dlq list", runs=False),
-    Fault(FaultyStack.waits_for_news, "owed", "trouble", "`emit` is owed", "onramp doctor --only bus", runs=False),
+    Fault(
+        FaultyStack.worker_without_concurrency, "functions", "trouble", "switched off", "delete-function-concurrency"
+    ),
+    Fault(FaultyStack.disabled_event_source_mapping, "functions", "trouble", "disabled", "update-event-source-mapping"),
+    Fault(FaultyStack.short_visibility_timeout, "functions", "warning", "30 s", "TimeoutSeconds=360", runs=False),
+    Fault(FaultyStack.disabled_rule, "bus", "trouble", "is disabled", "aws events enable-rule"),
+    Fault(FaultyStack.rule_with_another_pattern, "bus", "trouble", "does not match", "aws events put-rule"),
+    Fault(FaultyStack.rule_without_target, "bus", "trouble", "does not deliver", "aws events put-targets"),
+    Fault(FaultyStack.target_without_dead_letter_queue, "bus", "trouble", "no dead-letter", "aws events put-targets"),
+    Fault(FaultyStack.queue_without_policy, "queues", "trouble", "may not send", "aws sqs set-queue-attributes"),
+    Fault(FaultyStack.queue_with_aws_managed_key, "queues", "trouble", "alias/aws/sqs", "SqsManagedSseEnabled"),
+    Fault(FaultyStack.short_dead_letter_retention, "queues", "trouble", "kept for 1 d", "MessageRetentionPeriod"),
+    Fault(
+        FaultyStack.dead_letter, "owed", "trouble", "1 dead letter in EventDeliveryDlq", "onramp dlq list", runs=False
+    ),
+    Fault(FaultyStack.missing_key, "stripe", "trouble", "no SSM parameter", "aws ssm put-parameter"),
+    Fault(FaultyStack.revoked_key, "stripe", "trouble", "refuses the key", "aws ssm put-parameter"),
+    Fault(FaultyStack.unencrypted_key, "stripe", "trouble", "not a SecureString", "aws ssm put-parameter"),
+    Fault(FaultyStack.key_of_the_old_api, "revenuecat", "trouble", "refuses the key", "aws ssm put-parameter"),
+    Fault(FaultyStack.disabled_schedule, "reconciler", "trouble", "schedule is disabled", "aws events enable-rule"),
+    Fault(FaultyStack.schedule_without_target, "reconciler", "trouble", "does not invoke it", "aws events put-targets"),
+    Fault(
+        FaultyStack.alarms_without_enabled_actions,
+        "alarms",
+        "warning",
+        "no enabled action",
+        "AlarmTopicArn=",
+        runs=False,
+    ),
+    Fault(
+        FaultyStack.alarm_in_alarm, "alarms", "trouble", "ProviderKeyRejectedAlarm", "onramp doctor --only", runs=False
+    ),
+    Fault(FaultyStack.owed_operator, "owed", "trouble", "`operator` is owed", "onramp dlq list", runs=False),
+    Fault(FaultyStack.overdue_emit, "owed", "trouble", "`emit` is owed", "onramp doctor --only bus", runs=False),
 ]
 KEYS = {"stripe": stripe.LOCAL_KEY, "revenuecat": revenuecat.LOCAL_KEY}

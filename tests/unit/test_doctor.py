@@ -1,9 +1,9 @@
-"""What the doctor makes of answers that no emulator gives: one check at a time, over scripted clients."""
+"""Checks of the doctor on answers that the emulator does not give: one check at a time, over scripted clients."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -12,10 +12,14 @@ import pytest
 import urllib3
 
 from onramp.domain.errors import RetryableError
+from onramp.ops.common.context import OperatorContext
 from onramp.ops.common.deployment import Deployment, Resource
+from onramp.ops.common.errors import reason
+from onramp.ops.common.output import Output
 from onramp.ops.doctor import alarms, bus, functions, pool, queues, reconciler, secrets
-from onramp.ops.doctor.checks import CHECKS, examine
-from onramp.ops.doctor.findings import Finding, Level, reason, unchecked
+from onramp.ops.doctor.checks import CHECKS, run_checks
+from onramp.ops.doctor.findings import Finding, Level, unchecked
+from onramp.ops.doctor.wiring import DoctorWiring
 from tests.fakes.client import client_error, paginator
 
 NOW = 1_790_000_000_000
@@ -26,6 +30,8 @@ QUEUE, LETTERS = (f"arn:aws:sqs:eu-west-1:{ACCOUNT}:{name}" for name in ("Provis
 OUTPUTS = {
     "UserPoolId": "eu-west-1_Pool",
     "EventBusName": "onramp",
+    "UsersTableName": "users",
+    "UserProfilesTableName": "profiles",
     "PostConfirmationFunctionName": "onramp-PostConfirmation",
     "EnrichProfileFunctionName": "onramp-EnrichProfile",
     "ReconcileFunctionName": "onramp-Reconcile",
@@ -41,11 +47,12 @@ PARAMETERS = {
     "RevenueCatProjectId": "proj",
     "MaxReceiveCount": "60",
 }
+SERVICES = ("cloudformation", "cloudwatch", "cognito-idp", "dynamodb", "events", "kms", "lambda", "sns", "sqs", "ssm")
 Answer = Mapping[str, Any] | Callable[..., Mapping[str, Any]] | Exception
 
 
 class Answers:
-    """A client that knows a few answers; an error among them is raised."""
+    """A client with a few scripted answers; an answer that is an exception is raised."""
 
     def __init__(self, service: str, answers: Mapping[str, Answer]) -> None:
         self._service, self._answers = service, answers
@@ -76,24 +83,26 @@ class Http:
         return urllib3.HTTPResponse(status=self.status)
 
 
-ALIVE = {"get_alias": {"AliasArn": ALIAS}}
-
-
 def stack(
     http: Http | None = None, parameters: Mapping[str, str] | None = None, **answers: Mapping[str, Answer]
 ) -> Deployment:
     """`lambda_` for lambda; `cognito_idp` for cognito-idp."""
-    services = {name.rstrip("_").replace("_", "-"): known for name, known in answers.items()}
-    clients = {
-        name: Answers(name, (ALIVE if name == "lambda" else {}) | dict(known)) for name, known in services.items()
-    }
-    clients.setdefault("lambda", Answers("lambda", ALIVE))
-    given = PARAMETERS | dict(parameters or {})
-    return Deployment("onramp", lambda name: clients[name], OUTPUTS, given, lambda: NOW, http or Http())
+    scripted = {name.rstrip("_").replace("_", "-"): dict(known) for name, known in answers.items()}
+    scripted["lambda"] = {"get_alias": {"AliasArn": ALIAS}} | scripted.get("lambda", {})
+    context = OperatorContext(
+        Output(as_json=False),
+        stack_name="onramp",
+        now=lambda: NOW,
+        clients={name: Answers(name, scripted.get(name, {})) for name in SERVICES},
+    )
+    context.outputs, context.parameters = OUTPUTS, PARAMETERS | dict(parameters or {})
+    deployment = DoctorWiring.of(context).stack
+    deployment.http = http or Http()
+    return deployment
 
 
-def of(findings: Any) -> dict[str, Finding]:
-    """By level; the last of each."""
+def by_level(findings: Iterable[Finding]) -> dict[str, Finding]:
+    """The last of each level."""
     return {finding.level.value: finding for finding in findings}
 
 
@@ -106,41 +115,41 @@ class TestUnchecked:
         wrapped.__cause__ = denied
         assert "lambda:GetPolicy" in unchecked(wrapped).what
 
-    def test_an_api_that_is_not_there_is_named(self) -> None:
+    def test_an_api_that_does_not_exist_is_named(self) -> None:
         assert reason(client_error("kms", "describe_key", "InvalidAction", "?")) == "DescribeKey (InvalidAction)"
 
     def test_a_bug_in_a_check_is_a_finding_and_the_others_go_on(self) -> None:
-        found = list(examine(stack(events={"describe_event_bus": {}}), ("bus",)))
-        said = [examined.finding.what for examined in found if examined.finding.level is Level.WARNING]
-        assert len(said) == len(CHECKS["bus"])
-        assert all("KeyError at" in what for what in said)
+        results = run_checks(stack(events={"describe_event_bus": {}}), "bus")
+        unchecked = [result.finding.what for result in results if result.finding.level is Level.WARNING]
+        assert len(unchecked) == len(CHECKS["bus"])
+        assert all("KeyError at" in what for what in unchecked)
 
 
 class TestPool:
-    def test_a_pool_that_is_gone(self) -> None:
+    def test_a_pool_that_does_not_exist(self) -> None:
         gone = client_error("cognito-idp", "describe_user_pool", "ResourceNotFoundException", "no")
-        (found,) = pool.attached(_with_pools(cognito_idp={"describe_user_pool": gone}))
-        assert (found.level, "no user pool" in found.what) == (Level.TROUBLE, True)
+        (finding,) = pool.trigger(_with_pools(cognito_idp={"describe_user_pool": gone}))
+        assert (finding.level, "no user pool" in finding.what) == (Level.TROUBLE, True)
 
     def test_a_pool_that_names_a_version_and_not_the_alias(self) -> None:
         triggers = {"PostConfirmation": f"{LAMBDA}:onramp-PostConfirmation:7"}
         described = {"describe_user_pool": {"UserPool": {"LambdaConfig": triggers}}}
-        (found,) = pool.attached(_with_pools(cognito_idp=described))
-        assert (found.level, "past its alias" in found.what) == (Level.TROUBLE, True)
+        (finding,) = pool.trigger(_with_pools(cognito_idp=described))
+        assert (finding.level, "without its alias" in finding.what) == (Level.TROUBLE, True)
 
-    def test_healing_at_sign_in_that_is_not_wired(self) -> None:
+    def test_a_pool_that_does_not_call_the_trigger_at_sign_in(self) -> None:
         described = {"describe_user_pool": {"UserPool": {"LambdaConfig": {"PostConfirmation": ALIAS}}}}
-        found = of(pool.attached(_with_pools({"HealOnSignIn": "true"}, cognito_idp=described)))
-        assert "--heal-on-sign-in" in found["warning"].cure
+        findings = by_level(pool.trigger(_with_pools({"HealOnSignIn": "true"}, cognito_idp=described)))
+        assert "--heal-on-sign-in" in findings["warning"].cure
 
-    def test_a_permission_for_anybody_is_too_wide(self) -> None:
+    def test_a_permission_without_a_source_is_too_wide(self) -> None:
         statement = {"Effect": "Allow", "Principal": {"Service": "cognito-idp.amazonaws.com"}, "Action": "lambda:*"}
         policy = {"get_policy": {"Policy": json.dumps({"Statement": [statement]})}}
-        (found,) = pool.may_invoke(_with_pools(lambda_=policy))
-        assert (found.level, "any pool" in found.what) == (Level.WARNING, True)
+        (finding,) = pool.permission(_with_pools(lambda_=policy))
+        assert (finding.level, "every pool" in finding.what) == (Level.WARNING, True)
 
     @pytest.mark.parametrize(("unverified", "level"), [("false", Level.TROUBLE), ("true", Level.WARNING)])
-    def test_a_stranger_beside_google_and_a_trusted_provider(self, unverified: str, level: Level) -> None:
+    def test_an_untrusted_provider_beside_google_and_a_trusted_one(self, unverified: str, level: Level) -> None:
         providers = [
             {"ProviderName": "Google", "ProviderType": "Google"},
             {"ProviderName": "SignInWithApple", "ProviderType": "SAML"},
@@ -148,10 +157,10 @@ class TestPool:
         ]
         settings = {"TRUSTED_IDENTITY_PROVIDERS": "Contoso@example.com", "ALLOW_UNVERIFIED_SIGNUPS": unverified}
         deployed = _with_pools(settings=settings, cognito_idp={"list_identity_providers": {"Providers": providers}})
-        (found,) = pool.providers(deployed)
-        assert found.level is level
-        assert "SignInWithApple" in found.what, "by name only: its type is not Apple's"
-        assert "Contoso@example.com,SignInWithApple@YOUR-DOMAIN" in found.cure
+        (finding,) = pool.providers(deployed)
+        assert finding.level is level
+        assert "SignInWithApple" in finding.what, "by name only: its type is not Apple's"
+        assert "Contoso@example.com,SignInWithApple@YOUR-DOMAIN" in finding.cure
 
 
 def _with_pools(
@@ -166,43 +175,52 @@ def _with_pools(
 
 
 class TestFunctions:
-    def test_a_setting_that_is_not_what_the_stack_says(self) -> None:
+    def test_a_setting_that_differs_from_the_stacks_parameter(self) -> None:
         deployed = _running({"MAX_RECEIVE_COUNT": "4"})
-        found = of(functions.live(deployed))
-        assert "MAX_RECEIVE_COUNT" in found["trouble"].what
+        findings = by_level(functions.live_version(deployed))
+        assert "MAX_RECEIVE_COUNT" in findings["trouble"].what
 
-    def test_an_unset_revision_is_no_claim(self) -> None:
-        assert of(functions.live(_running({"CODE_VERSION": "unreleased"}, Revision=""))).keys() == {"ok"}
-        assert "CODE_VERSION" in of(functions.live(_running({"CODE_VERSION": "1"}, Revision="2")))["trouble"].what
+    def test_an_empty_revision_is_not_compared(self) -> None:
+        assert by_level(functions.live_version(_running({"CODE_VERSION": "unreleased"}, Revision=""))).keys() == {"ok"}
+        assert (
+            "CODE_VERSION"
+            in by_level(functions.live_version(_running({"CODE_VERSION": "1"}, Revision="2")))["trouble"].what
+        )
 
-    def test_other_code_than_was_deployed(self) -> None:
+    def test_a_live_version_with_other_code_than_the_latest(self) -> None:
         def configuration(FunctionName: str, Qualifier: str) -> dict[str, Any]:  # noqa: N803
             return {"CodeSha256": Qualifier, "Version": "3"}
 
-        found = of(functions.live(stack(lambda_={"get_function_configuration": configuration})))
-        assert "CodeSha256" in found["trouble"].what
-        assert "version 3" in found["trouble"].what
+        findings = by_level(functions.live_version(stack(lambda_={"get_function_configuration": configuration})))
+        assert "CodeSha256" in findings["trouble"].what
+        assert "version 3" in findings["trouble"].what
 
-    def test_a_deployment_that_stands_still_halfway(self) -> None:
+    def test_an_unfinished_gradual_deployment(self) -> None:
         answers = {
             "get_function_concurrency": {},
             "get_alias": {"AliasArn": ALIAS, "RoutingConfig": {"AdditionalVersionWeights": {"4": 0.1}}},
         }
-        found = of(functions.running(stack(lambda_=answers)))
-        assert "version 4" in found["warning"].what
+        findings = by_level(functions.concurrency(stack(lambda_=answers)))
+        assert "version 4" in findings["warning"].what
 
     def test_a_trigger_that_takes_longer_than_cognito_waits(self) -> None:
         attributes = {"get_queue_attributes": {"Attributes": {"VisibilityTimeout": "360"}}}
         deployed = stack(lambda_={"get_function_configuration": {"Timeout": 10}}, sqs=attributes)
-        assert "10 s" in of(functions.times(deployed))["warning"].what
+        assert "10 s" in by_level(functions.timeouts(deployed))["warning"].what
 
-    def test_failures_that_nobody_reads(self) -> None:
+    def test_a_mapping_that_is_missing_or_ignores_partial_failures(self) -> None:
         mapping = {"UUID": "1", "State": "Enabled", "FunctionResponseTypes": []}
         answers = {"list_event_source_mappings": {"EventSourceMappings": [mapping]}}
         sqs = {"get_queue_attributes": {"Attributes": {"QueueArn": QUEUE}}}
-        assert "ReportBatchItemFailures" in of(functions.fed(stack(lambda_=answers, sqs=sqs)))["trouble"].cure
+        assert (
+            "ReportBatchItemFailures"
+            in by_level(functions.event_source(stack(lambda_=answers, sqs=sqs)))["trouble"].cure
+        )
         nothing: dict[str, Answer] = {"list_event_source_mappings": {"EventSourceMappings": []}}
-        assert "create-event-source-mapping" in of(functions.fed(stack(lambda_=nothing, sqs=sqs)))["trouble"].cure
+        assert (
+            "create-event-source-mapping"
+            in by_level(functions.event_source(stack(lambda_=nothing, sqs=sqs)))["trouble"].cure
+        )
 
 
 def _running(environment: dict[str, str], **parameters: str) -> Deployment:
@@ -211,21 +229,21 @@ def _running(environment: dict[str, str], **parameters: str) -> Deployment:
 
 
 class TestBus:
-    def test_a_bus_that_is_gone(self) -> None:
+    def test_a_bus_that_does_not_exist(self) -> None:
         gone = client_error("events", "describe_event_bus", "ResourceNotFoundException", "no")
-        (found,) = bus.bus(stack(events={"describe_event_bus": gone}))
-        assert "aws events create-event-bus --name onramp" in found.cure
+        (finding,) = bus.bus(stack(events={"describe_event_bus": gone}))
+        assert "aws events create-event-bus --name onramp" in finding.cure
 
-    def test_a_bus_that_nothing_archives(self) -> None:
+    def test_a_bus_without_an_archive(self) -> None:
         answers: dict[str, Answer] = {"describe_event_bus": {"Arn": "arn:bus"}, "list_archives": {"Archives": []}}
-        assert "create-archive" in of(bus.bus(stack(events=answers)))["warning"].cure
+        assert "create-archive" in by_level(bus.bus(stack(events=answers)))["warning"].cure
 
-    def test_a_rule_that_is_gone(self) -> None:
+    def test_a_rule_that_does_not_exist(self) -> None:
         gone = client_error("events", "describe_rule", "ResourceNotFoundException", "no")
         deployed = stack(events={"describe_rule": gone})
         deployed.resources = {"UserSignedUpRule": Resource("AWS::Events::Rule", "onramp|onramp-Rule-1")}
-        (found,) = bus.rule(deployed)
-        assert "aws events put-rule --name onramp-Rule-1 --event-bus-name onramp" in found.cure
+        (finding,) = bus.rule(deployed)
+        assert "aws events put-rule --name onramp-Rule-1 --event-bus-name onramp" in finding.cure
 
 
 class TestKeys:
@@ -237,22 +255,22 @@ class TestKeys:
             "describe_key": {"KeyMetadata": {"KeyManager": manager}},
             "get_key_policy": {"Policy": json.dumps(policy)},
         }
-        return list(queues.keys(stack(sqs={"get_queue_attributes": attributes}, kms=kms)))
+        return list(queues.encryption(stack(sqs={"get_queue_attributes": attributes}, kms=kms)))
 
     def allowing(self, *actions: str) -> dict[str, Any]:
         principal = {"Service": "events.amazonaws.com"}
         return {"Statement": [{"Effect": "Allow", "Principal": principal, "Action": list(actions), "Resource": "*"}]}
 
     def test_a_customer_key_that_eventbridge_may_use(self) -> None:
-        assert of(self.keys(self.allowing("kms:Decrypt", "kms:GenerateDataKey*"))).keys() == {"ok"}
+        assert by_level(self.keys(self.allowing("kms:Decrypt", "kms:GenerateDataKey*"))).keys() == {"ok"}
 
     @pytest.mark.parametrize("actions", [(), ("kms:Decrypt",), ("kms:GenerateDataKey",)])
-    def test_a_customer_key_that_it_may_not(self, actions: tuple[str, ...]) -> None:
-        found = of(self.keys(self.allowing(*actions)))
-        assert "events.amazonaws.com" in found["trouble"].cure
+    def test_a_customer_key_that_eventbridge_may_not_use(self, actions: tuple[str, ...]) -> None:
+        findings = by_level(self.keys(self.allowing(*actions)))
+        assert "events.amazonaws.com" in findings["trouble"].cure
 
     def test_a_key_of_aws_by_its_arn(self) -> None:
-        assert "AWS-managed" in of(self.keys({}, manager="AWS"))["trouble"].what
+        assert "AWS-managed" in by_level(self.keys({}, manager="AWS"))["trouble"].what
 
 
 class TestDeadLetters:
@@ -262,8 +280,8 @@ class TestDeadLetters:
             kept = "1209600" if letters else "345600"
             return {"Attributes": {"QueueArn": LETTERS if letters else QUEUE, "MessageRetentionPeriod": kept}}
 
-        found = of(queues.outlive(stack(sqs={"get_queue_attributes": attributes})))
-        assert '\\"maxReceiveCount\\": \\"60\\"' in found["trouble"].cure
+        findings = by_level(queues.retention(stack(sqs={"get_queue_attributes": attributes})))
+        assert '\\"maxReceiveCount\\": \\"60\\"' in findings["trouble"].cure
 
 
 class TestSecrets:
@@ -271,31 +289,31 @@ class TestSecrets:
         return {"get_parameter": {"Parameter": {"Value": value, "Type": kind}}}
 
     def test_a_provider_that_is_not_used(self) -> None:
-        assert of(secrets.revenuecat(stack())).keys() == {"ok"}
+        assert by_level(secrets.revenuecat(stack())).keys() == {"ok"}
 
     def test_an_empty_key(self) -> None:
-        assert "is empty" in of(secrets.stripe(stack(ssm=self.parameter(" "))))["trouble"].what
+        assert "is empty" in by_level(secrets.stripe(stack(ssm=self.parameter(" "))))["trouble"].what
 
     @pytest.mark.parametrize(
         ("status", "level"),
         [(200, "ok"), (401, "trouble"), (403, "trouble"), (404, "warning"), (429, "warning"), (503, "warning")],
     )
-    def test_stripes_answer(self, status: int, level: str) -> None:
+    def test_the_answer_of_stripe(self, status: int, level: str) -> None:
         http = Http(status)
-        assert of(secrets.stripe(stack(http, ssm=self.parameter()))).keys() == {level}
+        assert by_level(secrets.stripe(stack(http, ssm=self.parameter()))).keys() == {level}
         assert http.urls == ["https://stripe.test/v1/customers?limit=1"], "one read call"
 
     def test_an_unknown_project_of_revenuecat(self) -> None:
         http = Http(404)
         deployed = stack(http, {"RevenueCatSecretName": "/rc", "RevenueCatProjectId": "a/b"}, ssm=self.parameter())
-        assert "RevenueCatProjectId=" in of(secrets.revenuecat(deployed))["trouble"].cure
+        assert "RevenueCatProjectId=" in by_level(secrets.revenuecat(deployed))["trouble"].cure
         assert http.urls == ["https://revenuecat.test/v2/projects/a%2Fb/customers?limit=1"]
 
     def test_a_provider_out_of_reach(self) -> None:
         http = Http(error=urllib3.exceptions.ConnectTimeoutError("sk_live"))
-        found = of(secrets.stripe(stack(http, ssm=self.parameter())))["warning"]
-        assert "does not answer" in found.what
-        assert "sk_live" not in str(found)
+        finding = by_level(secrets.stripe(stack(http, ssm=self.parameter())))["warning"]
+        assert "does not answer" in finding.what
+        assert "sk_live" not in str(finding)
 
 
 class TestAlarms:
@@ -306,25 +324,25 @@ class TestAlarms:
         "ActionsEnabled": True,
     }
 
-    def found(self, *described: Mapping[str, Any], subscriptions: Answer) -> dict[str, Finding]:
+    def findings(self, *described: Mapping[str, Any], subscriptions: Answer) -> dict[str, Finding]:
         answers: dict[str, Answer] = {"describe_alarms": {"MetricAlarms": list(described)}}
         deployed = stack(cloudwatch=answers, sns={"list_subscriptions_by_topic": subscriptions})
         kind = "AWS::CloudWatch::Alarm"
         deployed.resources = {"OneAlarm": Resource(kind, "one"), "TwoAlarm": Resource(kind, "two")}
-        return of(alarms.alarms(deployed))
+        return by_level(alarms.alarms(deployed))
 
-    def test_one_that_was_deleted_by_hand(self) -> None:
+    def test_an_alarm_that_was_deleted_by_hand(self) -> None:
         confirmed = {"Subscriptions": [{"SubscriptionArn": "arn:aws:sns:eu-west-1:1:pager:1"}]}
-        found = self.found(self.ALARM, subscriptions=confirmed)
-        assert "TwoAlarm" in found["trouble"].what
+        findings = self.findings(self.ALARM, subscriptions=confirmed)
+        assert "TwoAlarm" in findings["trouble"].what
 
-    def test_a_topic_that_nobody_reads(self) -> None:
+    def test_a_topic_without_a_confirmed_subscription(self) -> None:
         pending = {"Subscriptions": [{"SubscriptionArn": "PendingConfirmation"}]}
-        assert "nobody has subscribed" in self.found(self.ALARM, subscriptions=pending)["warning"].what
+        assert "no confirmed subscription" in self.findings(self.ALARM, subscriptions=pending)["warning"].what
 
-    def test_a_topic_that_is_gone(self) -> None:
+    def test_a_topic_that_does_not_exist(self) -> None:
         gone = client_error("sns", "list_subscriptions_by_topic", "NotFound", "no")
-        assert "does not exist" in self.found(self.ALARM, subscriptions=gone)["trouble"].what
+        assert "does not exist" in self.findings(self.ALARM, subscriptions=gone)["trouble"].what
 
 
 class TestReconciler:
@@ -333,15 +351,15 @@ class TestReconciler:
         result = {"Id": "m0", "Timestamps": times, "Values": [value for _, value in points]}
         answers = {"get_metric_data": {"MetricDataResults": [result]}}
         configuration = {"get_function_configuration": {"LastModified": deployed}}
-        (found,) = reconciler.last_run(stack(cloudwatch=answers, lambda_=configuration))
-        return found
+        (finding,) = reconciler.last_run(stack(cloudwatch=answers, lambda_=configuration))
+        return finding
 
-    def test_by_its_own_metric(self) -> None:
+    def test_the_age_of_the_last_run(self) -> None:
         long_ago = "2026-01-01T00:00:00.000+0000"
         assert self.last_run(long_ago, (4, 1.0), (9, 1.0)).what.endswith("a run 4 min ago.")
         assert self.last_run(long_ago, (20, 1.0)).level is Level.TROUBLE
         assert "three hours" in self.last_run(long_ago, (5, 0.0)).what
         assert "three hours" in self.last_run(long_ago).what
 
-    def test_a_stack_that_was_deployed_a_moment_ago(self) -> None:
+    def test_a_stack_that_was_deployed_less_than_15_minutes_ago(self) -> None:
         assert self.last_run("2026-09-21T14:10:00.000+0000").level is Level.OK

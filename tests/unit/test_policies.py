@@ -1,4 +1,4 @@
-"""Whether a policy lets a service in: both places that write conditions, wildcards, and denials."""
+"""What a policy grants a service: conditions as Lambda and SQS write them, wildcards, and denials."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from onramp.ops.common.policies import Grant, granted
+from onramp.ops.common.policies import Grant, effective_grant
 
 RULE = "arn:aws:events:eu-west-1:123456789012:rule/onramp/rule"
-ASKED = {"service": "events.amazonaws.com", "action": "sqs:SendMessage", "source": RULE, "account": "123456789012"}
+REQUEST = {"service": "events.amazonaws.com", "action": "sqs:SendMessage", "source": RULE, "account": "123456789012"}
 
 
 def statement(**more: Any) -> dict[str, Any]:
@@ -52,10 +52,10 @@ def arn(pattern: Any, operator: str = "ArnEquals", key: str = "aws:SourceArn") -
         ),
     ],
 )
-def test_what_is_granted(statements: list[dict[str, Any]], grant: Grant) -> None:
-    assert granted({"Statement": statements}, **ASKED) is grant
+def test_the_effective_grant(statements: list[dict[str, Any]], grant: Grant) -> None:
+    assert effective_grant({"Statement": statements}, **REQUEST) is grant
 
 
-def test_a_single_statement_need_be_no_list() -> None:
-    assert granted({"Statement": statement(**arn(RULE))}, **ASKED) is Grant.NARROW
-    assert granted({}, **ASKED) is Grant.NONE
+def test_a_single_statement_without_a_list() -> None:
+    assert effective_grant({"Statement": statement(**arn(RULE))}, **REQUEST) is Grant.NARROW
+    assert effective_grant({}, **REQUEST) is Grant.NONE

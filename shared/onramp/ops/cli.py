@@ -20,7 +20,7 @@ from onramp.ops.attach.commands import attach, detach
 from onramp.ops.audit import audit
 from onramp.ops.backfill.commands import backfill
 from onramp.ops.common.context import OperatorContext, tune_for_long_runs
-from onramp.ops.common.errors import UsageError, explained
+from onramp.ops.common.errors import UsageError, as_usage_error
 from onramp.ops.common.output import Output
 from onramp.ops.demo import demo
 from onramp.ops.dlq import commands as dlq
@@ -79,10 +79,10 @@ def main(arguments: list[str] | None = None) -> None:
     except (UsageError, LocalStackError) as error:
         _fail(str(error), getattr(error, "exit_code", 2))
     except (ClientError, BotoCoreError) as error:
-        _fail(str(explained(error)), 2)
+        _fail(str(as_usage_error(error)), 2)
     except RetryableError as error:
         cause = error.__cause__
-        _fail(str(explained(cause)) if isinstance(cause, ClientError | BotoCoreError) else error.code, 2)
+        _fail(str(as_usage_error(cause)) if isinstance(cause, ClientError | BotoCoreError) else error.code, 2)
     except (KeyboardInterrupt, typer.Abort):
         _fail("stopped; what was done is done, and running it again goes on from there.", 130)
     except Exception as error:  # the outermost edge: a user never sees a traceback unasked

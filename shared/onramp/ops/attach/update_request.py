@@ -1,19 +1,22 @@
-"""From what DescribeUserPool says to a request of UpdateUserPool that leaves everything as it is.
+"""The request of UpdateUserPool that repeats every setting of DescribeUserPool's answer.
 
-UpdateUserPool sets back what a request leaves out, so everything that can be said is said again. Which members those
-are is read from botocore's model of both calls: a setting that Cognito gains later is carried along, too.
+UpdateUserPool resets what a request leaves out. The members to repeat are read from botocore's model of both calls, so
+that a setting which Cognito gains later is repeated, too.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from botocore.model import Shape
 
+if TYPE_CHECKING:
+    from mypy_boto3_cognito_idp.client import CognitoIdentityProviderClient
+
 RENAMED = {"PoolName": "Name"}
-TWICE = {
-    # Described in both places; a request may say both, as long as they agree.
+DUPLICATES = {
+    # Described here and in VerificationMessageTemplate; a request may have both only where they agree.
     "SmsVerificationMessage": "SmsMessage",
     "EmailVerificationMessage": "EmailMessage",
     "EmailVerificationSubject": "EmailSubject",
@@ -21,47 +24,46 @@ TWICE = {
 _ABSENT: Any = object()
 
 
-def update_shape(client: Any) -> Shape:
-    shape: Shape = client.meta.service_model.operation_model("UpdateUserPool").input_shape
-    return shape
+def update_shape(client: CognitoIdentityProviderClient) -> Shape | None:
+    return client.meta.service_model.operation_model("UpdateUserPool").input_shape
 
 
-def restated(pool: Mapping[str, Any], shape: Any) -> dict[str, Any]:
-    """The members of an UpdateUserPool that says of `pool` what DescribeUserPool said; `LambdaConfig` in any case."""
+def update_request(pool: Mapping[str, Any], shape: Any) -> dict[str, Any]:
+    """The request for `pool` as DescribeUserPool describes it; it always has `LambdaConfig`."""
     renamed = {name: pool[described] for name, described in RENAMED.items() if described in pool}
-    request: dict[str, Any] = _kept({**pool, **renamed, "UserPoolId": pool["Id"]}, shape)
+    request: dict[str, Any] = _accepted({**pool, **renamed, "UserPoolId": pool["Id"]}, shape)
     request["LambdaConfig"] = request.get("LambdaConfig", {})
-    _settle_temporary_passwords(request)
+    _drop_conflicting_passwords(request)
     template = request.get("VerificationMessageTemplate", {})
-    for name, within in TWICE.items():
+    for name, within in DUPLICATES.items():
         if name in request and template.get(within, request[name]) != request[name]:
             del request[name]
-    if tags := request.get("UserPoolTags"):  # AWS's own are shown but may not be set
+    if tags := request.get("UserPoolTags"):  # AWS's own tags are described, and refused in a request
         request["UserPoolTags"] = {key: value for key, value in tags.items() if not key.startswith("aws:")}
     return request
 
 
-def _settle_temporary_passwords(request: dict[str, Any]) -> None:
-    """One setting under two names: Cognito describes both and refuses the older one beside the newer."""
+def _drop_conflicting_passwords(request: dict[str, Any]) -> None:
+    """Cognito describes one setting under two names, and refuses the older name beside the newer."""
     policy = request.get("Policies", {}).get("PasswordPolicy", {})
     if "TemporaryPasswordValidityDays" in policy:
         request.get("AdminCreateUserConfig", {}).pop("UnusedAccountValidityDays", None)
-    if policy.get("PasswordHistorySize") == 0:  # "none" may only be said where the pool's plan has the feature
+    if policy.get("PasswordHistorySize") == 0:  # Cognito accepts 0 only on a plan that has the feature
         del policy["PasswordHistorySize"]
 
 
-def _kept(value: Any, shape: Any) -> Any:
-    """What of `value` a request may say. Cognito describes absent things as empty ones, and refuses those."""
+def _accepted(value: Any, shape: Any) -> Any:
+    """The part of `value` that a request may have: Cognito describes absent members as empty, and refuses these."""
     match shape.type_name:
         case "structure":
             members = {
-                name: kept
+                name: accepted
                 for name, member in shape.members.items()
-                if value.get(name) is not None and (kept := _kept(value[name], member)) is not _ABSENT
+                if value.get(name) is not None and (accepted := _accepted(value[name], member)) is not _ABSENT
             }
             return members if members and all(name in members for name in shape.required_members) else _ABSENT
         case "list":
-            items = [kept for item in value if (kept := _kept(item, shape.member)) is not _ABSENT]
+            items = [accepted for item in value if (accepted := _accepted(item, shape.member)) is not _ABSENT]
             return items if len(items) >= shape.metadata.get("min", 0) else _ABSENT
         case "string" if not value:
             return _ABSENT

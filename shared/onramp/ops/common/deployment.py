@@ -1,35 +1,42 @@
-"""The stack as the commands that examine it see it: clients, outputs, parameters, and what many read, read once."""
+"""One deployed stack, as the commands that examine it read it: each resource is described once."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 import urllib3
 
-from onramp.adapters.owed import OwedIndex
-from onramp.domain.users import Owed
+from onramp.adapters.owed import PAGE, PAGES, OwedIndex
+from onramp.domain.users import SHARDS, Owed
 from onramp.ops.common.context import OperatorContext
-from onramp.ops.common.owed_counts import OwedCount, count_owed
+from onramp.settings import pool_ids
+
+if TYPE_CHECKING:
+    from mypy_boto3_lambda.type_defs import FunctionConfigurationResponseTypeDef
+    from mypy_boto3_sqs.literals import QueueAttributeNameType
 
 LIVE = "live"
+"""The alias of every function that callers name."""
+SIGNED_UP_RULE = "UserSignedUpRule"
+"""Logical id of the rule between the event bus and ProvisioningQueue."""
 
 
 class Http(Protocol):
-    """What is used of urllib3's PoolManager."""
+    """The part of urllib3's PoolManager that is used."""
 
-    def request(self, method: str, url: str, **more: Any) -> urllib3.BaseHTTPResponse: ...
+    def request(self, method: str, url: str, **options: Any) -> urllib3.BaseHTTPResponse: ...
 
 
 class Resource(NamedTuple):
     kind: str
-    id: str
+    physical_id: str
 
 
 class Alias(NamedTuple):
-    """`arn:aws:lambda:eu-west-1:123456789012:function:onramp-PostConfirmation:live`, taken apart."""
+    """The parts of `arn:aws:lambda:eu-west-1:123456789012:function:onramp-PostConfirmation:live`."""
 
     arn: str
     partition: str
@@ -37,25 +44,38 @@ class Alias(NamedTuple):
     account: str
 
 
-@dataclass
-class Deployment:
-    """`client` makes boto3 clients; `now` is in Unix milliseconds."""
+@dataclass(frozen=True, slots=True)
+class OwedCount:
+    """Of one kind. `oldest` and `due` in Unix milliseconds, None where the count is 0; `at_least`: there are more."""
 
-    name: str
-    client: Any
-    outputs: Mapping[str, str]
-    parameters: Mapping[str, str]
-    now: Callable[[], int]
-    http: Http
-    _functions: dict[tuple[str, str], dict[str, Any]] = field(default_factory=dict)
-    _queues: dict[str, dict[str, str]] = field(default_factory=dict)
+    count: int
+    oldest: int | None
+    due: int | None
+    at_least: bool
+
+
+class Deployment:
+    """`client` makes typed boto3 clients; `now` gives Unix milliseconds."""
+
+    def __init__(self, context: OperatorContext) -> None:
+        self.client = context.client
+        self.now = context.now
+        self.name = context.name
+        self.outputs = context.outputs
+        self.parameters = context.parameters
+        self._functions: dict[tuple[str, str], FunctionConfigurationResponseTypeDef] = {}
+        self._queues: dict[str, Mapping[QueueAttributeNameType, str]] = {}
 
     @classmethod
     def of(cls, context: OperatorContext) -> Deployment:
-        """Reads the stack at once: without it there is nothing to examine. Raises DeskError."""
+        """Raises UsageError where there is no such stack, or it is not an Onramp stack."""
         context.output("PostConfirmationFunctionName")
-        http = urllib3.PoolManager(timeout=urllib3.Timeout(connect=3.0, read=8.0), retries=False)
-        return cls(context.name, context.client, context.outputs, context.parameters, context.now, http)
+        return cls(context)
+
+    @cached_property
+    def http(self) -> Http:
+        """For one call to each provider. Without retries: a failure is a finding."""
+        return urllib3.PoolManager(timeout=urllib3.Timeout(connect=3.0, read=8.0), retries=False)
 
     @cached_property
     def resources(self) -> Mapping[str, Resource]:
@@ -67,12 +87,12 @@ class Deployment:
             for entry in page["StackResourceSummaries"]
         }
 
-    def resource(self, logical_id: str) -> str:
-        """Its physical id; "" where the stack has none. A rule's is `bus|name` on AWS, its name alone elsewhere."""
-        return self.resources.get(logical_id, Resource("", "")).id.rpartition("|")[2]
+    def physical_id(self, logical_id: str) -> str:
+        """ "" where the stack has no such resource. A rule's id is `bus|name` on AWS and its name alone elsewhere."""
+        return self.resources.get(logical_id, Resource("", "")).physical_id.rpartition("|")[2]
 
-    def function(self, output: str, qualifier: str = LIVE) -> dict[str, Any]:
-        """The configuration of a version; `$LATEST` is what the stack last put there."""
+    def function(self, output: str, qualifier: str = LIVE) -> FunctionConfigurationResponseTypeDef:
+        """The configuration of a version; `$LATEST` is the last deployed one."""
         name = self.outputs[output]
         if (name, qualifier) not in self._functions:
             reply = self.client("lambda").get_function_configuration(FunctionName=name, Qualifier=qualifier)
@@ -80,12 +100,12 @@ class Deployment:
         return self._functions[name, qualifier]
 
     def settings(self, output: str) -> dict[str, str]:
-        """The environment with which the function runs."""
+        """The environment variables of the live version."""
         return dict(self.function(output).get("Environment", {}).get("Variables", {}))
 
     @cached_property
     def trigger(self) -> Alias:
-        """The alias that a pool is to name."""
+        """The alias that a user pool has to name."""
         name = self.outputs["PostConfirmationFunctionName"]
         arn = self.client("lambda").get_alias(FunctionName=name, Name=LIVE)["AliasArn"]
         _, partition, _, region, account, _ = arn.split(":", 5)
@@ -96,13 +116,16 @@ class Deployment:
         return f"arn:{alias.partition}:cognito-idp:{alias.region}:{alias.account}:userpool/{pool}"
 
     @property
-    def pools(self) -> list[str]:
-        """The ids of the pools that the trigger accepts, the stack's own first."""
-        listed = self.settings("PostConfirmationFunctionName").get("USER_POOL_IDS", "").split(",")
-        accepted = [entry.strip().rpartition("/")[2] for entry in listed if entry.strip()]
-        return list(dict.fromkeys([self.outputs["UserPoolId"], *accepted]))
+    def accepted_pools(self) -> list[str]:
+        """The ids of the pools whose users the live trigger accepts."""
+        return pool_ids(self.settings("PostConfirmationFunctionName").get("USER_POOL_IDS", ""))
 
-    def queue(self, output: str) -> dict[str, str]:
+    @property
+    def pools(self) -> list[str]:
+        """The stack's own pool, then the accepted ones; each once."""
+        return list(dict.fromkeys([self.outputs["UserPoolId"], *self.accepted_pools]))
+
+    def queue(self, output: str) -> Mapping[QueueAttributeNameType, str]:
         """The attributes of a queue."""
         if output not in self._queues:
             reply = self.client("sqs").get_queue_attributes(QueueUrl=self.outputs[output], AttributeNames=["All"])
@@ -110,11 +133,23 @@ class Deployment:
         return self._queues[output]
 
     @cached_property
-    def debts(self) -> Mapping[Owed, OwedCount]:
-        """What is owed, by kind."""
-        return count_owed(OwedIndex(self.client("dynamodb"), self.outputs["UsersTableName"]))
+    def owed_counts(self) -> Mapping[Owed, OwedCount]:
+        """Twelve queries where little is owed; of a long list the first 10,000 a shard are counted."""
+        index = OwedIndex(self.client("dynamodb"), self.outputs["UsersTableName"])
+        return {kind: _count(index, kind) for kind in Owed}
 
-    def deploy_with(self, **parameters: str) -> str:
-        """The command that changes parameters of the stack."""
-        given = " ".join(f"{name}={value}" for name, value in parameters.items())
-        return f"make deploy STACK={self.name}" + (f' PARAMETERS="{given}"' if given else "")
+    def deploy_command(self, **parameters: str) -> str:
+        """The command that deploys the stack again, with these parameters changed."""
+        changes = " ".join(f"{name}={value}" for name, value in parameters.items())
+        return f"make deploy STACK={self.name}" + (f' PARAMETERS="{changes}"' if changes else "")
+
+
+def _count(index: OwedIndex, kind: Owed) -> OwedCount:
+    shards = [index.of(kind, shard) for shard in range(SHARDS)]
+    rows = [row for shard in shards for row in shard]
+    return OwedCount(
+        count=len(rows),
+        oldest=min((row.owed_since for row in rows), default=None),
+        due=min((row.due_at for row in rows), default=None),
+        at_least=any(len(shard) >= PAGE * PAGES for shard in shards),
+    )

@@ -1,10 +1,10 @@
-"""What an operator gets instead of a traceback: one sentence and an exit code.
+"""The errors of the operator commands: one sentence and an exit code, never a traceback.
 
-    DeskError          exit 2: the command was used wrongly, or the environment is not as it should be
-    └── Trouble        exit 1: the command ran and found something that needs a person
+    UsageError         exit 2: the command was used wrongly, or the environment is not as it should be
+    └── CommandFailed  exit 1: the command ran and found a problem that needs a person
 
-AWS's own errors are translated here, in one place: expired credentials, a denied permission with the action that is
-missing, a stack or queue that does not exist.
+Errors of AWS are translated here only: expired credentials, a denied permission with the missing action, a stack or
+queue that does not exist.
 """
 
 from __future__ import annotations
@@ -20,6 +20,8 @@ from botocore.exceptions import (
     ProfileNotFound,
 )
 
+from onramp.domain.errors import RetryableError
+
 _EXPIRED = (
     "ExpiredToken",
     "ExpiredTokenException",
@@ -32,40 +34,66 @@ _ACTION = re.compile(r"perform:?\s+([\w-]+:\w+)")
 
 
 class UsageError(Exception):
-    """One sentence that says what to do next."""
+    """One sentence with the next step."""
 
     exit_code = 2
 
 
 class CommandFailed(UsageError):
-    """The command ran to its end and found trouble."""
+    """The command ran to its end and found a problem."""
 
     exit_code = 1
 
 
-def explained(error: ClientError | BotoCoreError) -> UsageError:
+def as_usage_error(error: ClientError | BotoCoreError) -> UsageError:
     """The sentence for an error of AWS."""
     match error:
         case ClientError():
-            return _of_aws(error)
+            return _from_client_error(error)
         case NoCredentialsError():
             return UsageError("there are no AWS credentials: name some with --profile or in the environment.")
         case ProfileNotFound():
-            return UsageError(f"{error}: `aws configure list-profiles` shows those there are.")
+            return UsageError(f"{error}: `aws configure list-profiles` lists the profiles.")
         case NoRegionError():
             return UsageError("there is no AWS region: name one with --region or AWS_REGION.")
         case EndpointConnectionError():
             return UsageError(
                 f"{error.kwargs.get('endpoint_url', 'AWS')} does not answer: is the stack up, is the region right?"
             )
-    return UsageError(f"AWS could not be asked ({type(error).__name__}): try again.")
+    return UsageError(f"the call to AWS failed ({type(error).__name__}): try again.")
 
 
-def _of_aws(error: ClientError) -> UsageError:
-    code, message = str(error.response["Error"].get("Code")), str(error.response["Error"].get("Message"))
+def reason(error: Exception) -> str:
+    """A few words for a table or a finding: the denied action, or the failed operation and its error code."""
+    cause = error.__cause__ if isinstance(error, RetryableError) else error
+    match cause:
+        case ClientError():
+            action = _denied_action(cause)
+            return f"{action} is not allowed" if action else f"{cause.operation_name} ({_code(cause)})"
+        case BotoCoreError():
+            return str(as_usage_error(cause))
+    return str(error) or type(error).__name__
+
+
+def _from_client_error(error: ClientError) -> UsageError:
+    code = _code(error)
     if code in _EXPIRED:
         return UsageError(f"the AWS credentials are expired or not valid ({code}): sign in again.")
     if code in _DENIED:
-        action = found[1] if (found := _ACTION.search(message)) else f"what {error.operation_name} needs"
+        action = _denied_action(error) or f"what {error.operation_name} needs"
         return UsageError(f"permission denied: these credentials may not {action}.")
-    return UsageError(f"AWS refused {error.operation_name} ({code}): {message}")
+    return UsageError(f"AWS refused {error.operation_name} ({code}): {_message(error)}")
+
+
+def _denied_action(error: ClientError) -> str | None:
+    """`lambda:GetPolicy`, from the message of a denial; None where the message names no action."""
+    match = _ACTION.search(_message(error))
+    return match[1] if match else None
+
+
+def _code(error: ClientError) -> str:
+    return str(error.response["Error"].get("Code"))
+
+
+def _message(error: ClientError) -> str:
+    return str(error.response["Error"].get("Message"))

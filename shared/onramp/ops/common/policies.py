@@ -1,4 +1,4 @@
-"""Whether a resource policy lets an AWS service in: as far as the policies of a trigger and of a queue go."""
+"""What a resource policy grants an AWS service: as much of IAM as the policies of a trigger, a queue and a key need."""
 
 from __future__ import annotations
 
@@ -10,53 +10,56 @@ from typing import Any
 
 class Grant(StrEnum):
     NONE = "none"
-    """Nobody lets it in."""
+    """No statement allows the call."""
     OPEN = "open"
-    """It is let in, but on anybody's behalf: no SourceArn narrows it."""
+    """A statement allows the call for every source: no SourceArn narrows it."""
     NARROW = "narrow"
-    """It is let in for this source."""
+    """A statement allows the call for this source."""
 
 
-def granted(policy: Mapping[str, Any], *, service: str, action: str, source: str, account: str) -> Grant:
-    """What `policy` grants `service` that acts for the resource `source` of `account`."""
+def effective_grant(policy: Mapping[str, Any], *, service: str, action: str, source: str, account: str) -> Grant:
+    """What `policy` grants `service` when it acts for the resource `source` of `account`."""
     best = Grant.NONE
-    for statement in _listed(policy.get("Statement")):
-        if not (_names(statement.get("Principal"), service) and _covers(statement.get("Action"), action)):
+    for statement in _as_list(policy.get("Statement")):
+        if not _principal_matches(statement.get("Principal"), service):
+            continue
+        if not _action_matches(statement.get("Action"), action):
             continue
         conditions = dict(_conditions(statement))
         if statement.get("Effect") == "Deny":
             if not conditions:
                 return Grant.NONE
-            continue  # a condition that we do not read, such as "not over plain http"
-        if not (_holds(conditions, "aws:sourcearn", source) and _holds(conditions, "aws:sourceaccount", account)):
+            continue  # its condition is not evaluated here, such as "not over plain http"
+        if not (_admits(conditions, "aws:sourcearn", source) and _admits(conditions, "aws:sourceaccount", account)):
             continue
         narrow = best is Grant.NARROW or "aws:sourcearn" in conditions
         best = Grant.NARROW if narrow else Grant.OPEN
     return best
 
 
-def _names(principal: Any, service: str) -> bool:
+def _principal_matches(principal: Any, service: str) -> bool:
     if isinstance(principal, Mapping):
-        return service in _listed(principal.get("Service")) or "*" in _listed(principal.get("AWS"))
+        return service in _as_list(principal.get("Service")) or "*" in _as_list(principal.get("AWS"))
     return bool(principal == "*")
 
 
-def _covers(actions: Any, action: str) -> bool:
-    return any(fnmatchcase(action.lower(), str(pattern).lower()) for pattern in _listed(actions))
+def _action_matches(patterns: Any, action: str) -> bool:
+    return any(fnmatchcase(action.lower(), str(pattern).lower()) for pattern in _as_list(patterns))
 
 
 def _conditions(statement: Mapping[str, Any]) -> Iterator[tuple[str, list[Any]]]:
-    """By condition key, in lower case: AWS does not mind its case, and writes it differently by service."""
+    """Condition key in lower case -> its values: AWS ignores the case, and services write it differently."""
     for tests in (statement.get("Condition") or {}).values():
         for key, values in tests.items():
-            yield str(key).lower(), _listed(values)
+            yield str(key).lower(), _as_list(values)
 
 
-def _holds(conditions: Mapping[str, list[Any]], key: str, value: str) -> bool:
+def _admits(conditions: Mapping[str, list[Any]], key: str, value: str) -> bool:
+    """True where the statement has no condition on `key`, too."""
     return key not in conditions or any(fnmatchcase(value, str(pattern)) for pattern in conditions[key])
 
 
-def _listed(value: Any) -> list[Any]:
+def _as_list(value: Any) -> list[Any]:
     if value is None:
         return []
     return value if isinstance(value, list) else [value]

@@ -1,1 +1,1 @@
-"""What `onramp doctor` looks at: one small function a check, listed in `checks.py`."""
+"""The checks of `onramp doctor`: each is a function that yields findings; `checks.py` lists them."""

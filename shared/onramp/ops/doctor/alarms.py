@@ -1,9 +1,9 @@
-"""The alarms: does somebody hear them, and what do they say now."""
+"""The alarms: which are in alarm, which are missing, and do they notify a subscriber."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
 
 from botocore.exceptions import ClientError
 
@@ -11,8 +11,12 @@ from onramp.adapters.aws import error_code
 from onramp.ops.common.deployment import Deployment
 from onramp.ops.doctor.findings import Finding, ok, trouble, warning
 
+if TYPE_CHECKING:
+    from mypy_boto3_cloudwatch.type_defs import MetricAlarmTypeDef
+
 ALARM = "AWS::CloudWatch::Alarm"
-AT_ONCE = 100  # names in one DescribeAlarms
+NAMES_PER_CALL = 100  # the limit of DescribeAlarms
+NO_NOTIFICATION = "the alarms notify no subscriber."
 CURES = {
     "ProvisioningDlqAlarm": "onramp dlq list",
     "EventDeliveryDlqAlarm": "onramp dlq list",
@@ -27,58 +31,61 @@ CURES = {
 
 
 def alarms(stack: Deployment) -> Iterator[Finding]:
-    expected = {entry.id: name for name, entry in stack.resources.items() if entry.kind == ALARM}
-    found = {alarm["AlarmName"]: alarm for alarm in _described(stack, list(expected))}
-    ringing = [alarm for alarm in found.values() if alarm["StateValue"] == "ALARM"]
-    for alarm in ringing:
-        logical = expected[alarm["AlarmName"]]
-        cure = CURES.get(logical, f"aws logs tail /aws/lambda/{stack.name}-{_function(logical)} --since 1h")
-        yield trouble(f"{logical} is in alarm.", alarm.get("AlarmDescription", "see docs/runbook.md."), cure)
-    if gone := sorted(expected[name] for name in expected.keys() - found.keys()):
-        why = "what they watch can fail without anybody being told."
-        yield trouble(f"deleted by hand: {', '.join(gone)}.", why, "aws cloudformation detect-stack-drift")
-    yield from _heard(stack, list(found.values()))
-    if found and not ringing:
-        yield ok(f"none of {len(found)} alarms is in alarm.")
+    logical_ids = {entry.physical_id: name for name, entry in stack.resources.items() if entry.kind == ALARM}
+    existing = {alarm["AlarmName"]: alarm for alarm in _describe(stack, list(logical_ids))}
+    firing = [alarm for alarm in existing.values() if alarm["StateValue"] == "ALARM"]
+    for alarm in firing:
+        logical_id = logical_ids[alarm["AlarmName"]]
+        cure = CURES.get(logical_id, f"aws logs tail /aws/lambda/{stack.name}-{_function(logical_id)} --since 1h")
+        yield trouble(f"{logical_id} is in alarm.", alarm.get("AlarmDescription", "see docs/runbook.md."), cure)
+    if missing := sorted(logical_ids[name] for name in logical_ids.keys() - existing.keys()):
+        why = "a failure that they watch for is not reported."
+        yield trouble(f"deleted by hand: {', '.join(missing)}.", why, "aws cloudformation detect-stack-drift")
+    yield from _notifications(stack, list(existing.values()))
+    if existing and not firing:
+        yield ok(f"none of {len(existing)} alarms is in alarm.")
 
 
-def _described(stack: Deployment, names: list[str]) -> Iterator[dict[str, Any]]:
-    for start in range(0, len(names), AT_ONCE):
-        request = {"AlarmNames": names[start : start + AT_ONCE], "MaxRecords": AT_ONCE}
-        yield from stack.client("cloudwatch").describe_alarms(**request)["MetricAlarms"]
+def _describe(stack: Deployment, names: Sequence[str]) -> Iterator[MetricAlarmTypeDef]:
+    for start in range(0, len(names), NAMES_PER_CALL):
+        batch = names[start : start + NAMES_PER_CALL]
+        reply = stack.client("cloudwatch").describe_alarms(AlarmNames=batch, MaxRecords=NAMES_PER_CALL)
+        yield from reply["MetricAlarms"]
 
 
-def _heard(stack: Deployment, found: list[dict[str, Any]]) -> Iterator[Finding]:
-    """An alarm that tells nobody is no alarm; neither is one whose topic nobody has subscribed to."""
-    if mute := [alarm for alarm in found if not alarm.get("AlarmActions") or not alarm.get("ActionsEnabled", True)]:
+def _notifications(stack: Deployment, alarms: Sequence[MetricAlarmTypeDef]) -> Iterator[Finding]:
+    """An alarm needs an enabled action, and the topic of the action a confirmed subscription."""
+    silent = [alarm for alarm in alarms if not alarm.get("AlarmActions") or not alarm.get("ActionsEnabled", True)]
+    if silent:
         yield warning(
-            f"{len(mute)} of {len(found)} alarms tell nobody.",
-            "you hear of an outage from your users.",
-            stack.deploy_with(AlarmTopicArn="TOPIC_ARN"),
+            f"{len(silent)} of {len(alarms)} alarms have no enabled action.",
+            "they notify no subscriber: you learn of an outage from your users.",
+            stack.deploy_command(AlarmTopicArn="TOPIC_ARN"),
         )
-    topics = {action for alarm in found for action in alarm.get("AlarmActions", []) if ":sns:" in action}
+    topics = {action for alarm in alarms for action in alarm.get("AlarmActions", []) if ":sns:" in action}
     for topic in sorted(topics):
         confirmed = _subscriptions(stack, topic)
         subscribe = f"aws sns subscribe --topic-arn {topic} --protocol email --notification-endpoint ADDRESS"
         if confirmed is None:
-            yield trouble(f"the alarms' topic {topic} does not exist.", "they tell nobody.", subscribe)
+            yield trouble(f"the alarms' topic {topic} does not exist.", NO_NOTIFICATION, subscribe)
         elif not confirmed:
-            yield warning(f"nobody has subscribed to {topic}.", "the alarms tell nobody.", subscribe)
+            yield warning(f"{topic} has no confirmed subscription.", NO_NOTIFICATION, subscribe)
         else:
-            yield ok(f"the alarms tell {confirmed} subscriber{'s' * (confirmed > 1)} of {topic.rpartition(':')[2]}.")
+            subscribers = f"{confirmed} subscriber{'s' * (confirmed > 1)}"
+            yield ok(f"the alarms notify {subscribers} of {topic.rpartition(':')[2]}.")
 
 
 def _subscriptions(stack: Deployment, topic: str) -> int | None:
-    """Confirmed ones; None where there is no such topic."""
+    """The number of confirmed ones; None where the topic does not exist."""
     try:
-        found = stack.client("sns").list_subscriptions_by_topic(TopicArn=topic)["Subscriptions"]
+        subscriptions = stack.client("sns").list_subscriptions_by_topic(TopicArn=topic)["Subscriptions"]
     except ClientError as error:
         if error_code(error) not in ("NotFound", "NotFoundException"):
             raise
         return None
-    return sum(1 for subscription in found if subscription["SubscriptionArn"].startswith("arn:"))
+    return sum(1 for subscription in subscriptions if subscription["SubscriptionArn"].startswith("arn:"))
 
 
 def _function(alarm: str) -> str:
-    """Whose log tells more."""
+    """The function whose log explains the alarm."""
     return "EnrichProfile" if alarm.startswith(("EnrichProfile", "Worker")) else "PostConfirmation"

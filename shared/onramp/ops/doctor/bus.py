@@ -1,63 +1,65 @@
-"""The event bus: does it exist, does our rule take what we emit to the queue, is it archived."""
+"""The event bus: does it exist, does the rule deliver every signup to the queue, is there an archive."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
 
 from botocore.exceptions import ClientError
 
 from onramp.adapters.aws import error_code
 from onramp.domain.event_data import SOURCE, Kind
-from onramp.ops.common.deployment import Deployment
+from onramp.ops.common.deployment import SIGNED_UP_RULE, Deployment
 from onramp.ops.doctor.findings import Finding, ok, trouble, warning
 
-RULE = "UserSignedUpRule"
-UNHEARD = "signups stay owed: nobody is enriched, and no other team hears of them."
-UNQUEUED = "signups never reach the worker; the reconciler queues them one by one, hours later."
+if TYPE_CHECKING:
+    from mypy_boto3_events.type_defs import TargetOutputTypeDef
+
+NOT_EMITTED = "signups stay owed: no user is enriched, and consumers receive no event."
+NOT_QUEUED = "signups do not reach the worker; only the reconciler queues them, one by one, hours later."
 
 
 def bus(stack: Deployment) -> Iterator[Finding]:
     name = stack.outputs["EventBusName"]
     try:
-        described = stack.client("events").describe_event_bus(Name=name)
+        arn = stack.client("events").describe_event_bus(Name=name)["Arn"]
     except ClientError as error:
         if error_code(error) != "ResourceNotFoundException":
             raise
         cure = f"aws events create-event-bus --name {name}  (and run the doctor again, for its rule)"
-        yield trouble(f"there is no event bus {name}.", UNHEARD, cure)
+        yield trouble(f"there is no event bus {name}.", NOT_EMITTED, cure)
         return
-    yield ok(f"the event bus {name} is there.")
-    archives = stack.client("events").list_archives(EventSourceArn=described["Arn"])["Archives"]
+    yield ok(f"the event bus {name} exists.")
+    archives = stack.client("events").list_archives(EventSourceArn=arn)["Archives"]
     if not any(archive["State"] == "ENABLED" for archive in archives):
-        why = "what happens now can be replayed from the table only, and to every consumer at once."
-        cure = f"aws events create-archive --archive-name {name} --event-source-arn {described['Arn']}"
-        yield warning(f"nothing archives the events of {name}.", why, f"{cure} --retention-days 30")
+        why = "events can be replayed from the table only, and only to all consumers at once."
+        cure = f"aws events create-archive --archive-name {name} --event-source-arn {arn} --retention-days 30"
+        yield warning(f"no archive keeps the events of {name}.", why, cure)
 
 
 def rule(stack: Deployment) -> Iterator[Finding]:
-    events, name, bus_name = stack.client("events"), stack.resource(RULE), stack.outputs["EventBusName"]
+    events, name, bus_name = stack.client("events"), stack.physical_id(SIGNED_UP_RULE), stack.outputs["EventBusName"]
     where = f"--name {name} --event-bus-name {bus_name}"
     pattern = json.dumps({"source": [SOURCE], "detail-type": [Kind.USER_SIGNED_UP], "account": [stack.trigger.account]})
-    put = f"aws events put-rule {where} --event-pattern '{pattern}'"
+    put_rule = f"aws events put-rule {where} --event-pattern '{pattern}'"
     try:
-        described = events.describe_rule(Name=name, EventBusName=bus_name)
+        description = events.describe_rule(Name=name, EventBusName=bus_name)
     except ClientError as error:
         if error_code(error) != "ResourceNotFoundException":
             raise
-        yield trouble(f"there is no rule {name or RULE} on {bus_name}.", UNQUEUED, put)
+        yield trouble(f"there is no rule {name or SIGNED_UP_RULE} on {bus_name}.", NOT_QUEUED, put_rule)
         return
-    if described["State"] == "DISABLED":
-        yield trouble(f"the rule {name} is disabled.", UNQUEUED, f"aws events enable-rule {where}")
-    if not _takes_signups(stack, described.get("EventPattern", "{}")):
-        yield trouble(f"the rule {name} does not match UserSignedUp.", UNQUEUED, put)
+    if description["State"] == "DISABLED":
+        yield trouble(f"the rule {name} is disabled.", NOT_QUEUED, f"aws events enable-rule {where}")
+    if not _matches_signups(stack, description.get("EventPattern", "{}")):
+        yield trouble(f"the rule {name} does not match UserSignedUp.", NOT_QUEUED, put_rule)
     targets = events.list_targets_by_rule(Rule=name, EventBusName=bus_name)["Targets"]
-    yield from _delivers(stack, f"--rule {name} --event-bus-name {bus_name}", targets)
+    yield _delivery(stack, f"--rule {name} --event-bus-name {bus_name}", targets)
 
 
-def _takes_signups(stack: Deployment, pattern: str) -> bool:
-    """EventBridge itself is asked: a pattern may say more than we would read in it."""
+def _matches_signups(stack: Deployment, pattern: str) -> bool:
+    """EventBridge evaluates the pattern: its language is larger than anything compared here."""
     alias = stack.trigger
     event = {
         "id": "doctor",
@@ -73,15 +75,14 @@ def _takes_signups(stack: Deployment, pattern: str) -> bool:
     return bool(reply["Result"])
 
 
-def _delivers(stack: Deployment, where: str, targets: list[dict[str, Any]]) -> Iterator[Finding]:
-    queue, letters = (stack.queue(name)["QueueArn"] for name in ("ProvisioningQueueUrl", "EventDeliveryDlqUrl"))
-    target = {"Id": "ProvisioningQueue", "Arn": queue, "DeadLetterConfig": {"Arn": letters}}
-    cure = f"aws events put-targets {where} --targets '{json.dumps([target])}'"
-    ours = [found for found in targets if found["Arn"] == queue]
-    if not ours:
-        yield trouble("the rule does not deliver to ProvisioningQueue.", UNQUEUED, cure)
-    elif ours[0].get("DeadLetterConfig", {}).get("Arn") != letters:
-        why = "what EventBridge cannot deliver within a day is dropped without a trace."
-        yield trouble("the rule's target has no dead-letter queue.", why, cure)
-    else:
-        yield ok("the rule delivers to ProvisioningQueue, and what it cannot deliver to EventDeliveryDlq.")
+def _delivery(stack: Deployment, where: str, targets: Sequence[TargetOutputTypeDef]) -> Finding:
+    queue, dead_letters = (stack.queue(name)["QueueArn"] for name in ("ProvisioningQueueUrl", "EventDeliveryDlqUrl"))
+    wanted = {"Id": "ProvisioningQueue", "Arn": queue, "DeadLetterConfig": {"Arn": dead_letters}}
+    cure = f"aws events put-targets {where} --targets '{json.dumps([wanted])}'"
+    target = next((target for target in targets if target["Arn"] == queue), None)
+    if target is None:
+        return trouble("the rule does not deliver to ProvisioningQueue.", NOT_QUEUED, cure)
+    if target.get("DeadLetterConfig", {}).get("Arn") != dead_letters:
+        why = "EventBridge drops an event that it cannot deliver within a day."
+        return trouble("the rule's target has no dead-letter queue.", why, cure)
+    return ok("the rule delivers to ProvisioningQueue, and undeliverable events to EventDeliveryDlq.")

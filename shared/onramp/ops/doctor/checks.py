@@ -1,8 +1,8 @@
-"""Every check by name, in the order in which a signup travels, and the one place that runs them."""
+"""Every check by group, in the order in which a signup passes them, and the function that runs them."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from botocore.exceptions import BotoCoreError, ClientError
@@ -16,41 +16,39 @@ from onramp.ops.doctor.findings import Finding, unchecked, warning
 Check = Callable[[Deployment], Iterator[Finding]]
 
 CHECKS: dict[str, tuple[Check, ...]] = {
-    "pool": (pool.attached, pool.may_invoke, pool.providers),
-    "functions": (functions.live, functions.running, functions.times, functions.fed),
+    "pool": (pool.trigger, pool.permission, pool.providers),
+    "functions": (functions.live_version, functions.concurrency, functions.timeouts, functions.event_source),
     "bus": (bus.bus, bus.rule),
-    "queues": (queues.accept_events, queues.keys, queues.outlive),
+    "queues": (queues.policies, queues.encryption, queues.retention),
     "stripe": (secrets.stripe,),
     "revenuecat": (secrets.revenuecat,),
     "reconciler": (reconciler.schedule, reconciler.last_run),
     "alarms": (alarms.alarms,),
-    "owed": (owed.owed, queues.letters),
+    "owed": (owed.owed, queues.dead_letters),
 }
 
 
 @dataclass(frozen=True, slots=True)
-class Examined:
-    """One finding, and the group of checks it is from."""
+class CheckResult:
+    """One finding, and the group of checks it belongs to."""
 
     group: str
     finding: Finding
 
 
-def examine(stack: Deployment, groups: Collection[str] = ()) -> Iterator[Examined]:
-    """All groups, or those named. A check that fails is a finding, and the others go on."""
-    for group, checks in CHECKS.items():
-        if not groups or group in groups:
-            for check in checks:
-                yield from (Examined(group, finding) for finding in _findings(stack, check))
+def run_checks(stack: Deployment, group: str) -> Iterator[CheckResult]:
+    """A check that fails is a finding; the other checks run."""
+    for check in CHECKS[group]:
+        yield from (CheckResult(group, finding) for finding in _findings(stack, check))
 
 
 def _findings(stack: Deployment, check: Check) -> list[Finding]:
-    found: list[Finding] = []
+    findings: list[Finding] = []
     try:
-        found.extend(check(stack))
+        findings.extend(check(stack))
     except (ClientError, BotoCoreError, RetryableError, ConfigurationError) as error:
-        found.append(unchecked(error))
-    except Exception as error:  # noqa: BLE001  # an answer nobody expected must not hide what the others find
+        findings.append(unchecked(error))
+    except Exception as error:  # noqa: BLE001  # an unexpected answer must not hide the findings of the other checks
         what = f"could not be checked: {check.__name__} ({place_of(error)})"
-        found.append(warning(what, "the doctor met something it does not know.", "look by hand, and report it."))
-    return found
+        findings.append(warning(what, "the check raised an unexpected exception.", "check it by hand, and report it."))
+    return findings

@@ -1,23 +1,19 @@
-"""What a check found: what it is, why it matters, and the command that cures it."""
+"""The result of a check: what is the case, why it matters, and the command that cures it."""
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from enum import StrEnum
 
-from botocore.exceptions import BotoCoreError, ClientError
-
-from onramp.domain.errors import RetryableError
-from onramp.ops.common.errors import explained
-
-_ACTION = re.compile(r"perform:?\s+([\w-]+:\w+)")
+from onramp.ops.common.errors import reason
 
 
 class Level(StrEnum):
-    OK = "ok"
-    WARNING = "warning"
+    """The worst first."""
+
     TROUBLE = "trouble"
+    WARNING = "warning"
+    OK = "ok"
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,22 +37,9 @@ def trouble(what: str, why: str, cure: str) -> Finding:
 
 
 def unchecked(error: Exception) -> Finding:
-    """A check that could not look."""
+    """A warning: the check itself failed."""
     return warning(
         f"could not be checked: {reason(error)}",
-        "the doctor does not know whether this is well.",
-        "run it with credentials that may do this, or look by hand.",
+        "the doctor does not know the state of this part.",
+        "run it with credentials that have this permission, or check it by hand.",
     )
-
-
-def reason(error: Exception) -> str:
-    """The permission that is lacking, or what answered instead."""
-    cause = error.__cause__ if isinstance(error, RetryableError) else error
-    match cause:
-        case ClientError():
-            code, message = str(cause.response["Error"].get("Code")), str(cause.response["Error"].get("Message"))
-            found = _ACTION.search(message)
-            return f"{found[1]} is not allowed" if found else f"{cause.operation_name} ({code})"
-        case BotoCoreError():
-            return str(explained(cause))
-    return str(error) or type(error).__name__

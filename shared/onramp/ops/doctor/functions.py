@@ -1,8 +1,8 @@
-"""The functions: does `live` run what was deployed, are the times sane, does the worker get its messages."""
+"""The functions: does `live` run the deployed version, do the timeouts fit, does the worker receive its messages."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from onramp.ops.common.deployment import LIVE, Deployment
@@ -13,9 +13,9 @@ FUNCTIONS = {
     "worker": "EnrichProfileFunctionName",
     "reconciler": "ReconcileFunctionName",
 }
-UNFED = "nobody takes the messages out of the queue."
-COGNITO_WAITS = 5
-TIMES_THE_TIMEOUT = 6
+NO_MESSAGES = "the worker receives no messages from the queue."
+COGNITO_TIMEOUT = 5  # seconds
+TIMEOUTS_PER_VISIBILITY = 6  # AWS's advice: the visibility timeout is at least six times the function's timeout
 COMPARED = ("CodeSha256", "Handler", "Runtime", "Timeout", "MemorySize", "Role", "Architectures", "Layers")
 PARAMETERS = {
     "TrustedIdentityProviders": "TRUSTED_IDENTITY_PROVIDERS",
@@ -37,84 +37,84 @@ PARAMETERS = {
     "SweepGraceSeconds": "SWEEP_GRACE_SECONDS",
     "Revision": "CODE_VERSION",
 }
-"""Where the stack's parameters stand in the functions' environment."""
+"""Stack parameter -> the environment variable of the functions that has its value."""
 
 
-def live(stack: Deployment) -> Iterator[Finding]:
-    """SAM publishes no new version where only a parameter changed, and nobody sees it."""
-    for who, output in FUNCTIONS.items():
-        latest, running = stack.function(output, "$LATEST"), stack.function(output)
-        different = [name for name in COMPARED if latest.get(name) != running.get(name)]
-        different += _settings(_environment(latest), _environment(running))
-        stale = [name for name in _undeployed(stack, _environment(running)) if name not in different]
-        version = running.get("Version", "?")
-        cure = f"{stack.deploy_with()}  (where that changes nothing: aws cloudformation detect-stack-drift)"
+def live_version(stack: Deployment) -> Iterator[Finding]:
+    """SAM publishes no new version where only a parameter changed, and reports nothing."""
+    for role, output in FUNCTIONS.items():
+        latest, live = stack.function(output, "$LATEST"), stack.function(output)
+        different = [name for name in COMPARED if latest.get(name) != live.get(name)]
+        different += _different(_environment(latest), _environment(live))
+        stale = [name for name in _changed_by_hand(stack, _environment(live)) if name not in different]
+        version = live.get("Version", "?")
+        cure = f"{stack.deploy_command()}  (where that changes nothing: aws cloudformation detect-stack-drift)"
         if different:
-            said = ", ".join(different)
-            why = "what was changed last is not what runs."
-            yield trouble(f"the {who}'s alias `live` (version {version}) differs from the stack: {said}.", why, cure)
+            what = f"the {role}'s alias `live` (version {version}) differs from the stack: {', '.join(different)}."
+            yield trouble(what, "the last deployed change does not run.", cure)
         if stale:
-            why = "somebody changed them on the function, and the next deployment changes them back."
-            yield trouble(f"the {who} runs without the stack's {', '.join(stale)}.", why, cure)
+            why = "they were changed on the function by hand, and the next deployment resets them."
+            yield trouble(f"the {role} runs without the stack's {', '.join(stale)}.", why, cure)
         if not different and not stale:
-            yield ok(f"the {who} runs the stack's code and settings (version {version}).")
+            yield ok(f"the {role} runs the stack's code and settings (version {version}).")
 
 
-def _environment(configuration: dict[str, Any]) -> dict[str, str]:
+def _environment(configuration: Mapping[str, Any]) -> dict[str, str]:
     return dict(configuration.get("Environment", {}).get("Variables", {}))
 
 
-def _settings(wanted: dict[str, str], running: dict[str, str]) -> list[str]:
-    return sorted(name for name in {*wanted, *running} if wanted.get(name) != running.get(name))
+def _different(latest: Mapping[str, str], live: Mapping[str, str]) -> list[str]:
+    return sorted(name for name in {*latest, *live} if latest.get(name) != live.get(name))
 
 
-def _undeployed(stack: Deployment, running: dict[str, str]) -> list[str]:
-    """Settings that are not what the stack's parameters say; an empty Revision is no claim."""
+def _changed_by_hand(stack: Deployment, live: Mapping[str, str]) -> list[str]:
+    """Settings that differ from the stack's parameters. An empty Revision sets no CODE_VERSION: it is not compared."""
     return [
         setting
         for parameter, setting in PARAMETERS.items()
-        if setting in running
+        if setting in live
         and parameter in stack.parameters
         and (stack.parameters[parameter] or setting != "CODE_VERSION")
-        and running[setting] != stack.parameters[parameter]
+        and live[setting] != stack.parameters[parameter]
     ]
 
 
-def running(stack: Deployment) -> Iterator[Finding]:
-    """A function that may not run, or of which only a part of the calls goes to the live version."""
-    for who, output in FUNCTIONS.items():
+def concurrency(stack: Deployment) -> Iterator[Finding]:
+    """A function that may not run, or whose live version gets only a part of the invocations."""
+    for role, output in FUNCTIONS.items():
         client, name = stack.client("lambda"), stack.outputs[output]
         if client.get_function_concurrency(FunctionName=name).get("ReservedConcurrentExecutions") == 0:
             cure = f"aws lambda delete-function-concurrency --function-name {name}"
-            yield trouble(f"the {who} is switched off (reserved concurrency 0).", "none of its calls runs.", cure)
+            yield trouble(f"the {role} is switched off (reserved concurrency 0).", "Lambda throttles every call.", cure)
         routing = client.get_alias(FunctionName=name, Name=LIVE).get("RoutingConfig") or {}
         weights = routing.get("AdditionalVersionWeights")
         if weights:
-            why = "two versions answer; a deployment that stands still here was not finished."
+            why = "two versions run side by side: a gradual deployment was not finished."
             cure = f"aws lambda update-alias --function-name {name} --name live --routing-config {{}}"
-            yield warning(f"a part of the {who}'s calls goes to version {', '.join(weights)}.", why, cure)
+            yield warning(f"a part of the {role}'s calls goes to version {', '.join(weights)}.", why, cure)
 
 
-def times(stack: Deployment) -> Iterator[Finding]:
-    limit = int(stack.function(FUNCTIONS["trigger"])["Timeout"])
-    if limit > COGNITO_WAITS:
-        why = "Cognito waits 5 s and calls again: two calls for one signup, and the user sees an error."
-        yield warning(f"the trigger may take {limit} s.", why, stack.deploy_with())
+def timeouts(stack: Deployment) -> Iterator[Finding]:
+    trigger = stack.function(FUNCTIONS["trigger"])["Timeout"]
+    if trigger > COGNITO_TIMEOUT:
+        why = "Cognito waits 5 s and calls again: two calls for one signup, and the user gets an error."
+        yield warning(f"the trigger's timeout is {trigger} s.", why, stack.deploy_command())
     else:
-        yield ok(f"the trigger answers or fails within {limit} s, as Cognito waits.")
-    worker = int(stack.function(FUNCTIONS["worker"])["Timeout"])
-    hidden = int(stack.queue("ProvisioningQueueUrl")["VisibilityTimeout"])
-    if hidden < TIMES_THE_TIMEOUT * worker:
+        yield ok(f"the trigger's timeout is {trigger} s; Cognito waits {COGNITO_TIMEOUT} s.")
+    worker = stack.function(FUNCTIONS["worker"])["Timeout"]
+    visibility = int(stack.queue("ProvisioningQueueUrl")["VisibilityTimeout"])
+    both = f"the visibility timeout of ProvisioningQueue is {visibility} s, the worker's timeout {worker} s"
+    if visibility < TIMEOUTS_PER_VISIBILITY * worker:
         yield warning(
-            f"a message is hidden for {hidden} s, less than {TIMES_THE_TIMEOUT} times the worker's {worker} s.",
-            "a slow batch is delivered twice while it is still worked on.",
-            stack.deploy_with(VisibilityTimeoutSeconds=str(TIMES_THE_TIMEOUT * worker)),
+            f"{both}: less than {TIMEOUTS_PER_VISIBILITY} times as long.",
+            "SQS delivers a slow batch again while the worker still processes it.",
+            stack.deploy_command(VisibilityTimeoutSeconds=str(TIMEOUTS_PER_VISIBILITY * worker)),
         )
     else:
-        yield ok(f"a message is hidden for {hidden} s, the worker has {worker} s.")
+        yield ok(f"{both}.")
 
 
-def fed(stack: Deployment) -> Iterator[Finding]:
+def event_source(stack: Deployment) -> Iterator[Finding]:
     """The event source mapping between queue and worker."""
     client, queue = stack.client("lambda"), stack.queue("ProvisioningQueueUrl")["QueueArn"]
     name = f"{stack.outputs[FUNCTIONS['worker']]}:{LIVE}"
@@ -124,15 +124,15 @@ def fed(stack: Deployment) -> Iterator[Finding]:
             f"aws lambda create-event-source-mapping --function-name {name} --event-source-arn {queue}"
             " --batch-size 10 --function-response-types ReportBatchItemFailures"
         )
-        yield trouble("the worker's alias `live` is not fed by ProvisioningQueue.", UNFED, cure)
+        yield trouble("the worker's alias `live` has no event source mapping.", NO_MESSAGES, cure)
     for mapping in mappings:
         update = f"aws lambda update-event-source-mapping --uuid {mapping['UUID']}"
         if mapping["State"] not in ("Enabled", "Enabling", "Updating", "Creating"):
             what = f"the worker's event source mapping is {mapping['State'].lower()}."
-            yield trouble(what, UNFED, f"{update} --enabled")
+            yield trouble(what, NO_MESSAGES, f"{update} --enabled")
         elif "ReportBatchItemFailures" not in mapping.get("FunctionResponseTypes", []):
-            cure = f"{update} --function-response-types ReportBatchItemFailures"
-            why = "a message that is to be retried is taken for done, and lost until the reconciler finds it."
-            yield trouble("the worker's partial failures are not read.", why, cure)
+            what = "the worker's event source mapping ignores its batch item failures."
+            why = "a message that has to be retried is deleted; its user waits until the reconciler queues it again."
+            yield trouble(what, why, f"{update} --function-response-types ReportBatchItemFailures")
         else:
-            yield ok("the worker takes its messages from ProvisioningQueue.")
+            yield ok("the worker receives its messages from ProvisioningQueue.")

@@ -1,4 +1,4 @@
-"""What the pipeline still owes: to how many, for how long, and who has to act."""
+"""What the pipeline owes: to how many users, since when, and who has to act."""
 
 from __future__ import annotations
 
@@ -11,27 +11,31 @@ from onramp.ops.common.when import lasting
 from onramp.ops.doctor.findings import Finding, ok, trouble
 
 DAY = 24 * 60 * MINUTE
-OVERDUE = 30 * MINUTE  # six runs of the reconciler
-WHO = {
-    Owed.EMIT: "the other teams have not heard of them.",
-    Owed.ENRICH: "they have no complete profile.",
-    Owed.OPERATOR: "they failed for good, and nothing more happens until you act.",
+EMIT_OVERDUE = 30 * MINUTE  # six runs of the reconciler
+WHY = {
+    Owed.EMIT: "consumers have not received their UserSignedUp.",
+    Owed.ENRICH: "their profiles are not complete.",
+    Owed.OPERATOR: "they failed permanently: nothing happens until you act.",
 }
-CURES = {Owed.EMIT: "onramp doctor --only bus --only reconciler", Owed.ENRICH: "onramp status"}
+CURES = {
+    Owed.EMIT: "onramp doctor --only bus --only reconciler",
+    Owed.ENRICH: "onramp status",
+    Owed.OPERATOR: "onramp dlq list",
+}
 
 
 def owed(stack: Deployment) -> Iterator[Finding]:
     now = stack.now()
-    if not any(debts.count for debts in stack.debts.values()):
-        yield ok("nobody is owed anything.")
-    for kind, debts in stack.debts.items():
-        if debts.oldest is None or debts.due is None:
+    if not any(owing.count for owing in stack.owed_counts.values()):
+        yield ok("no user is owed anything.")
+    for kind, owing in stack.owed_counts.items():
+        if owing.oldest is None or owing.due is None:
             continue
-        many = f"{'at least ' if debts.at_least else ''}{debts.count:,}"
-        users = f"{many} user{'s' * (debts.count != 1)}"
-        what = f"`{kind}` is owed to {users}, for {lasting(now - debts.oldest)} at the longest."
-        late = now - debts.oldest > DAY or (kind is Owed.EMIT and now - debts.due > OVERDUE)
-        if kind is Owed.OPERATOR or late:
-            yield trouble(what, WHO[kind], CURES.get(kind, "onramp dlq list"))
+        count = f"{'at least ' if owing.at_least else ''}{owing.count:,}"
+        users = f"{count} user{'s' * (owing.count != 1)}"
+        what = f"`{kind}` is owed to {users}, for {lasting(now - owing.oldest)} at the longest."
+        overdue = now - owing.oldest > DAY or (kind is Owed.EMIT and now - owing.due > EMIT_OVERDUE)
+        if kind is Owed.OPERATOR or overdue:
+            yield trouble(what, WHY[kind], CURES[kind])
         else:
-            yield ok(f"{what} That mends itself.")
+            yield ok(f"{what} No action is needed.")

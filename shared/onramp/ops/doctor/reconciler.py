@@ -1,4 +1,4 @@
-"""The reconciler: does its schedule call it, and when did it last complete a run."""
+"""The reconciler: does its schedule invoke it, and when did it last complete a run."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from onramp.ops.common.when import lasting
 from onramp.ops.doctor.findings import Finding, ok, trouble
 
 SCHEDULE = "ReconcileFunctionSchedule"
-SILENT_AFTER = 15 * MINUTE
-LOST = "what the queue, the bus or the trigger lost is not being found."
+OVERDUE = 15 * MINUTE
+NOT_RECOVERED = "signups that the queue, the bus or the trigger lost are not recovered."
 
 
 def schedule(stack: Deployment) -> Iterator[Finding]:
-    events, name = stack.client("events"), stack.resource(SCHEDULE)
+    events, name = stack.client("events"), stack.physical_id(SCHEDULE)
     function = f"{stack.outputs['ReconcileFunctionName']}:{LIVE}"
     try:
         state = events.describe_rule(Name=name)["State"]
@@ -28,30 +28,32 @@ def schedule(stack: Deployment) -> Iterator[Finding]:
             raise
         rate = stack.parameters.get("ReconcileSchedule", "rate(5 minutes)")
         cure = f'aws events put-rule --name {name} --schedule-expression "{rate}"'
-        yield trouble("the reconciler has no schedule.", LOST, cure)
+        yield trouble("the reconciler has no schedule.", NOT_RECOVERED, cure)
         return
     targets = [target["Arn"] for target in events.list_targets_by_rule(Rule=name)["Targets"]]
     if state == "DISABLED":
-        yield trouble("the reconciler's schedule is disabled.", LOST, f"aws events enable-rule --name {name}")
+        cure = f"aws events enable-rule --name {name}"
+        yield trouble("the reconciler's schedule is disabled.", NOT_RECOVERED, cure)
     elif not any(arn.endswith(f":{function}") for arn in targets):
         arn = stack.trigger.arn.rpartition(":function:")[0] + f":function:{function}"
         cure = f"aws events put-targets --rule {name} --targets Id=Reconcile,Arn={arn}"
-        yield trouble("the reconciler's schedule does not call it.", LOST, cure)
+        yield trouble("the reconciler's schedule does not invoke it.", NOT_RECOVERED, cure)
     else:
-        yield ok("the reconciler's schedule is on.")
+        yield ok("the reconciler's schedule is enabled.")
 
 
 def last_run(stack: Deployment) -> Iterator[Finding]:
     now = stack.now()
-    at = Metrics(stack.client("cloudwatch"), stack.name).last_run(now)
+    completed = Metrics(stack.client("cloudwatch"), stack.name).last_run(now)
     function = stack.outputs["ReconcileFunctionName"]
     cure = f"aws lambda invoke --function-name {function} --qualifier {LIVE} out.json, then its log"
     deployed = datetime.fromisoformat(stack.function("ReconcileFunctionName")["LastModified"]).timestamp() * 1000
-    if at is None and now - deployed < SILENT_AFTER:
-        yield ok("the reconciler was deployed a moment ago and has not run yet.")
-    elif at is None:
-        yield trouble("the reconciler has not completed a run for three hours.", LOST, cure)
-    elif now - at > SILENT_AFTER:
-        yield trouble(f"the reconciler last completed a run {lasting(now - at)} ago.", LOST, cure)
+    if completed is None and now - deployed < OVERDUE:
+        yield ok("the reconciler was deployed less than 15 minutes ago and has not run yet.")
+    elif completed is None:
+        yield trouble("the reconciler has not completed a run for three hours.", NOT_RECOVERED, cure)
+    elif now - completed > OVERDUE:
+        what = f"the reconciler last completed a run {lasting(now - completed)} ago."
+        yield trouble(what, NOT_RECOVERED, cure)
     else:
-        yield ok(f"the reconciler completed a run {lasting(now - at)} ago.")
+        yield ok(f"the reconciler completed a run {lasting(now - completed)} ago.")

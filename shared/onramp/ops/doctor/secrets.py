@@ -1,4 +1,4 @@
-"""The providers' keys: can they be read, and does the provider accept them. A key is never shown."""
+"""The keys of the providers: can each be read, and does its provider accept it. A key is never printed."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from onramp.adapters.aws import error_code
 from onramp.ops.common.deployment import Deployment
 from onramp.ops.doctor.findings import Finding, ok, trouble, warning
 
-WAITING = "new signups wait in the queue, with nothing lost; they drain by themselves once it is mended."
+WAITING = "new signups wait in the queue; none is lost, and the worker provisions them once this is cured."
 
 
 def stripe(stack: Deployment) -> Iterator[Finding]:
@@ -29,39 +29,39 @@ def revenuecat(stack: Deployment) -> Iterator[Finding]:
 def _provider(stack: Deployment, provider: str, parameter: str, url: str) -> Iterator[Finding]:
     name = stack.parameters[parameter]
     if not name:
-        yield ok(f"{provider} is not used: the stack names no key for it.")
+        yield ok(f"{provider} is not used: {parameter} is empty.")
         return
     put = f"aws ssm put-parameter --name {name} --type SecureString --overwrite --value KEY"
     try:
-        found = stack.client("ssm").get_parameter(Name=name, WithDecryption=True)["Parameter"]
+        secret = stack.client("ssm").get_parameter(Name=name, WithDecryption=True)["Parameter"]
     except ClientError as error:
         if error_code(error) not in ("ParameterNotFound", "ParameterVersionNotFound"):
             raise
-        yield trouble(f"{provider}'s key is not there: no SSM parameter {name}.", WAITING, put)
+        yield trouble(f"{provider}'s key is missing: there is no SSM parameter {name}.", WAITING, put)
         return
-    if found["Type"] != "SecureString":
-        why = "whoever may list parameters may read the key."
+    if secret["Type"] != "SecureString":
+        why = "every caller that may read parameters may read the key: it is not encrypted."
         cure = f"aws ssm delete-parameter --name {name} && {put.replace(' --overwrite', '')}"
-        yield trouble(f"{provider}'s key in {name} is no SecureString.", why, cure)
-    if key := str(found["Value"]).strip():
+        yield trouble(f"{provider}'s key in {name} is not a SecureString.", why, cure)
+    if key := secret["Value"].strip():
         yield _accepted(stack, provider, name, url, key, put)
     else:
         yield trouble(f"{provider}'s key in {name} is empty.", WAITING, put)
 
 
 def _accepted(stack: Deployment, provider: str, name: str, url: str, key: str, put: str) -> Finding:
-    """One read call, as the worker would make it."""
+    """One read call, with the key as the worker sends it."""
     try:
         reply = stack.http.request("GET", url, headers={"Authorization": f"Bearer {key}"}, redirect=False)
     except urllib3.exceptions.HTTPError as error:
-        cure = "look at the provider's status page, or at the stack's base URL and this machine's way out."
-        return warning(f"{provider} does not answer from here ({type(error).__name__}).", WAITING, cure)
+        cure = "check the provider's status page, the stack's base URL and the network of this machine."
+        return warning(f"{provider} does not answer this machine ({type(error).__name__}).", WAITING, cure)
     match reply.status:
         case 200:
             return ok(f"{provider} accepts the key in {name}.")
         case 401 | 403:
             return trouble(f"{provider} refuses the key in {name} ({reply.status}).", WAITING, put)
         case 404 if provider == "RevenueCat":
-            cure = stack.deploy_with(RevenueCatProjectId="PROJECT_ID")
-            return trouble("RevenueCat knows no such project.", "every customer is refused for good.", cure)
-    return warning(f"{provider} answers {reply.status}.", WAITING, "look at the provider's status page.")
+            cure = stack.deploy_command(RevenueCatProjectId="PROJECT_ID")
+            return trouble("RevenueCat has no such project.", "it refuses every customer, permanently.", cure)
+    return warning(f"{provider} answers {reply.status}.", WAITING, "check the provider's status page.")

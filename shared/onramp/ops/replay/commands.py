@@ -12,10 +12,9 @@ from onramp.adapters.eventbridge import EventBus
 from onramp.adapters.pacing import TokenBucket
 from onramp.domain.users import Owed, Status
 from onramp.ops.common.context import OperatorContext
-from onramp.ops.common.deployment import Deployment
+from onramp.ops.common.deployment import SIGNED_UP_RULE, Deployment
 from onramp.ops.common.errors import CommandFailed, UsageError
 from onramp.ops.common.when import clock, moment
-from onramp.ops.doctor.bus import RULE
 from onramp.ops.replay.archive import DONE, UNDER_WAY, ReplayPlan, ReplayProgress, Replays, Window
 from onramp.ops.replay.records import Query, Records
 from onramp.ops.replay.table import Emission, ReplayCheckpoint, ReplayCheckpoints
@@ -69,9 +68,8 @@ def _from_archive(
 ) -> None:
     now, replays = context.now(), Replays(context.client("events"))
     window.check(now)
-    plan = replays.plan(
-        context.output("EventBusName"), consumer or Deployment.of(context).resource(RULE), window, archive, now
-    )
+    rule = consumer or Deployment.of(context).physical_id(SIGNED_UP_RULE)
+    plan = replays.plan(context.output("EventBusName"), rule, window, archive, now)
     attempt, found = replays.find(plan)
     if found and found.state == DONE and not again:
         raise UsageError(f"this window was replayed to {plan.rule} before: say --again to do it once more.")

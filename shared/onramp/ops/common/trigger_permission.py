@@ -1,0 +1,56 @@
+"""Whether Cognito may invoke the trigger for a user pool, and the command that allows it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from botocore.exceptions import ClientError
+
+from onramp.adapters.aws import error_code
+from onramp.ops.common.deployment import LIVE, Deployment
+from onramp.ops.common.policies import Grant, effective_grant
+
+COGNITO = "cognito-idp.amazonaws.com"
+INVOKE = "lambda:InvokeFunction"
+
+
+@dataclass(frozen=True, slots=True)
+class TriggerPermission:
+    """`policy` is that of the alias `live`: where a caller names an alias, the function's own policy does not count."""
+
+    stack: Deployment
+    policy: Mapping[str, Any]
+
+    @classmethod
+    def of(cls, stack: Deployment) -> TriggerPermission:
+        return cls(stack, _alias_policy(stack))
+
+    def grant(self, pool: str) -> Grant:
+        source, account = self.stack.pool_arn(pool), self.stack.trigger.account
+        return effective_grant(self.policy, service=COGNITO, action=INVOKE, source=source, account=account)
+
+    def command(self, pool: str) -> str:
+        """Lets Cognito invoke the trigger for this pool."""
+        function = self.stack.outputs["PostConfirmationFunctionName"]
+        return (
+            f"aws lambda add-permission --function-name {function} --qualifier {LIVE} --statement-id onramp-{pool}"
+            f" --action {INVOKE} --principal {COGNITO} --source-arn {self.stack.pool_arn(pool)}"
+            f" --source-account {self.stack.trigger.account}"
+        )
+
+
+def _alias_policy(stack: Deployment) -> Mapping[str, Any]:
+    """Empty where the alias has none."""
+    function = stack.outputs["PostConfirmationFunctionName"]
+    try:
+        policy: dict[str, Any] = json.loads(
+            stack.client("lambda").get_policy(FunctionName=function, Qualifier=LIVE)["Policy"]
+        )
+    except ClientError as error:
+        if error_code(error) != "ResourceNotFoundException":
+            raise
+        return {}
+    return policy
