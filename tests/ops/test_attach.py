@@ -43,8 +43,8 @@ def attach(onramp: Onramp, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> O
 def test_the_page_says_what_the_commands_say(stack: LocalStack, pool: str) -> None:
     """The first test: the page ends with everything that the audit has."""
     before = described(stack, pool)
-    told = STORIES["attach-and-detach"].told_on(stack)
-    assert told.markdown() == page("attach-and-detach"), UPDATE
+    recorder = STORIES["attach-and-detach"].record(stack)
+    assert recorder.markdown() == page("attach-and-detach"), UPDATE
     assert differences(before, described(stack, pool)) == []
 
 

@@ -57,8 +57,8 @@ def found_by(faulty: FaultyStack, group: str) -> list[Examined]:
 
 def test_the_page_says_what_the_commands_say(stack: LocalStack) -> None:
     """The first test: the reconciler has not run yet."""
-    told = STORIES["twelve-faults"].told_on(stack)
-    assert told.markdown() == page("twelve-faults"), UPDATE
+    recorder = STORIES["twelve-faults"].record(stack)
+    assert recorder.markdown() == page("twelve-faults"), UPDATE
 
 
 def test_nothing_is_wrong_with_a_healthy_stack(onramp: Onramp) -> None:
