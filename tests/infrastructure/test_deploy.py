@@ -48,14 +48,14 @@ def stack_tags(project: Path) -> list[str]:
     return list(arguments[arguments.index("--tags") + 1 : arguments.index("--parameter-overrides")])
 
 
-def test_what_the_environment_sets_is_kept_beside_what_the_caller_sets(project: Path) -> None:
+def test_the_parameters_of_the_environment_and_of_the_caller_are_merged(project: Path) -> None:
     parameters = deployed(project, "LogLevel=DEBUG", "StripeSecretName=")
     assert parameters["Environment"] == "dev"
     assert parameters["DeletionProtection"] == "false"
     assert (parameters["LogLevel"], parameters["StripeSecretName"]) == ("DEBUG", "")
 
 
-def test_the_caller_wins_over_the_environment(project: Path) -> None:
+def test_the_caller_overrides_the_environment(project: Path) -> None:
     assert deployed(project, "LogRetentionDays=30")["LogRetentionDays"] == "30"
 
 

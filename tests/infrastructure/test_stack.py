@@ -60,7 +60,7 @@ UNTAGGABLE = {
 }
 
 
-def test_no_resource_waits_for_itself(template: Translation) -> None:
+def test_there_is_no_circular_dependency(template: Translation) -> None:
     graph = {name: set(needs(resource)) & set(template.resources) for name, resource in template.resources.items()}
     assert "PostConfirmationFunction" not in graph["UserPool"]
     assert "UserPool" in graph["PostConfirmationFunction"]
@@ -79,7 +79,7 @@ def needs(resource: dict[str, Any]) -> Iterator[str]:
             yield from re.findall(r"\$\{(\w+)", text if isinstance(text, str) else text[0])
 
 
-def test_every_condition_asks_its_own_parameter(template: Translation) -> None:
+def test_every_condition_reads_its_own_parameter(template: Translation) -> None:
     assert template.body["Conditions"] == CONDITIONS
 
 
@@ -161,7 +161,7 @@ class TestAlarms:
             assert published["Namespace"] == NAMESPACE
             assert published["Dimensions"] == [[dimension]]
 
-    def test_a_rejected_signup_is_no_failure_of_the_trigger(self, template: Translation) -> None:
+    def test_a_rejected_signup_is_not_a_failure_of_the_trigger(self, template: Translation) -> None:
         queries = {query["Id"]: query for query in template["PostConfirmationFailuresAlarm"]["Metrics"]}
         expression = "FILL(errors, 0) + FILL(throttles, 0) - FILL(rejected, 0)"
         assert queries["failures"]["Expression"] == expression
