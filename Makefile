@@ -1,4 +1,4 @@
-# One verb per thing a person does; CI runs the same verbs.
+# One target per task. CI runs the same targets.
 .DEFAULT_GOAL := help
 .PHONY: help setup demo local test simulate bench check format lock clean
 
@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 PYTHON ?=
 STAMP := $(VENV)/.installed
 
-help: ## show this list
+help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
 
 setup: $(STAMP) ## create .venv from the hash-locked requirements
@@ -16,28 +16,28 @@ $(STAMP): requirements/dev.txt pyproject.toml scripts/setup.sh
 	@sh scripts/setup.sh "$(VENV)" "$(PYTHON)"
 	@touch $@
 
-demo: setup ## watch a signup go through every station
+demo: setup ## run a signup through the whole pipeline on this machine
 	@$(BIN)/onramp demo
 
-local: setup ## keep a local stack up until Ctrl-C
+local: setup ## run a local stack until Ctrl-C
 	@$(BIN)/onramp local up
 
-test: setup ## run every test
+test: setup ## run all tests
 	$(BIN)/pytest --numprocesses auto --maxprocesses 4 --dist loadfile
 
-simulate: setup ## play 10,000 schedules, every pair of faults and a storm of 100,000 signups
+simulate: setup ## simulate 10,000 schedules, every pair of faults and 100,000 signups in an hour
 	@$(BIN)/python -m tests.simulation.run
 
-bench: setup ## measure redrive and backfill against the local stack
+bench: setup ## measure redrive and backfill on the local stack
 	@for script in tests/bench/bench_*.py; do \
 		echo "== $$(basename $$script .py)"; $(BIN)/python -m tests.bench.$$(basename $$script .py) || exit 1; done
 
-check: setup ## lint, types and template checks
+check: setup ## run lint, type, template and security checks
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-format: setup ## format and sort the code
+format: setup ## format the code
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
@@ -47,5 +47,5 @@ lock: setup ## compile pyproject's dependency groups to requirements/*.txt
 include scripts/build.mk
 include scripts/security.mk
 
-clean: ## remove everything that setup and build made
+clean: ## remove all generated files
 	rm -rf $(VENV) .tools .build .aws-sam .onramp .pytest_cache .mypy_cache .ruff_cache

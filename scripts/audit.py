@@ -1,6 +1,6 @@
-"""Looks the locked packages up in the OSV database: audit.py PIP_AUDIT REQUIREMENTS
+"""Looks up the locked packages in the OSV database: audit.py PIP_AUDIT REQUIREMENTS
 
-Without a way to the database it says so in one sentence and succeeds: a check that fails offline is soon left out.
+If the database cannot be reached, it prints one sentence and succeeds, so that `make check` works offline.
 """
 
 from __future__ import annotations
@@ -14,23 +14,25 @@ from typing import Any
 TIMEOUT_SECONDS = 5
 UNREACHABLE = re.compile(r"ConnectionError|Timeout|ProxyError|SSLError|ServiceError|HTTPError")
 OFFLINE = (
-    "audit: not done, the vulnerability database (osv.dev) cannot be reached from here; run `make audit` where it can"
+    "audit: skipped, the vulnerability database (osv.dev) cannot be reached; run `make audit` again with network access"
 )
-# Vulnerability -> why it cannot hurt here. Each is looked at again when its package is updated.
+# Vulnerability -> why it does not apply here. Review each entry when its package is updated.
 ACCEPTED: dict[str, str] = {}
 
 
 def audit(pip_audit: str, requirements: str) -> tuple[int, str]:
-    """The exit code, and what to say."""
-    done = subprocess.run(_command(pip_audit, requirements), check=False, capture_output=True, text=True)  # noqa: S603
+    """The exit code and the message."""
+    completed = subprocess.run(_command(pip_audit, requirements), check=False, capture_output=True, text=True)  # noqa: S603
     try:
-        packages: list[dict[str, Any]] = json.loads(done.stdout)["dependencies"]
+        packages: list[dict[str, Any]] = json.loads(completed.stdout)["dependencies"]
     except ValueError:
-        return (0, OFFLINE) if UNREACHABLE.search(done.stderr) else (2, f"audit: pip-audit failed\n{done.stderr}")
-    found = [f"{p['name']} {p['version']}: {v['id']}{_cure(v)}" for p in packages for v in p.get("vulns", [])]
-    found += [f"{p['name']}: not looked up, {p['skip_reason']}" for p in packages if "skip_reason" in p]
-    if found:
-        return 1, "\n".join(["audit: update (make lock), or accept in scripts/audit.py with a reason:", *found])
+        if UNREACHABLE.search(completed.stderr):
+            return 0, OFFLINE
+        return 2, f"audit: pip-audit failed\n{completed.stderr}"
+    problems = [f"{p['name']} {p['version']}: {v['id']}{_fix(v)}" for p in packages for v in p.get("vulns", [])]
+    problems += [f"{p['name']}: not looked up, {p['skip_reason']}" for p in packages if "skip_reason" in p]
+    if problems:
+        return 1, "\n".join(["audit: update (make lock), or accept in scripts/audit.py with a reason:", *problems])
     return 0, f"audit: {len(packages)} locked packages, no known vulnerability"
 
 
@@ -43,14 +45,14 @@ def _command(pip_audit: str, requirements: str) -> list[str]:
     ]
 
 
-def _cure(vulnerability: dict[str, Any]) -> str:
+def _fix(vulnerability: dict[str, Any]) -> str:
     versions = vulnerability.get("fix_versions", [])
-    return f" (mended in {', '.join(versions)})" if versions else ""
+    return f" (fixed in {', '.join(versions)})" if versions else ""
 
 
 def main(pip_audit: str, requirements: str) -> None:
-    code, says = audit(pip_audit, requirements)
-    sys.stdout.write(f"{says}\n")
+    code, message = audit(pip_audit, requirements)
+    sys.stdout.write(f"{message}\n")
     sys.exit(code)
 
 

@@ -1,8 +1,8 @@
-# Building and deploying, and the template's own checks.
+# Build, deployment and template checks.
 .PHONY: build build-PostConfirmationFunction build-EnrichProfileFunction build-ReconcileFunction \
 	check-template check-extra sam deploy
 
-# The target; the same as the template's parameters. ARCHITECTURE=host builds for this machine's Python.
+# The target, as in the template's parameters. ARCHITECTURE=host builds for the Python of this machine.
 ARCHITECTURE ?= arm64
 RUNTIME ?= python3.13
 ENV ?= default
@@ -11,9 +11,9 @@ FUNCTIONS := PostConfirmationFunction EnrichProfileFunction ReconcileFunction
 SAM := .tools/sam/bin/sam
 TRANSLATED := .build/translated.json
 
-build: $(FUNCTIONS:%=build-%) ## make one zip per function in .build, for arm64 without Docker
+build: $(FUNCTIONS:%=build-%) ## build one zip per function in .build, for arm64, without Docker
 
-# `sam build` calls these too (BuildMethod: makefile) and says in ARTIFACTS_DIR where it wants the files.
+# `sam build` calls these targets too (BuildMethod: makefile), with the output folder in ARTIFACTS_DIR.
 build-PostConfirmationFunction: setup
 	@$(call artifact,post_confirmation,PostConfirmationFunction)
 
@@ -26,7 +26,7 @@ build-ReconcileFunction: setup
 artifact = $(BIN)/python scripts/build.py $(1) --architecture $(ARCHITECTURE) --runtime $(RUNTIME) \
 	$(if $(ARTIFACTS_DIR),"$(ARTIFACTS_DIR)",.build/$(2) --zip .build/$(2).zip)
 
-# Here and not in a .cfnlintrc, which `sam validate --lint` would read too, in an environment without these rules.
+# Not in a .cfnlintrc: `sam validate --lint` would read it too, and its environment does not have these rules.
 LINT = $(BIN)/cfn-lint --append-rules cfn_lint_serverless.rules --include-checks I
 
 check: check-template
@@ -35,18 +35,18 @@ check-template: setup
 	$(LINT) -- template.yaml
 	@mkdir -p $(dir $(TRANSLATED))
 	$(BIN)/python scripts/translated.py > $(TRANSLATED)
-	@# ES1001 wants a failure destination on every event source; one that reads a queue has the queue's own DLQ.
-	@# ES1007, ES4000: as on ReconcileFunction in the template; SAM gives its schedule's rule no metadata.
+	@# ES1001 wants a failure destination on every event source. Here the source is a queue with a DLQ.
+	@# ES1007, ES4000: see ReconcileFunction in the template. SAM copies no metadata to the rule of its schedule.
 	$(LINT) --ignore-checks ES1001 ES1007 ES4000 -- $(TRANSLATED)
 
-sam: $(SAM) ## install the SAM CLI into an environment of its own
+sam: $(SAM) ## install the SAM CLI into its own environment
 
 $(SAM): requirements/sam.txt | setup
 	@$(BIN)/uv venv --quiet --clear --python $(BIN)/python .tools/sam
 	@$(BIN)/uv pip install --quiet --python .tools/sam/bin/python --require-hashes --requirement requirements/sam.txt
 	@touch $@
 
-check-extra: sam ## what `make check` leaves out, for it needs the SAM CLI: its validation, and that its build is ours
+check-extra: sam ## checks that need the SAM CLI: `sam validate`, and that `sam build` makes the same zips
 	$(SAM) validate --lint
 	$(BIN)/pytest --quiet tests/infrastructure/test_build.py
 

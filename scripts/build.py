@@ -1,9 +1,9 @@
-"""Builds one function's artifact: the one recipe behind `make build` and `sam build`, see build.mk.
+"""Builds the artifact of one function, for `make build` and `sam build` (see build.mk).
 
-The architecture `host` builds for the machine and the Python that run this, so that tests can import the result.
+The architecture `host` builds for the current machine and Python, so that tests can import the result.
 """
 
-# ruff: noqa: S603 - the commands are the project's own, nothing in them comes from outside
+# ruff: noqa: S603 - the commands are the project's own and contain no external input
 from __future__ import annotations
 
 import argparse
@@ -16,14 +16,14 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 PLATFORMS = {"arm64": "aarch64-manylinux2014", "x86_64": "x86_64-manylinux2014"}
 
-# The AWS services that a function calls. botocore ships the models of all four hundred, most of its size.
+# The AWS services that a function calls. botocore contains the models of about 400 services, most of its size.
 SERVICES = {
     "post_confirmation": {"dynamodb", "events"},
     "enrich_profile": {"dynamodb", "events", "sqs", "ssm"},
     "reconcile": {"cognito-idp", "dynamodb", "events", "sqs"},
 }
 NEVER_SHIPPED = shutil.ignore_patterns("ops", "local", "__pycache__")
-# What installers leave behind. RECORD lists files that are gone and METADATA stays: some packages read their version.
+# Files of the installer. RECORD would list deleted files. METADATA stays: some packages read their version from it.
 LEFTOVERS = [".lock", "bin", "*.dist-info/RECORD", "*.dist-info/INSTALLER", "*.dist-info/REQUESTED"]
 EPOCH = (1980, 1, 1, 0, 0, 0)  # the oldest date a zip can hold
 
@@ -43,7 +43,7 @@ def install(lock: Path, target: Path, architecture: str, runtime: str) -> None:
     command = [sys.executable, "-m", "uv", "pip", "install", "--quiet", "--python", sys.executable]
     if architecture != "host":
         command += ["--python-platform", PLATFORMS[architecture], "--python-version", runtime.removeprefix("python")]
-    # Copied, because a hard link into uv's cache would carry a later change back into it.
+    # Copied, because a change of a hard-linked file would also change uv's cache.
     command += ["--target", str(target), "--require-hashes", "--only-binary", ":all:", "--link-mode", "copy"]
     subprocess.run([*command, "--requirement", str(lock)], check=True)
 
@@ -66,24 +66,24 @@ def remove(path: Path) -> None:
 
 
 def interpreter_of(architecture: str, runtime: str) -> str | None:
-    """An interpreter of the target version, if this machine has one: bytecode is the same on every architecture."""
+    """An interpreter of the target version, if the machine has one. Bytecode does not depend on the architecture."""
     if architecture == "host":
         return sys.executable
-    found = shutil.which(runtime)
-    # A version manager's shim is on PATH for versions that it then refuses to run.
-    if found and subprocess.run([found, "-c", ""], check=False, capture_output=True).returncode == 0:
-        return found
+    path = shutil.which(runtime)
+    # A version manager can have a shim on PATH for a version that is not installed.
+    if path and subprocess.run([path, "-c", ""], check=False, capture_output=True).returncode == 0:
+        return path
     return None
 
 
 def compile_bytecode(target: Path, interpreter: str) -> None:
-    """Lambda cannot keep bytecode between cold starts; unchecked, because nobody edits a deployed source."""
+    """Lambda does not keep bytecode between cold starts. Unchecked, because the deployed source does not change."""
     command = [interpreter, "-m", "compileall", "-q", "-j", "0", "--invalidation-mode", "unchecked-hash"]
     subprocess.run([*command, "-s", str(target), "-p", "/var/task", str(target)], check=True)
 
 
 def pack(folder: Path, archive: Path) -> None:
-    """The same files give the same bytes: sorted, one date, plain modes."""
+    """The same files give the same bytes: sorted names, a constant date, constant modes."""
     with zipfile.ZipFile(archive, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as bundle:
         for path in sorted(path for path in folder.rglob("*") if path.is_file()):
             entry = zipfile.ZipInfo(path.relative_to(folder).as_posix(), date_time=EPOCH)
@@ -97,7 +97,7 @@ def main() -> None:
     parser.add_argument("function", choices=sorted(SERVICES))
     parser.add_argument("directory", type=Path)
     parser.add_argument("--architecture", choices=[*PLATFORMS, "host"], required=True)
-    parser.add_argument("--runtime", required=True, help="python3.13, say")
+    parser.add_argument("--runtime", required=True, help="for example python3.13")
     parser.add_argument("--zip", type=Path)
     arguments = parser.parse_args()
     if ROOT.is_relative_to(arguments.directory.resolve()):

@@ -1,8 +1,11 @@
-"""Writes what is generated from the event contracts: `python scripts/contracts.py [TARGET]`, default this repository.
+"""Generates files from the event contracts: `python scripts/contracts.py [TARGET]`, by default into this repository.
 
-docs/events/*.schema.json are the JSON Schemas, and template.yaml's schema registry has them in the older draft that
-EventBridge takes; events/eventbridge_*.json is one delivery of each event, and events/sqs_batch.json a batch of the
-worker with good, duplicate and poison records. A test fails where the repository differs from what this writes.
+    docs/events/*.schema.json   the JSON Schemas
+    template.yaml               the same schemas for the EventBridge registry, which accepts JSON Schema draft 4 only
+    events/eventbridge_*.json   one delivery of each event
+    events/sqs_batch.json       a batch for the worker with valid, duplicate and invalid records
+
+A test fails if the files of the repository differ from the generated ones.
 """
 
 from __future__ import annotations
@@ -10,6 +13,7 @@ from __future__ import annotations
 import hashlib
 import json
 import sys
+import textwrap
 import uuid
 from pathlib import Path
 from typing import Any
@@ -49,7 +53,7 @@ def main(target: Path) -> None:
 
 
 def _write_registry(path: Path) -> None:
-    """Replaces what stands between the two marks of template.yaml."""
+    """Replaces the text between the two markers of template.yaml."""
     template = (ROOT / "template.yaml").read_text()
     before, begin, rest = template.partition(BEGIN)
     _, end, after = rest.partition(END)
@@ -57,8 +61,7 @@ def _write_registry(path: Path) -> None:
 
 
 def _registry_entry(kind: Kind) -> str:
-    content = json.dumps(_draft4(CONTRACTS[kind].model_json_schema()), separators=(",", ":"))
-    assert "'" not in content, "the template quotes it with apostrophes"  # noqa: S101
+    schema = json.dumps(_draft4(CONTRACTS[kind].model_json_schema()), indent=2)
     return f"""\
   {kind}Schema:
     Type: AWS::EventSchemas::Schema
@@ -66,13 +69,13 @@ def _registry_entry(kind: Kind) -> str:
       RegistryName: !GetAtt EventSchemas.RegistryName
       SchemaName: {SOURCE}@{kind}
       Type: JSONSchemaDraft4
-      Content: '{content}'
-      Tags: [{{Key: Environment, Value: !Ref Environment}}]
+      Content: |
+{textwrap.indent(schema, " " * 8)}
 """
 
 
 def _draft4(node: Any) -> Any:
-    """JSON Schema 2020-12 as pydantic writes it, in draft 4: definitions have another name, there is no `const`."""
+    """Converts pydantic's JSON Schema 2020-12 to draft 4: `$defs` becomes `definitions`, `const` a one-value `enum`."""
     if isinstance(node, list):
         return [_draft4(item) for item in node]
     if not isinstance(node, dict):
@@ -114,11 +117,11 @@ def _delivered(event: Event) -> dict[str, Any]:
 
 def _batch(event: Event) -> dict[str, Any]:
     good = _delivered(event)
-    stranger = json.loads(json.dumps(good))
-    stranger["detail"]["data"] |= {"userId": "nobody@example.com", "email": "nobody@example.com"}
-    future = json.loads(json.dumps(good))
-    future["detail"]["metadata"]["schemaVersion"] = "2.0"
-    bodies = [json.dumps(body) for body in (good, good, stranger, future)] + ["this is not JSON"]
+    unknown_user = json.loads(json.dumps(good))
+    unknown_user["detail"]["data"] |= {"userId": "nobody@example.com", "email": "nobody@example.com"}
+    newer_version = json.loads(json.dumps(good))
+    newer_version["detail"]["metadata"]["schemaVersion"] = "2.0"
+    bodies = [json.dumps(body) for body in (good, good, unknown_user, newer_version)] + ["this is not JSON"]
     return {"Records": [_record(number, body) for number, body in enumerate(bodies, start=1)]}
 
 

@@ -1,10 +1,11 @@
 """Builds and deploys: `deploy.py --sam SAM --stack NAME --environment ENV -- [Name=value ...]`.
 
-SAM publishes no new version when only a parameter's value changes, so the alias would keep the old settings. The
-parameter Revision, which names the version, is therefore a fingerprint of the built files, the template and all values.
+SAM publishes no new version when only a parameter value changes, so the alias would keep the old settings. The
+parameter Revision, which is part of the version's id, is therefore a hash of the built files, the template and all
+parameter values.
 """
 
-# ruff: noqa: S603 - the commands are the project's own; PARAMETERS come from whoever deploys
+# ruff: noqa: S603 - the commands are the project's own; the operator gives PARAMETERS
 from __future__ import annotations
 
 import argparse
@@ -18,45 +19,52 @@ import tomllib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-BUILT = Path(".aws-sam", "build")  # like everything here relative to the project's root, where make runs
+BUILT = Path(".aws-sam", "build")  # relative to the project's root, where make runs, as are all paths here
 
 
 def deploy(sam: str, stack: str, environment: str, overrides: Iterable[str]) -> None:
-    # sam lets the command line replace samconfig.toml's parameter_overrides as a whole, so they are merged here.
-    parameters = configured(environment) | parsed(overrides)
+    # An option on sam's command line replaces the whole list of samconfig.toml, so the lists are merged here.
+    parameters = configured(environment, "parameter_overrides") | parse(overrides)
+    tags = configured(environment, "tags")
+    if "Environment" in parameters:  # given on the command line it decides the tag, too
+        tags["Environment"] = parameters["Environment"]
     target = {"ARCHITECTURE": parameters.get("Architecture"), "RUNTIME": parameters.get("Runtime")}
     run(sam, "build", "--config-env", environment, env={name: value for name, value in target.items() if value})
     parameters["Revision"] = revision(BUILT, parameters)
     values = [f'{name}="{value}"' for name, value in sorted(parameters.items())]
-    run(sam, "deploy", "--config-env", environment, "--stack-name", stack, "--parameter-overrides", *values)
+    command = [sam, "deploy", "--config-env", environment, "--stack-name", stack]
+    if tags:
+        command += ["--tags", *(f"{name}={value}" for name, value in sorted(tags.items()))]
+    run(*command, "--parameter-overrides", *values)
 
 
-def configured(environment: str) -> dict[str, str]:
+def configured(environment: str, option: str) -> dict[str, str]:
+    """The `Name=value` pairs of an option of `sam deploy` in samconfig.toml."""
     settings = tomllib.loads(Path("samconfig.toml").read_text())
     if environment not in settings:
         raise SystemExit(f"onramp: samconfig.toml has no environment '{environment}': add it or choose another ENV.")
-    overrides = settings[environment]["deploy"]["parameters"].get("parameter_overrides", [])
-    return parsed(shlex.split(overrides) if isinstance(overrides, str) else overrides)
+    pairs = settings[environment]["deploy"]["parameters"].get(option, [])
+    return parse(shlex.split(pairs) if isinstance(pairs, str) else pairs)
 
 
-def parsed(overrides: Iterable[str]) -> dict[str, str]:
-    pairs = [override.partition("=") for override in overrides]
-    if wrong := [name for name, equals, _ in pairs if not equals]:
-        raise SystemExit(f"onramp: '{wrong[0]}' is no parameter: write PARAMETERS=\"Name=value Other=value\".")
-    return {name: value for name, _, value in pairs}
+def parse(pairs: Iterable[str]) -> dict[str, str]:
+    parts = [pair.partition("=") for pair in pairs]
+    if invalid := [name for name, equals, _ in parts if not equals]:
+        raise SystemExit(f"onramp: '{invalid[0]}' is not a parameter: write PARAMETERS=\"Name=value Other=value\".")
+    return {name: value for name, _, value in parts}
 
 
 def revision(built: Path, parameters: Mapping[str, str]) -> str:
-    """Ten characters of fingerprint, all that SAM puts into a version's id, then the commit for whoever reads it."""
+    """Ten characters of the hash, the part that SAM puts into a version's id, then the commit for human readers."""
     digest = hashlib.sha256(json.dumps(dict(parameters), sort_keys=True).encode())
-    # Without bytecode, which depends on whether the machine that built it had an interpreter of the target version.
+    # Without bytecode: the build compiles it only where the machine has an interpreter of the target version.
     for path in sorted(path for path in built.rglob("*") if path.is_file() and path.suffix != ".pyc"):
         digest.update(path.relative_to(built).as_posix().encode() + b"\0" + hashlib.sha256(path.read_bytes()).digest())
     return "-".join(part for part in (digest.hexdigest()[:10], commit()) if part)
 
 
 def commit() -> str:
-    """Empty where the sources came without git."""
+    """Empty without git."""
     if not shutil.which("git"):
         return ""
     command = ["git", "describe", "--always", "--dirty", "--exclude", "*"]

@@ -1,6 +1,6 @@
 #!/bin/sh
-# Compiles each dependency group to a requirements file with hashes and no host name.
-# The development lock comes first and constrains the functions' locks: what is tested is what ships.
+# Compiles each dependency group to a requirements file with hashes and without host names.
+# The development lock is a constraint of the functions' locks: the tested versions are the deployed versions.
 set -eu
 compile() { # GROUP [uv options]
     group=$1; shift

@@ -1,5 +1,5 @@
-# The security baseline of `make check`: the template's rules, secrets in the repository, known vulnerabilities.
-# Beside it: ruff's S rules (pyproject.toml), cfn-lint with the serverless rules (build.mk), and docs/security.md.
+# The security checks of `make check`: template rules, secrets in the repository, known vulnerabilities.
+# See also: ruff's S rules (pyproject.toml), cfn-lint with the serverless rules (build.mk), and docs/security.md.
 .PHONY: check-checkov check-secrets audit
 
 CHECKOV := .tools/checkov/bin
@@ -7,8 +7,8 @@ PIP_AUDIT := .tools/pip-audit/bin
 
 check: check-checkov check-secrets audit
 
-# On the source and on its translation: each shows findings that the other hides. Reasons stand in the template.
-# CKV_AWS_384 (secrets in parameters) crashes on names made by !Sub; the secrets scan reads the template, too.
+# On the template and on its translation: each has findings that the other does not. The reasons are in the template.
+# CKV_AWS_384 (secrets in parameters) crashes on names from !Sub. The secrets scan reads the template too.
 check-checkov: $(CHECKOV)/.installed check-template
 	$(CHECKOV)/checkov --framework cloudformation --skip-download --skip-check CKV_AWS_384 --compact --quiet \
 		-f template.yaml $(TRANSLATED)
@@ -19,7 +19,7 @@ check-secrets: $(CHECKOV)/.installed
 audit: $(PIP_AUDIT)/.installed ## look up the locked packages in the vulnerability database
 	$(BIN)/python scripts/audit.py $(PIP_AUDIT)/pip-audit requirements/dev.txt
 
-# A tool whose pins are not ours lives in an environment of its own.
+# A tool with conflicting pins has its own environment.
 .tools/%/bin/.installed: requirements/%.txt | setup
 	@$(BIN)/uv venv --quiet --clear --python $(BIN)/python .tools/$*
 	@$(BIN)/uv pip install --quiet --python .tools/$*/bin/python --require-hashes --requirement requirements/$*.txt

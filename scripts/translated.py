@@ -1,4 +1,4 @@
-"""Prints template.yaml as CloudFormation sees it after SAM's transform: some mistakes show only there."""
+"""Prints template.yaml after the SAM transform. Some checks find errors only in the transformed template."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 
 from onramp.local.translate import functions_in, load_template, translate
 
-CODE = "s3://onramp-artifacts/function.zip"  # where `sam deploy` would put an upload's address
+CODE = "s3://onramp-artifacts/function.zip"  # `sam deploy` puts the address of the upload here
 
 
 def main() -> None:

@@ -1,6 +1,6 @@
-"""The stories of docs/stories, each told on a fresh local stack: `python -m scripts.stories [NAME ...]`.
+"""The stories of docs/stories, each recorded on a fresh local stack: `python -m scripts.stories [NAME ...]`.
 
-What stands there is what the commands printed. A test tells each story again and fails where the page differs.
+A page contains the output of the commands. A test records each story again and fails if the page differs.
 """
 
 from __future__ import annotations
@@ -12,8 +12,8 @@ from functools import partial
 
 from scripts.stories.attach_and_detach import attach_and_detach
 from scripts.stories.backfill import backfill
+from scripts.stories.recorder import FOLDER, Recorder
 from scripts.stories.revoked_key import revoked_key
-from scripts.stories.teller import FOLDER, Teller
 from scripts.stories.twelve_faults import twelve_faults
 from scripts.stories.two_causes import two_causes
 from scripts.stories.two_operators import two_operators
@@ -25,19 +25,19 @@ from tests.deployed import DeployedPipeline
 from tests.ops.existing_pool import NAME, stack_for_a_pool
 from tests.ops.faulty_stack import healthy_stack
 
-UPDATE = "run `python -m scripts.stories`, and read what has changed"
+UPDATE = "run `python -m scripts.stories` and review the diff"
 
 
 @dataclass(frozen=True)
 class Story:
-    tell: Callable[[Teller], None]
+    play: Callable[[Recorder], None]
     stack: Callable[[], AbstractContextManager[LocalStack]] = LocalStack.start
     stack_name: str = STACK_NAME
 
-    def told_on(self, stack: LocalStack) -> Teller:
-        teller = Teller(DeployedPipeline(stack), self.stack_name)
-        self.tell(teller)
-        return teller
+    def record(self, stack: LocalStack) -> Recorder:
+        recorder = Recorder(DeployedPipeline(stack), self.stack_name)
+        self.play(recorder)
+        return recorder
 
 
 STORIES = {
@@ -51,11 +51,11 @@ STORIES = {
 
 
 def page(name: str) -> str:
-    """As committed."""
+    """The committed page."""
     return (FOLDER / f"{name}.md").read_text()
 
 
 def write(name: str) -> None:
     story = STORIES[name]
     with story.stack() as stack:
-        (FOLDER / f"{name}.md").write_text(story.told_on(stack).markdown())
+        (FOLDER / f"{name}.md").write_text(story.record(stack).markdown())

@@ -1,40 +1,40 @@
-"""Attaching to a pool in use, and back."""
+"""`onramp attach` and `onramp detach` on a user pool that is in use."""
 
 from __future__ import annotations
 
-from scripts.stories.teller import Teller
+from scripts.stories.recorder import Recorder
 
 from tests.ops.existing_pool import EVERY_SETTING
 
 EMAIL = "nia@example.com"
 
 
-def attach_and_detach(teller: Teller) -> None:
-    deployed = teller.deployed
-    teller.says(f"""
-        # A pool in use: attach, and back
+def attach_and_detach(recorder: Recorder) -> None:
+    deployed = recorder.deployed
+    recorder.write(f"""
+        # Attach to an existing user pool and detach again
 
-        A team has had its user pool for years; {len(EVERY_SETTING)} of its settings differ from their defaults, from
-        the password policy to the sender of the mails. Cognito's update resets whatever it is not told, so nobody dares
-        to touch it. The stack was deployed with `ExistingUserPoolId`. Everything below ran on the local stack, whose
-        update forgets in the same way, with `ONRAMP_STACK` set, and is written by `python -m scripts.stories`; a test
-        compares the pool before and after, field by field.
+        A team has an existing user pool. {len(EVERY_SETTING)} of its settings differ from their defaults, for example
+        the password policy and the e-mail sender. Cognito's `UpdateUserPool` resets every setting that the request
+        leaves out, so a manual change is risky. The stack was deployed with `ExistingUserPoolId`. All commands ran on
+        the local stack, whose `UpdateUserPool` resets settings in the same way, with `ONRAMP_STACK` set. This page is
+        written by `python -m scripts.stories`. A test compares each setting of the pool before and after.
 
-        ## What would it do?
+        ## The plan
 
-        Without `--yes`, and without a terminal to ask at, it shows its plan and does nothing:
+        Without `--yes` and without a terminal, the command shows its plan and changes nothing:
         """)
-    teller.runs("attach")
-    teller.says("## Attach")
-    teller.runs("attach", "--yes")
-    deployed.stripe.fault("latency", operation="create", seconds=0.5)  # the steps are told in the order they were done
+    recorder.run("attach")
+    recorder.write("## Attach")
+    recorder.run("attach", "--yes")
+    deployed.stripe.fault("latency", operation="create", seconds=0.5)  # so RevenueCat always finishes first
     deployed.join(EMAIL, given_name="Nia")
     deployed.ready(EMAIL)
-    teller.says("Somebody signs up, and the pool calls the trigger:")
-    teller.runs("user", "explain", EMAIL)
-    teller.says("Attached again, it does nothing:")
-    teller.runs("attach", "--yes")
-    teller.says("## And back")
-    teller.runs("detach", "--yes")
-    teller.says("The pool is what it was before. Who did what?")
-    teller.runs("audit")
+    recorder.write("A user signs up, and the pool invokes the trigger:")
+    recorder.run("user", "explain", EMAIL)
+    recorder.write("A second `attach` changes nothing:")
+    recorder.run("attach", "--yes")
+    recorder.write("## Detach")
+    recorder.run("detach", "--yes")
+    recorder.write("The pool has its previous settings. The audit log:")
+    recorder.run("audit")

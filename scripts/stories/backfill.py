@@ -1,4 +1,4 @@
-"""A pool full of everybody a pool may hold."""
+"""`onramp backfill` for a user pool with every kind of user."""
 
 from __future__ import annotations
 
@@ -7,34 +7,35 @@ import json
 import tempfile
 from pathlib import Path
 
-from scripts.stories.teller import Teller
+from scripts.stories.recorder import Recorder
 
 from tests.ops.mixed_pool import settle
 
 
-def backfill(teller: Teller) -> None:
-    demanded = settle(teller.deployed.stack)
-    teller.says("""
-        # A pool full of people
+def backfill(recorder: Recorder) -> None:
+    expected = settle(recorder.deployed.stack)
+    recorder.write("""
+        # Backfill an existing user pool
 
-        The pool has users from before Onramp: native ones, some from Google and from a provider that the stack trusts
-        for one domain, one from a provider it does not trust, an admin's invitation, an address with a terminal escape.
-        Everything below ran on the local stack, with `ONRAMP_STACK` set, and is written by `python -m scripts.stories`.
+        The pool has users from before Onramp: native users, users from Google, users from a provider that the stack
+        trusts for one domain, a user from an untrusted provider, an invitation by an administrator, and an address that
+        contains a terminal escape sequence. All commands ran on the local stack with `ONRAMP_STACK` set. This page is
+        written by `python -m scripts.stories`.
 
-        ## What would it do?
+        ## Dry run
         """)
     with tempfile.TemporaryDirectory() as folder, contextlib.chdir(folder):
-        first = teller.runs("backfill", "--csv", "refused.csv")
-        teller.says(
-            "Who was refused, and why, stands in a file that only its owner can read; the addresses are masked:"
+        first = recorder.run("backfill", "--csv", "refused.csv")
+        recorder.write(
+            "The refused users and their causes are in a file that only its owner can read. The addresses are masked:"
         )
-        teller.prints("cat refused.csv", Path("refused.csv").read_text().strip())
-        teller.says("Asked twice, it says the same: the trigger's own rules decide, and a dry run writes nothing.")
-        again = teller.asks("backfill", "--csv", "refused.csv")
-    if again != first or json.loads(teller.asks("backfill", "--json"))["found"] != demanded:
-        raise AssertionError(f"{again} is not {first}, or not what the rules demand: {demanded}")
-    teller.says("## Apply")
-    teller.runs("backfill", "--apply", "--yes")
-    teller.says("Once more changes nothing: whoever has a record keeps it.")
-    teller.runs("backfill", "--apply", "--yes")
-    teller.runs("audit")
+        recorder.show("cat refused.csv", Path("refused.csv").read_text().strip())
+        recorder.write("A second dry run has the same result: it applies the trigger's rules and writes nothing.")
+        again = recorder.query("backfill", "--csv", "refused.csv")
+    if again != first or json.loads(recorder.query("backfill", "--json"))["found"] != expected:
+        raise AssertionError(f"{again} differs from {first} or from the expected {expected}")
+    recorder.write("## Apply")
+    recorder.run("backfill", "--apply", "--yes")
+    recorder.write("A second run changes nothing: existing records stay as they are.")
+    recorder.run("backfill", "--apply", "--yes")
+    recorder.run("audit")

@@ -1,75 +1,75 @@
-"""The second story: Stripe's key is revoked for a while."""
+"""Stripe's key is revoked and replaced."""
 
 from __future__ import annotations
 
 import json
 
-from scripts.stories.teller import Teller
+from scripts.stories.recorder import Recorder
 
 from tests.deployed import DeployedPipeline, eventually
 from tests.ops.aws_cli import run_aws
 
 ROLLED = "sk_test_rolled"
-PEOPLE = [f"night{number:02}@example.com" for number in range(12)]
+USERS = [f"night{number:02}@example.com" for number in range(12)]
 
 
-def revoked_key(teller: Teller) -> None:
-    deployed = teller.deployed
+def revoked_key(recorder: Recorder) -> None:
+    deployed = recorder.deployed
     deployed.join("evening@example.com")
     deployed.ready("evening@example.com")
     deployed.stripe.accept_key(ROLLED)
-    for email in PEOPLE:
+    for email in USERS:
         deployed.join(email)
-    eventually(lambda: rings(deployed), what="ProviderKeyRejectedAlarm")
-    deployed.until_owed("enrich", *PEOPLE)
+    eventually(lambda: alarm_fires(deployed), what="ProviderKeyRejectedAlarm")
+    deployed.until_owed("enrich", *USERS)
     deployed.stack.client("lambda").invoke(
         FunctionName=deployed.outputs["ReconcileFunctionName"], Qualifier="live", Payload=b"{}"
     )
 
-    teller.says("""
+    recorder.write("""
         # A revoked key
 
-        In the evening somebody rolls Stripe's key in the dashboard and tells nobody. Twelve people sign up;
-        `ProviderKeyRejectedAlarm` rings. Everything below ran on the local stack, with `ONRAMP_STACK` set, and is
+        Stripe's key was rolled in the dashboard, but not in Onramp. Twelve users sign up, and
+        `ProviderKeyRejectedAlarm` fires. All commands ran on the local stack with `ONRAMP_STACK` set. This page is
         written by `python -m scripts.stories`.
 
-        ## How bad is it?
+        ## The extent
         """)
-    teller.runs("status")
-    teller.says("""
-        Twelve are owed their profile, and nothing is in a dead-letter queue: a refused key is nobody's message's fault,
-        so the messages wait. There is time.
+    recorder.run("status")
+    recorder.write("""
+        Twelve users are owed `enrich`, and the dead-letter queues are empty: a rejected key is not an error of a
+        message, so the messages are retried.
 
-        ## What is it?
+        ## The cause
         """)
-    teller.runs("doctor", "--only", "alarms", "--only", "stripe", "--only", "revenuecat")
-    teller.says("""
+    recorder.run("doctor", "--only", "alarms", "--only", "stripe", "--only", "revenuecat")
+    recorder.write("""
         ## The cure
 
-        As prescribed, with the key from Stripe's dashboard in the place of `KEY`:
+        The command from the doctor, with the key from Stripe's dashboard in place of `KEY`:
         """)
-    cure = prescribed(teller)
+    cure = stripe_cure(recorder)
     run_aws(cure.replace("KEY", ROLLED), deployed.stack.client)
-    teller.shows(cure)
-    for email in PEOPLE:
+    recorder.show(cure)
+    for email in USERS:
         deployed.ready(email)
     eventually(lambda: deployed.depth("ProvisioningQueueUrl") == 0, what="the queue drained")
-    teller.says("""
-        The workers read the key again after the next refusal. Nothing is redriven, nothing restarted; a minute later:
+    recorder.write("""
+        The workers read the key again after the next rejection. No redrive and no restart is needed. A minute later:
 
-        ## Is it cured?
+        ## The result
         """)
-    teller.runs("doctor", "--only", "stripe", "--only", "owed")
-    teller.runs("status")
-    teller.says("Everybody is ready, each with one customer, and the dead-letter queue was empty all night.")
+    recorder.run("doctor", "--only", "stripe", "--only", "owed")
+    recorder.run("status")
+    recorder.write("All users are ready, each with one Stripe customer, and the dead-letter queue stayed empty.")
 
 
-def rings(deployed: DeployedPipeline) -> bool:
+def alarm_fires(deployed: DeployedPipeline) -> bool:
     alarms = deployed.stack.client("cloudwatch").describe_alarms(StateValue="ALARM")["MetricAlarms"]
     return any("ProviderKeyRejected" in alarm["AlarmName"] for alarm in alarms)
 
 
-def prescribed(teller: Teller) -> str:
-    """What the doctor says is the cure, without a word of it on the page."""
-    found = json.loads(teller.asks("doctor", "--only", "stripe", "--json"))["findings"]
-    return next(str(finding["cure"]) for finding in found if finding["level"] == "trouble")
+def stripe_cure(recorder: Recorder) -> str:
+    """The doctor's cure for Stripe, which is not recorded."""
+    findings = json.loads(recorder.query("doctor", "--only", "stripe", "--json"))["findings"]
+    return next(str(finding["cure"]) for finding in findings if finding["level"] == "trouble")

@@ -1,11 +1,11 @@
-"""Twelve things wrong with a deployment at once."""
+"""`onramp doctor` on a stack with twelve faults."""
 
 from __future__ import annotations
 
 import contextlib
 import json
 
-from scripts.stories.teller import Teller
+from scripts.stories.recorder import Recorder
 
 from tests.ops.aws_cli import run_aws
 from tests.ops.faulty_stack import FAULTS, KEYS, Fault, FaultyStack
@@ -26,39 +26,39 @@ PLANTED = (
 )
 
 
-def planted() -> list[Fault]:
+def planted_faults() -> list[Fault]:
     return [fault for fault in FAULTS if fault.plant in PLANTED]
 
 
-def twelve_faults(teller: Teller) -> None:
-    faulty = FaultyStack(teller.deployed.stack)
+def twelve_faults(recorder: Recorder) -> None:
+    faulty = FaultyStack(recorder.deployed.stack)
     with contextlib.ExitStack() as stack:
-        for fault in planted():
+        for fault in planted_faults():
             stack.callback(fault.plant(faulty))
-        teller.says("""
+        recorder.write("""
             # Twelve faults
 
-            Somebody has been in the console, and twelve things are wrong with this deployment. One command finds them,
-            says why each matters and what cures it. Everything below ran on the local stack, with `ONRAMP_STACK` set,
-            and is written by `python -m scripts.stories`.
+            Manual changes in the console have broken this deployment in twelve places. One command finds all faults
+            and shows the effect and the cure of each. All commands ran on the local stack with `ONRAMP_STACK` set. This
+            page is written by `python -m scripts.stories`.
             """)
-        teller.runs("doctor")
-        cured(teller, faulty)
-    teller.says("""
+        recorder.run("doctor")
+        run_cures(recorder, faulty)
+    recorder.write("""
         ## The cures
 
-        Each was run as it stands, with the providers' real keys in the place of `KEY`; the deployments were made, and
-        the user who waited was seen to. After that:
+        Each cure was run as printed, with the providers' real keys in place of `KEY`. The deployments were made, and
+        the waiting user was redriven. After that:
         """)
-    teller.runs("doctor")
+    recorder.run("doctor")
 
 
-def cured(teller: Teller, faulty: FaultyStack) -> None:
-    """What the doctor prescribes and a test can run."""
-    runs = {fault.group: fault for fault in planted() if fault.runs}
-    for finding in json.loads(teller.asks("doctor", "--json"))["findings"]:
+def run_cures(recorder: Recorder, faulty: FaultyStack) -> None:
+    """Runs the doctor's cures, except deployments and redrives."""
+    runs = {fault.group: fault for fault in planted_faults() if fault.runs}
+    for finding in json.loads(recorder.query("doctor", "--json"))["findings"]:
         cure, group = str(finding["cure"]), finding["check"]
         if cure.startswith("aws ") and group in runs:
             run_aws(cure.replace("KEY", KEYS.get(group, "")), faulty.client)
         elif cure.startswith("onramp attach"):
-            teller.asks(*cure.split()[1:], "--yes")
+            recorder.query(*cure.split()[1:], "--yes")

@@ -1,4 +1,4 @@
-"""Two operators on one dead-letter queue, and the laptop of one of them dies."""
+"""Two operators redrive one dead-letter queue, and the process of one is killed."""
 
 from __future__ import annotations
 
@@ -8,79 +8,81 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from scripts.stories.teller import Teller
+from scripts.stories.recorder import Recorder
 
 from onramp.local.parameters import STACK_NAME
 from tests.deployed import DeployedPipeline, eventually
 
-PEOPLE = [f"user{number:02}@example.com" for number in range(60)]
+USERS = [f"user{number:02}@example.com" for number in range(60)]
 REDRIVE = ("dlq", "redrive", "--reason", "stripe_refused_400", "--yes")
 DLQ = "ProvisioningDlqUrl"
 HOLD_SECONDS, MARGIN_SECONDS = 8, 1
-LEFT = "34"
-"""Where the page says how many were left; every run has its own number."""
+REMAINING = "34"
+"""The number of remaining messages on the page. Each run has its own number."""
 
 
-def two_operators(teller: Teller) -> None:
-    deployed = teller.deployed
+def two_operators(recorder: Recorder) -> None:
+    deployed = recorder.deployed
     deployed.stripe.fault("refused", operation="create", code="email_invalid", times=None)
-    for email in PEOPLE:
+    for email in USERS:
         deployed.join(email)
-    deployed.until_owed("operator", *PEOPLE)
+    deployed.until_owed("operator", *USERS)
     deployed.stripe.clear()
-    teller.says(f"""
-        # Two operators and a dead laptop
+    recorder.write(f"""
+        # Two operators and a killed process
 
-        {len(PEOPLE)} users were refused by Stripe, and the cause is mended. Ada and Ben both were woken. Everything
-        below ran on the local stack, with `ONRAMP_STACK` set, and is written by `python -m scripts.stories`.
+        Stripe refused {len(USERS)} users, and the cause is fixed. Two operators, Ada and Ben, work at the same time.
+        All commands ran on the local stack with `ONRAMP_STACK` set. This page is written by
+        `python -m scripts.stories`.
 
-        ## Ada begins
+        ## Ada starts a redrive
         """)
-    teller.shows(f"onramp {' '.join(REDRIVE)} --rate 6")
-    with colleague(deployed, *REDRIVE, "--rate", "6"):
-        eventually(lambda: ready(deployed) > 12, what="Ada in the middle of it")
-        teller.says("""
-            ## Ben does the same
+    recorder.show(f"onramp {' '.join(REDRIVE)} --rate 6")
+    with other_operator(deployed, *REDRIVE, "--rate", "6"):
+        eventually(lambda: ready_users(deployed) > 12, what="Ada's redrive has sent some users")
+        recorder.write("""
+            ## Ben starts the same redrive
 
-            A letter that one operator holds is hidden from everybody else, so Ben's command has nothing to send:
+            A message that one operator has received is invisible to all others, so Ben's command has nothing to send:
             """)
-        teller.runs(*REDRIVE)
-        teller.runs("dlq", "list")
+        recorder.run(*REDRIVE)
+        recorder.run("dlq", "list")
         before = deployed.depth(DLQ)
-        eventually(lambda: deployed.depth(DLQ) < before, what="another batch")  # not between its send and its delete
-    left = eventually(lambda: str(deployed.depth(DLQ)), what="the letters that are left")
-    teller.says("""
-        ## Ada's laptop dies
+        eventually(lambda: deployed.depth(DLQ) < before, what="another batch")  # not between a send and its delete
+    remaining = eventually(lambda: str(deployed.depth(DLQ)), what="the remaining messages")
+    recorder.write("""
+        ## Ada's process is killed
 
-        In the middle of it, with no time to say goodbye (`kill -9`). Whoever was sent is on the way; the letters that
-        she held come back by themselves within two minutes:
+        `kill -9` ends Ada's redrive before it is complete. The users that it sent are being processed. The messages
+        that it had received become visible again within two minutes:
         """)
-    eventually(lambda: deployed.depth(DLQ, "NotVisible") == 0, what="the letters given back")
-    teller.runs("dlq", "list")
-    teller.runs(*REDRIVE)
-    for email in PEOPLE:
+    eventually(lambda: deployed.depth(DLQ, "NotVisible") == 0, what="all messages visible again")
+    recorder.run("dlq", "list")
+    recorder.run(*REDRIVE)
+    for email in USERS:
         deployed.ready(email)
-    teller.says("""
-        A letter is deleted only after its message was confirmed, so nobody was lost; a user who was sent twice is the
-        same customer, so nobody was doubled. The audit has all of it, the run that never ended too:
+    recorder.write("""
+        A redrive deletes a message only after SQS has confirmed the send, so no user is lost. A user who is sent twice
+        keeps one Stripe customer. The audit log contains all runs, also the killed one:
         """)
-    teller.runs("audit")
-    teller.stands_for(left, LEFT)
+    recorder.run("audit")
+    recorder.replace(remaining, REMAINING)
 
 
-def ready(deployed: DeployedPipeline) -> int:
+def ready_users(deployed: DeployedPipeline) -> int:
     profiles = deployed.dynamodb.scan(TableName=deployed.outputs["UserProfilesTableName"])["Items"]
     return sum(profile["provisioningStatus"]["S"] == "ready" for profile in profiles)
 
 
 @contextmanager
-def colleague(deployed: DeployedPipeline, *arguments: str) -> Iterator[subprocess.Popen[bytes]]:
-    """Somebody else's `onramp`, in a process of its own that is killed at the end. What it holds, it holds not long."""
+def other_operator(deployed: DeployedPipeline, *arguments: str) -> Iterator[subprocess.Popen[bytes]]:
+    """An `onramp` command in its own process, killed at the end. Its received messages stay hidden for seconds."""
     program = (
-        "from onramp.ops.common import queue_reader; from onramp.ops.dlq import redrive, redrive_command;"
+        "from onramp.ops.cli import main; from onramp.ops.common import queue_reader;"
+        "from onramp.ops.dlq import redrive, redrive_command;"
         f"redrive_command.WORKING_SECONDS = {HOLD_SECONDS};"
         f"redrive.MARGIN_SECONDS = queue_reader.MARGIN_SECONDS = {MARGIN_SECONDS};"
-        f"from onramp.ops.cli import main; main({list(arguments)!r})"
+        f"main({list(arguments)!r})"
     )
     environment = {**os.environ, **deployed.stack.environment(), "ONRAMP_STACK": STACK_NAME}
     quiet = subprocess.DEVNULL

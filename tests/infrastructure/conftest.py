@@ -7,5 +7,5 @@ from tests.infrastructure.translation import Translation
 
 @pytest.fixture(scope="session")
 def template() -> Translation:
-    """With every parameter at its default."""
+    """All parameters have their defaults."""
     return Translation()

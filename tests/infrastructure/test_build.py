@@ -1,4 +1,4 @@
-"""What `make build` makes: complete, small, and the same every time."""
+"""The artifacts of `make build` are complete, small and reproducible."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ IMPORT_IT = "import sys; sys.path.insert(0, {artifact!r}); from functions.{folde
 
 @pytest.fixture(scope="session")
 def host(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    """Every function, built for the Python that runs the tests."""
+    """The artifact of each function, built for the Python that runs the tests."""
     return built(tmp_path_factory.mktemp("host"), "host")
 
 
 @pytest.fixture(scope="session")
 def shipped(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    """Every function, as it goes to Lambda."""
+    """The artifact of each function, built for Lambda."""
     return built(tmp_path_factory.mktemp("arm64"), "arm64")
 
 
@@ -41,7 +41,7 @@ def built(target: Path, architecture: str) -> dict[str, Path]:
 
 @pytest.mark.parametrize("function", FUNCTIONS)
 class TestEveryArtifact:
-    def test_is_all_that_its_handler_needs(
+    def test_has_everything_that_its_handler_imports(
         self, template: Translation, host: dict[str, Path], function: str, tmp_path: Path
     ) -> None:
         code = IMPORT_IT.format(artifact=str(host[function]), folder=FUNCTIONS[function])
@@ -56,7 +56,7 @@ class TestEveryArtifact:
         )
         assert done.returncode == 0, done.stderr
 
-    def test_can_make_a_client_of_every_service_it_calls(
+    def test_can_create_a_client_of_every_service_it_calls(
         self, host: dict[str, Path], function: str, tmp_path: Path
     ) -> None:
         code = "import sys; sys.path.insert(0, sys.argv[1]); import boto3\nfor s in sys.argv[2:]: boto3.client(s)"
@@ -64,7 +64,7 @@ class TestEveryArtifact:
         done = subprocess.run(command, cwd=tmp_path, env=region(), check=False, capture_output=True, text=True)
         assert done.returncode == 0, done.stderr
 
-    def test_holds_what_runs_and_nothing_of_the_laptop(self, shipped: dict[str, Path], function: str) -> None:
+    def test_has_no_operator_commands_and_no_local_stack(self, shipped: dict[str, Path], function: str) -> None:
         folder = shipped[function]
         assert {path.name for path in (folder / "functions").iterdir()} == {FUNCTIONS[function]}
         assert not [name for name in ("ops", "local") if (folder / "onramp" / name).exists()]
@@ -92,7 +92,7 @@ class TestEveryArtifact:
             assert f"functions/{FUNCTIONS[function]}/handler.py" in archive.namelist()
 
     def test_stays_small(self, shipped: dict[str, Path], function: str, tmp_path: Path) -> None:
-        """botocore's models of services that nobody calls would triple the trigger."""
+        """With botocore's models of unused services the trigger would be three times as large."""
         megabytes = {"PostConfirmationFunction": 6, "EnrichProfileFunction": 17, "ReconcileFunction": 12}[function]
         pack(shipped[function], tmp_path / "function.zip")
         assert (tmp_path / "function.zip").stat().st_size < megabytes * 1_000_000
@@ -139,7 +139,7 @@ def test_every_function_has_its_make_target(function: str, tmp_path: Path) -> No
 
 
 def settings(template: Translation, function: str) -> dict[str, str]:
-    """The environment that the template gives the function: defaults, and a word for what CloudFormation fills in."""
+    """The function's environment: the defaults of the parameters, and a placeholder for other values."""
     return {name: value(template, given) for name, given in template.environment(function).items()} | region()
 
 

@@ -1,4 +1,4 @@
-"""`make deploy`: every change, in code or in a parameter's value, must reach the alias."""
+"""`make deploy`: each change of the code or of a parameter value reaches the alias `live`."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ pathlib.Path("sam-" + sys.argv[1] + ".json").write_text(json.dumps(sys.argv[2:])
 
 @pytest.fixture
 def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A folder with samconfig.toml and a `sam` that writes down how it was called."""
+    """A folder with samconfig.toml and a `sam` that records its arguments."""
     shutil.copy(ROOT / "samconfig.toml", tmp_path)
     (tmp_path / "sam").write_text(SAM.format(python=sys.executable))
     (tmp_path / "sam").chmod(0o755)
@@ -34,25 +34,41 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def deployed(project: Path, *overrides: str, environment: str = "dev") -> dict[str, str]:
-    """The parameters with which the stack was deployed."""
+    """Deploys. Returns the parameters of the stack."""
     deploy(str(project / "sam"), "onramp-dev", environment, overrides)
-    called = json.loads((project / "sam-deploy.json").read_text())
-    assert called[: called.index("--parameter-overrides")] == [
-        "--config-env", environment, "--stack-name", "onramp-dev",
-    ]  # fmt: skip
-    pairs = (given.partition("=") for given in called[called.index("--parameter-overrides") + 1 :])
+    arguments = json.loads((project / "sam-deploy.json").read_text())
+    assert arguments[:4] == ["--config-env", environment, "--stack-name", "onramp-dev"]
+    pairs = (pair.partition("=") for pair in arguments[arguments.index("--parameter-overrides") + 1 :])
     return {name: quoted.strip('"') for name, _, quoted in pairs}
 
 
-def test_what_the_environment_sets_is_kept_beside_what_the_caller_sets(project: Path) -> None:
+def stack_tags(project: Path) -> list[str]:
+    """The tags of the last deployment."""
+    arguments = json.loads((project / "sam-deploy.json").read_text())
+    return list(arguments[arguments.index("--tags") + 1 : arguments.index("--parameter-overrides")])
+
+
+def test_the_parameters_of_the_environment_and_of_the_caller_are_merged(project: Path) -> None:
     parameters = deployed(project, "LogLevel=DEBUG", "StripeSecretName=")
     assert parameters["Environment"] == "dev"
     assert parameters["DeletionProtection"] == "false"
     assert (parameters["LogLevel"], parameters["StripeSecretName"]) == ("DEBUG", "")
 
 
-def test_the_caller_wins_over_the_environment(project: Path) -> None:
+def test_the_caller_overrides_the_environment(project: Path) -> None:
     assert deployed(project, "LogRetentionDays=30")["LogRetentionDays"] == "30"
+
+
+def test_the_stack_gets_the_environment_tag(project: Path) -> None:
+    deployed(project)
+    assert stack_tags(project) == ["Environment=dev"]
+
+
+def test_the_callers_environment_is_the_tag_and_the_other_tags_stay(project: Path) -> None:
+    config = project / "samconfig.toml"
+    config.write_text(config.read_text().replace('tags = "Environment=dev"', 'tags = "Environment=dev Team=growth"'))
+    assert deployed(project, "Environment=qa")["Environment"] == "qa"
+    assert stack_tags(project) == ["Environment=qa", "Team=growth"]
 
 
 def test_a_changed_parameter_is_a_new_version_behind_the_alias(project: Path) -> None:
@@ -66,12 +82,12 @@ def test_the_same_deployment_twice_changes_nothing(project: Path) -> None:
     assert deployed(project, "LogLevel=INFO") == deployed(project, "LogLevel=INFO")
 
 
-def test_the_architecture_is_told_to_the_build(project: Path) -> None:
+def test_the_build_gets_the_architecture(project: Path) -> None:
     deployed(project, "Architecture=x86_64")
     assert (project / BUILT / "template.yaml").read_text() == "x86_64"
 
 
-@pytest.mark.parametrize("name", ["template.yaml", "EnrichProfileFunction/onramp/enrich.py"])
+@pytest.mark.parametrize("name", ["template.yaml", "EnrichProfileFunction/onramp/usecases/enrich.py"])
 def test_a_changed_or_renamed_file_is_a_new_revision(project: Path, name: str) -> None:
     path = project / BUILT / name
     path.parent.mkdir(parents=True)
@@ -83,7 +99,7 @@ def test_a_changed_or_renamed_file_is_a_new_revision(project: Path, name: str) -
     assert len({before[:10], changed[:10], revision(project / BUILT, {})[:10]}) == 3
 
 
-def test_bytecode_is_no_part_of_the_revision(project: Path) -> None:
+def test_bytecode_does_not_change_the_revision(project: Path) -> None:
     (project / BUILT).mkdir(parents=True)
     before = revision(project / BUILT, {})
     (project / BUILT / "module.pyc").write_bytes(b"any")
@@ -97,10 +113,10 @@ def test_a_revision_is_what_the_template_accepts(project: Path, template: Transl
 
 
 @pytest.mark.parametrize(
-    ("environment", "override", "says"),
+    ("environment", "override", "message"),
     [("nowhere", "LogLevel=INFO", "add it or choose another ENV"), ("dev", "LogLevel", "write PARAMETERS=")],
 )
-def test_a_mistake_gets_one_sentence(project: Path, environment: str, override: str, says: str) -> None:
-    with pytest.raises(SystemExit, match=says):
+def test_a_mistake_gets_one_sentence(project: Path, environment: str, override: str, message: str) -> None:
+    with pytest.raises(SystemExit, match=message):
         deploy(str(project / "sam"), "onramp-dev", environment, [override])
     assert not (project / "sam-build.json").exists()

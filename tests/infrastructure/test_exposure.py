@@ -1,4 +1,4 @@
-"""Who may reach the stack from outside: nobody whom the template does not name."""
+"""Access to the stack from outside: only the principals that the template names."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ import pytest
 
 from tests.infrastructure.translation import NO_VALUE, Translation, attribute, if_else, ref, walk
 
-OURS = ref("AWS::AccountId")
+THIS_ACCOUNT = ref("AWS::AccountId")
 CALLERS = {"cognito-idp.amazonaws.com", "events.amazonaws.com"}
-# Without a policy of its own a bus takes events of this account only, from whoever IAM allows to.
+# Without a policy a bus accepts events of this account only, from principals with an IAM permission.
 OPENINGS = {"AWS::Events::EventBusPolicy", "AWS::Lambda::Url", "AWS::Lambda::LayerVersionPermission"}
 
 
@@ -20,7 +20,7 @@ def test_the_bus_is_open_to_no_other_account_and_no_function_has_a_url(template:
 def test_every_consumer_of_the_bus_takes_events_of_this_account_only(template: Translation) -> None:
     rules = {name: rule for name, rule in template.of_type("AWS::Events::Rule").items() if "EventPattern" in rule}
     assert rules
-    assert all(rule["EventPattern"]["account"] == [OURS] for rule in rules.values())
+    assert all(rule["EventPattern"]["account"] == [THIS_ACCOUNT] for rule in rules.values())
 
 
 def test_a_function_is_invoked_by_named_sources_only(template: Translation) -> None:
@@ -29,10 +29,10 @@ def test_a_function_is_invoked_by_named_sources_only(template: Translation) -> N
     for permission in permissions.values():
         assert permission["Action"] == "lambda:InvokeFunction"
         assert permission["Principal"] in CALLERS
-        assert permission["SourceArn"], "without it any rule or pool of anybody could"
+        assert permission["SourceArn"], "without it any rule or pool could invoke the function"
 
 
-def test_nothing_is_allowed_to_everybody(template: Translation) -> None:
+def test_nothing_is_allowed_to_all_principals(template: Translation) -> None:
     allowed = [node for node in walk(template.resources) if node.get("Effect") == "Allow"]
     assert allowed
     assert [statement for statement in allowed if "*" in str(statement.get("Principal", ""))] == []
@@ -45,7 +45,7 @@ def test_nothing_is_allowed_to_everybody(template: Translation) -> None:
         ("EnrichProfileFunction", "ReservesEnrich", "EnrichReservedConcurrency"),
     ],
 )
-def test_concurrency_is_reserved_only_where_somebody_asks(
+def test_concurrency_is_reserved_only_with_a_parameter(
     template: Translation, function: str, condition: str, parameter: str
 ) -> None:
     reserved = if_else(condition, ref(parameter), NO_VALUE)

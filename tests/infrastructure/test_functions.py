@@ -1,4 +1,4 @@
-"""The functions and the mapping in front of the worker."""
+"""The functions and the event source mapping of the worker."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ def test_the_trigger_takes_no_longer_than_cognito_waits(template: Translation) -
     assert template["PostConfirmationFunction"]["Timeout"] == 5
 
 
-def test_a_batch_becomes_visible_again_only_when_its_worker_is_surely_gone(template: Translation) -> None:
+def test_a_batch_becomes_visible_again_only_after_its_worker_has_ended(template: Translation) -> None:
     assert template["ProvisioningQueue"]["VisibilityTimeout"] == ref("VisibilityTimeoutSeconds")
     assert template.default("VisibilityTimeoutSeconds") >= 6 * template["EnrichProfileFunction"]["Timeout"]
 
 
-def test_the_mapping_feeds_the_alias_and_takes_partial_failures(template: Translation) -> None:
+def test_the_mapping_invokes_the_alias_and_accepts_partial_failures(template: Translation) -> None:
     (mapping,) = template.of_type("AWS::Lambda::EventSourceMapping").values()
     assert mapping == {
         "EventSourceArn": attribute("ProvisioningQueue"),
@@ -32,12 +32,12 @@ def test_the_mapping_feeds_the_alias_and_takes_partial_failures(template: Transl
     assert template.parameters["EnrichMaximumConcurrency"]["MinValue"] == 2
 
 
-def test_the_worker_shares_the_rates_out_over_the_concurrency_of_its_mapping(template: Translation) -> None:
+def test_the_worker_divides_the_rates_by_the_concurrency_of_its_mapping(template: Translation) -> None:
     assert template.environment("EnrichProfileFunction")["MAXIMUM_CONCURRENCY"] == ref("EnrichMaximumConcurrency")
 
 
 @pytest.mark.parametrize("function", ["PostConfirmationFunction", "ReconcileFunction"])
-def test_the_accepted_pools_are_ours_or_the_existing_one_and_the_additional_ones(
+def test_the_accepted_pools_are_the_created_or_existing_one_and_the_additional_ones(
     template: Translation, function: str
 ) -> None:
     separator, pools = template.environment(function)["USER_POOL_IDS"]["Fn::Join"]
@@ -48,7 +48,7 @@ def test_the_accepted_pools_are_ours_or_the_existing_one_and_the_additional_ones
     ]
 
 
-def test_the_reconciler_runs_by_the_clock_and_is_never_repeated(template: Translation) -> None:
+def test_the_reconciler_runs_on_a_schedule_without_retries(template: Translation) -> None:
     (rule,) = (rule for rule in template.of_type("AWS::Events::Rule").values() if "ScheduleExpression" in rule)
     (target,) = rule["Targets"]
     assert rule["ScheduleExpression"] == ref("ReconcileSchedule")
@@ -59,7 +59,7 @@ def test_the_reconciler_runs_by_the_clock_and_is_never_repeated(template: Transl
     assert template["ReconcileFunction"]["Timeout"] < 300
 
 
-def test_a_sign_in_heals_only_where_the_operator_says_so(template: Translation) -> None:
+def test_a_sign_in_heals_only_with_a_parameter(template: Translation) -> None:
     triggers = template["UserPool"]["LambdaConfig"]
     assert triggers["PostAuthentication"] == if_else("HealsOnSignIn", triggers["PostConfirmation"], NO_VALUE)
     assert template.default("HealOnSignIn") == "false"
@@ -78,12 +78,12 @@ class TestEveryFunction:
     def test_is_traced_by_the_platform(self, template: Translation, function: str) -> None:
         assert template[function]["TracingConfig"] == {"Mode": "Active"}
 
-    def test_writes_to_a_log_group_that_forgets(self, template: Translation, function: str) -> None:
+    def test_writes_to_a_log_group_with_bounded_retention(self, template: Translation, function: str) -> None:
         group = f"{function.removesuffix('Function')}LogGroup"
         assert template[function]["LoggingConfig"]["LogGroup"] == ref(group)
         assert template[group]["RetentionInDays"] == ref("LogRetentionDays")
 
-    def test_is_told_names_and_never_a_secret(self, template: Translation, function: str) -> None:
+    def test_gets_names_of_secrets_and_never_a_secret(self, template: Translation, function: str) -> None:
         secrets = {key for key in template.environment(function) if "SECRET" in key or "KEY" in key}
         assert all(key.endswith("_SECRET_NAME") for key in secrets)
         assert not [name for name, declared in template.parameters.items() if "NoEcho" in declared]
@@ -99,15 +99,15 @@ class TestEveryFunction:
         first, second = Translation(Revision="0123456789-a1b2c3d"), Translation(Revision="9876543210-a1b2c3d")
         published = [version_behind(translation, function) for translation in (first, second, template)]
         assert len(set(published)) == 3
-        assert published[0] == f"{function}Version0123456789"  # ten characters count, and they must differ
+        assert published[0] == f"{function}Version0123456789"  # SAM uses the first ten characters
 
     def test_without_a_revision_sam_looks_at_the_code(self, template: Translation, function: str) -> None:
         assert template.default("Revision") == ""
         assert version_behind(Translation(LogLevel="DEBUG"), function) == version_behind(template, function)
 
-    def test_says_which_code_it_is(self, template: Translation, function: str) -> None:
-        told = template.environment(function)["CODE_VERSION"]
-        assert told == {"Fn::If": ["HasRevision", ref("Revision"), "unreleased"]}
+    def test_knows_its_code_version(self, template: Translation, function: str) -> None:
+        version = template.environment(function)["CODE_VERSION"]
+        assert version == {"Fn::If": ["HasRevision", ref("Revision"), "unreleased"]}
 
 
 def version_behind(template: Translation, function: str) -> str:

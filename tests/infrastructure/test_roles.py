@@ -1,4 +1,4 @@
-"""One role a function, and in it exactly the verbs that the function uses."""
+"""One role per function, with exactly the actions that the function uses."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ KEY_VERBS = {"kms:Decrypt", "kms:DescribeKey", "kms:Encrypt", "kms:GenerateDataK
 TRACE_VERBS = {"xray:PutTraceSegments", "xray:PutTelemetryRecords"}
 LOG_VERBS = {"logs:CreateLogStream", "logs:PutLogEvents"}
 
-# Statement -> (actions, resource). The key's and the secrets' statements stand under a condition.
+# Statement -> (actions, resource). The statements of the key and of the secrets have a condition.
 GRANTS: dict[str, dict[str, tuple[set[str], Any]]] = {
     "PostConfirmation": {
         "WriteTheCoreRecord": ({"dynamodb:UpdateItem"}, attribute("UsersTable")),
@@ -94,7 +94,7 @@ def actions(statement: dict[str, object]) -> set[str]:
     return {action} if isinstance(action, str) else set(action)  # type: ignore[call-overload]
 
 
-def test_every_function_has_a_role_of_its_own(template: Translation) -> None:
+def test_every_function_has_its_own_role(template: Translation) -> None:
     roles = {function: template[function]["Role"] for function in FUNCTIONS}
     assert roles == {function: attribute(function.replace("Function", "Role")) for function in FUNCTIONS}
     assert set(template.of_type("AWS::IAM::Role")) == {f"{name}Role" for name in GRANTS}
@@ -112,7 +112,7 @@ class TestEveryRole:
             assert not [action for action in actions(granted) if "*" in action]
             assert "*" not in str(granted["Resource"]) or sid == "SendTraces"
 
-    def test_has_no_policy_from_elsewhere(self, template: Translation, name: str) -> None:
+    def test_has_no_other_policy(self, template: Translation, name: str) -> None:
         role = template[f"{name}Role"]
         assert "ManagedPolicyArns" not in role
         assert not template.of_type("AWS::IAM::Policy")
@@ -146,8 +146,8 @@ ROWS: dict[str, dict[str, str | list[str]]] = {
 
 
 @pytest.mark.parametrize("name", GRANTS)
-def test_a_function_sees_its_own_rows_of_operations_only(template: Translation, name: str) -> None:
-    """The audit trail of the operator's tools lies in the same table."""
+def test_a_function_has_access_to_its_own_rows_of_operations_only(template: Translation, name: str) -> None:
+    """The audit log of the operator commands is in the same table."""
     for sid, granted in statements(template, name).items():
         if granted["Resource"] == attribute("OperationsTable"):
             ((operator, rows),) = ROWS[sid].items()

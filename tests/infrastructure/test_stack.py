@@ -1,10 +1,12 @@
-"""What holds for the stack as a whole: no circle, outputs, tags, alarms."""
+"""The stack as a whole: no circular dependency, outputs, tags, alarms."""
 
 from __future__ import annotations
 
 import graphlib
 import json
 import re
+import shlex
+import tomllib
 from collections.abc import Iterator
 from typing import Any
 
@@ -46,11 +48,19 @@ CONDITIONS = {
         }.items()
     },
 }
-# Taggable, but SAM's SQS and Schedule events have no property for it.
-UNTAGGED = {"ReconcileFunctionSchedule", "EnrichProfileFunctionProvisioning"}
+# CloudFormation cannot tag them, so the Environment tag does not reach them.
+UNTAGGABLE = {
+    "AWS::Cognito::UserPoolClient",
+    "AWS::Events::Archive",
+    "AWS::Lambda::Alias",
+    "AWS::Lambda::EventInvokeConfig",
+    "AWS::Lambda::Permission",
+    "AWS::Lambda::Version",
+    "AWS::SQS::QueuePolicy",
+}
 
 
-def test_no_resource_waits_for_itself(template: Translation) -> None:
+def test_there_is_no_circular_dependency(template: Translation) -> None:
     graph = {name: set(needs(resource)) & set(template.resources) for name, resource in template.resources.items()}
     assert "PostConfirmationFunction" not in graph["UserPool"]
     assert "UserPool" in graph["PostConfirmationFunction"]
@@ -69,7 +79,7 @@ def needs(resource: dict[str, Any]) -> Iterator[str]:
             yield from re.findall(r"\$\{(\w+)", text if isinstance(text, str) else text[0])
 
 
-def test_every_condition_asks_its_own_parameter(template: Translation) -> None:
+def test_every_condition_reads_its_own_parameter(template: Translation) -> None:
     assert template.body["Conditions"] == CONDITIONS
 
 
@@ -77,19 +87,32 @@ def test_the_outputs_are_the_public_contract(template: Translation) -> None:
     assert set(template.body["Outputs"]) == OUTPUTS
 
 
-@pytest.mark.parametrize("name", sorted(OUTPUTS))
-def test_every_output_is_an_ssm_parameter_too(template: Translation, name: str) -> None:
-    output, parameter = template.body["Outputs"][name], template[f"{name}Parameter"]
-    assert parameter["Name"] == {"Fn::Sub": f"/onramp/${{AWS::StackName}}/{name}"}
-    assert parameter["Value"] == output["Value"]
-    assert template.resources[f"{name}Parameter"].get("Condition") == output.get("Condition")
+def test_the_only_ssm_parameter_is_the_one_that_the_user_commands_read(template: Translation) -> None:
+    (parameter,) = template.of_type("AWS::SSM::Parameter").values()
+    assert parameter["Name"] == {"Fn::Sub": "/onramp/${AWS::StackName}/AllowedRoles"}
+    assert parameter["Value"] == ref("AllowedRoles")
 
 
-def test_everything_that_can_carries_the_environment_tag(template: Translation) -> None:
-    tagged = {name for name, resource in template.resources.items() if environment_tag(resource)}
-    taggable = {name for name, resource in template.resources.items() if can_be_tagged(resource["Type"])}
-    taggable -= UNTAGGED
-    assert tagged == taggable
+def test_every_environment_sets_the_environment_tag_on_the_stack() -> None:
+    environments = tomllib.loads((ROOT / "samconfig.toml").read_text())
+    del environments["version"]
+    assert environments
+    for environment in environments.values():
+        options = environment["deploy"]["parameters"]
+        tags = dict(pair.split("=") for pair in shlex.split(options["tags"]))
+        parameters = dict(pair.split("=") for pair in options["parameter_overrides"])
+        assert tags["Environment"] == parameters["Environment"]
+
+
+def test_the_stack_tag_reaches_everything_that_can_be_tagged(template: Translation) -> None:
+    kinds = {resource["Type"] for resource in template.resources.values()}
+    assert {kind for kind in kinds if not can_be_tagged(kind)} == UNTAGGABLE
+
+
+def test_no_resource_has_another_environment_tag_than_the_stack(template: Translation) -> None:
+    own = {name: tags for name, resource in template.resources.items() if (tags := own_tags(resource))}
+    assert set(own) == set(FUNCTIONS)
+    assert all(tags["Environment"] == ref("Environment") for tags in own.values())
 
 
 def can_be_tagged(kind: str) -> bool:
@@ -97,10 +120,9 @@ def can_be_tagged(kind: str) -> bool:
     return bool(schema.get("tagging", {}).get("taggable", "Tags" in schema["properties"]))
 
 
-def environment_tag(resource: dict[str, Any]) -> bool:
+def own_tags(resource: dict[str, Any]) -> dict[str, Any]:
     tags = resource["Properties"].get("Tags", resource["Properties"].get("UserPoolTags", {}))
-    pairs = tags if isinstance(tags, dict) else {tag["Key"]: tag["Value"] for tag in tags}
-    return bool(pairs.get("Environment") == ref("Environment"))
+    return tags if isinstance(tags, dict) else {tag["Key"]: tag["Value"] for tag in tags}
 
 
 def test_every_parameter_has_a_default(template: Translation) -> None:
@@ -108,16 +130,16 @@ def test_every_parameter_has_a_default(template: Translation) -> None:
 
 
 class TestAlarms:
-    def test_are_quiet_where_nothing_happens_and_tell_whoever_is_named(self, template: Translation) -> None:
+    def test_treat_missing_data_as_ok_except_one_and_notify_the_topic(self, template: Translation) -> None:
         for name, alarm in template.of_type("AWS::CloudWatch::Alarm").items():
-            silence_is_trouble = name == "ReconcileMissingAlarm"
-            assert alarm["TreatMissingData"] == ("breaching" if silence_is_trouble else "notBreaching")
+            missing_is_failure = name == "ReconcileMissingAlarm"
+            assert alarm["TreatMissingData"] == ("breaching" if missing_is_failure else "notBreaching")
             assert alarm["AlarmActions"] == {"Fn::If": ["HasAlarmTopic", [ref("AlarmTopicArn")], ref("AWS::NoValue")]}
 
     @pytest.mark.parametrize("queue", ["ProvisioningDlq", "EventDeliveryDlq"])
     def test_one_dead_letter_is_enough(self, template: Translation, queue: str) -> None:
         alarm = template[f"{queue}Alarm"]
-        # NumberOfMessagesSent would miss what SQS itself moves into a DLQ.
+        # NumberOfMessagesSent does not count the messages that SQS moves into a DLQ.
         assert (alarm["Namespace"], alarm["MetricName"]) == ("AWS/SQS", "ApproximateNumberOfMessagesVisible")
         assert alarm["Dimensions"] == [{"Name": "QueueName", "Value": {"Fn::GetAtt": [queue, "QueueName"]}}]
         assert (alarm["Threshold"], alarm["ComparisonOperator"]) == (0, "GreaterThanThreshold")
@@ -125,7 +147,7 @@ class TestAlarms:
     def test_watch_exactly_what_the_functions_publish(
         self, template: Translation, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
     ) -> None:
-        """An alarm on another name, or with one dimension more or less, would never fire."""
+        """An alarm on another name or with other dimensions would never fire."""
         monkeypatch.setenv("POWERTOOLS_SERVICE_NAME", "any")
         services = {str(template.environment(f)["POWERTOOLS_SERVICE_NAME"]): f for f in FUNCTIONS}
         watched = list(own_metrics(template))
@@ -139,7 +161,7 @@ class TestAlarms:
             assert published["Namespace"] == NAMESPACE
             assert published["Dimensions"] == [[dimension]]
 
-    def test_a_rejected_signup_is_no_failure_of_the_trigger(self, template: Translation) -> None:
+    def test_a_rejected_signup_is_not_a_failure_of_the_trigger(self, template: Translation) -> None:
         queries = {query["Id"]: query for query in template["PostConfirmationFailuresAlarm"]["Metrics"]}
         expression = "FILL(errors, 0) + FILL(throttles, 0) - FILL(rejected, 0)"
         assert queries["failures"]["Expression"] == expression

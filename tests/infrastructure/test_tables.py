@@ -1,4 +1,4 @@
-"""The three tables: kept, encrypted, and indexed as design section 2 says."""
+"""The three tables: retention, encryption, keys and indexes."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def test_there_are_no_others(template: Translation) -> None:
 
 @pytest.mark.parametrize("table", TABLES)
 class TestEveryTable:
-    def test_is_kept_whatever_happens_to_the_stack(self, template: Translation, table: str) -> None:
+    def test_is_retained_when_the_stack_is_deleted(self, template: Translation, table: str) -> None:
         assert template.resources[table]["DeletionPolicy"] == "Retain"
         assert template.resources[table]["UpdateReplacePolicy"] == "Retain"
         assert template[table]["DeletionProtectionEnabled"] == if_else("IsProtected", True, False)
@@ -32,7 +32,7 @@ class TestEveryTable:
     def test_can_be_restored_to_any_second(self, template: Translation, table: str) -> None:
         assert template[table]["PointInTimeRecoverySpecification"] == {"PointInTimeRecoveryEnabled": True}
 
-    def test_is_encrypted_with_the_customer_key_where_there_is_one(self, template: Translation, table: str) -> None:
+    def test_is_encrypted_with_the_customer_key_if_there_is_one(self, template: Translation, table: str) -> None:
         assert template[table]["SSESpecification"] == {
             "SSEEnabled": True,
             "SSEType": "KMS",

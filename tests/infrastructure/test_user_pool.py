@@ -1,8 +1,6 @@
-"""The pool, its client and how they are tied to the trigger."""
+"""The pool, its client and their connection to the trigger."""
 
 from __future__ import annotations
-
-import pytest
 
 from tests.infrastructure.translation import Translation, attribute, if_else, ref
 
@@ -12,12 +10,12 @@ def test_the_pool_and_its_client_exist_only_without_an_existing_one(template: Tr
         assert template.resources[name]["Condition"] == "CreatesUserPool"
 
 
-def test_ada_in_capitals_is_the_same_user(template: Translation) -> None:
+def test_upper_and_lower_case_are_the_same_user(template: Translation) -> None:
     assert template["UserPool"]["UsernameConfiguration"] == {"CaseSensitive": False}
     assert template["UserPool"]["UsernameAttributes"] == ["email"]
 
 
-def test_an_address_counts_as_verified_only_when_its_owner_said_so(template: Translation) -> None:
+def test_a_changed_address_needs_verification_first(template: Translation) -> None:
     pool = template["UserPool"]
     assert pool["AutoVerifiedAttributes"] == ["email"]
     assert pool["UserAttributeUpdateSettings"] == {"AttributesRequireVerificationBeforeUpdate": ["email"]}
@@ -33,13 +31,13 @@ def test_a_client_can_write_names_and_address_and_nothing_else(template: Transla
     assert template["UserPoolClient"]["WriteAttributes"] == ["email", "given_name", "family_name", "name"]
 
 
-def test_the_client_tells_nobody_who_has_an_account(template: Translation) -> None:
+def test_the_client_does_not_reveal_whether_an_account_exists(template: Translation) -> None:
     client = template["UserPoolClient"]
     assert client["PreventUserExistenceErrors"] == "ENABLED"
     assert "ALLOW_USER_PASSWORD_AUTH" not in client["ExplicitAuthFlows"]
 
 
-def test_the_pool_names_the_alias_of_the_trigger_without_a_reference(template: Translation) -> None:
+def test_the_pool_has_the_arn_of_the_alias_without_a_reference(template: Translation) -> None:
     arn = template["UserPool"]["LambdaConfig"]["PostConfirmation"]["Fn::Sub"]
     function = template["PostConfirmationFunction"]["FunctionName"]["Fn::Sub"]
     alias = template["PostConfirmationFunctionAliaslive"]["Name"]
@@ -58,11 +56,10 @@ def test_only_this_pool_of_this_account_may_invoke_the_alias(template: Translati
     }
 
 
-def test_nobody_can_sign_up_before_cognito_may_invoke_the_trigger(template: Translation) -> None:
+def test_no_sign_up_is_possible_before_cognito_may_invoke_the_trigger(template: Translation) -> None:
     assert template.resources["UserPoolClient"]["DependsOn"] == "PostConfirmationPermission"
 
 
-@pytest.mark.parametrize("output", ["UserPoolId", "UserPoolIdParameter"])
-def test_an_existing_pool_takes_the_place_of_ours(template: Translation, output: str) -> None:
-    place = template.body["Outputs"][output] if output in template.body["Outputs"] else template[output]
-    assert place["Value"] == if_else("CreatesUserPool", ref("UserPool"), ref("ExistingUserPoolId"))
+def test_an_existing_pool_replaces_the_created_one(template: Translation) -> None:
+    pool = template.body["Outputs"]["UserPoolId"]["Value"]
+    assert pool == if_else("CreatesUserPool", ref("UserPool"), ref("ExistingUserPoolId"))

@@ -1,4 +1,4 @@
-"""template.yaml after SAM's transform, with the few questions that the tests ask of it."""
+"""template.yaml after the SAM transform, with accessors for the tests."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class Translation:
 
 
 def walk(node: Any) -> Iterator[Mapping[str, Any]]:
-    """Every mapping below the node, itself included."""
+    """All mappings below the node, including the node."""
     if isinstance(node, Mapping):
         yield node
         for value in node.values():

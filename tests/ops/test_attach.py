@@ -42,8 +42,8 @@ def attach(onramp: Onramp, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> O
 def test_the_story_is_up_to_date(stack: LocalStack, pool: str) -> None:
     """The first test: the story ends with all rows of the audit."""
     before = describe_pool(stack, pool)
-    story = STORIES["attach-and-detach"].told_on(stack)
-    assert story.markdown() == page("attach-and-detach"), UPDATE
+    recorder = STORIES["attach-and-detach"].record(stack)
+    assert recorder.markdown() == page("attach-and-detach"), UPDATE
     assert differences(before, describe_pool(stack, pool)) == []
 
 

@@ -62,8 +62,8 @@ def results_of(context: OperatorContext, group: str) -> list[CheckResult]:
 
 def test_the_story_is_up_to_date(stack: LocalStack) -> None:
     """The first test: the reconciler has not run yet."""
-    story = STORIES["twelve-faults"].told_on(stack)
-    assert story.markdown() == page("twelve-faults"), UPDATE
+    recorder = STORIES["twelve-faults"].record(stack)
+    assert recorder.markdown() == page("twelve-faults"), UPDATE
 
 
 def test_a_stack_without_faults_has_no_findings(onramp: Onramp) -> None:

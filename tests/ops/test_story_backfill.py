@@ -1,6 +1,6 @@
-"""The report of a mixed pool, twice the same, and what an applied backfill leaves behind.
+"""A backfill of a pool with every kind of user: the same report twice, and the result of an applied backfill.
 
-The story is told once, on a stack of its own; docs/stories/backfill.md is what it printed.
+The story is recorded once, on its own stack. docs/stories/backfill.md is its output.
 """
 
 from __future__ import annotations
@@ -10,15 +10,15 @@ from typing import Any, NamedTuple
 
 import pytest
 from scripts.stories import STORIES, UPDATE, page
-from scripts.stories.teller import Teller
+from scripts.stories.recorder import Recorder
 
 from onramp.local.stack import LocalStack
 from tests.deployed import DeployedPipeline, eventually
 from tests.ops.conftest import Onramp
 
 
-class Told(NamedTuple):
-    teller: Teller
+class Recorded(NamedTuple):
+    recorder: Recorder
     events_of: Callable[[str], list[dict[str, Any]]]
 
 
@@ -29,25 +29,25 @@ def stack() -> Iterator[LocalStack]:
 
 
 @pytest.fixture(scope="module")
-def told(stack: LocalStack) -> Told:
+def recorded(stack: LocalStack) -> Recorded:
     events_of = DeployedPipeline(stack).subscribe("UserSignedUp")
-    return Told(STORIES["backfill"].told_on(stack), events_of)
+    return Recorded(STORIES["backfill"].record(stack), events_of)
 
 
-def test_whoever_was_brought_in_is_provisioned_like_any_signup(told: Told, deployed: DeployedPipeline) -> None:
+def test_a_backfilled_user_is_provisioned_like_any_signup(recorded: Recorded, deployed: DeployedPipeline) -> None:
     users = deployed.dynamodb.scan(TableName=deployed.outputs["UsersTableName"])["Items"]
     (native,) = (user for user in users if user["userId"]["S"].startswith("native."))
     profile, sub = deployed.ready(native["userId"]["S"]), native["cognitoSub"]["S"]
     assert profile["displayName"] == "Nia"
     assert len(deployed.customers_of(sub)) == 1
-    (event,) = eventually(lambda: told.events_of(sub))
+    (event,) = eventually(lambda: recorded.events_of(sub))
     assert event["detail"]["metadata"]["origin"] == "backfill"
 
 
-def test_the_audit_says_how_many_each_run_wrote(told: Told, onramp: Onramp) -> None:
+def test_the_audit_log_has_the_count_of_each_run(recorded: Recorded, onramp: Onramp) -> None:
     entries = [row for row in onramp("audit", "--json").json if row["what"] == "backfill"]
     assert [entry["count"] for entry in entries] == [0, 5]
 
 
-def test_the_page_says_what_the_commands_say(told: Told) -> None:
-    assert told.teller.markdown() == page("backfill"), UPDATE
+def test_the_page_is_the_output_of_the_commands(recorded: Recorded) -> None:
+    assert recorded.recorder.markdown() == page("backfill"), UPDATE

@@ -1,6 +1,6 @@
-"""The first night at the desk: two causes in one queue, one mended, proven, and the other left alone.
+"""Two causes in one dead-letter queue: one is fixed and redriven, the other stays as it is.
 
-The story is told once, on a stack of its own; docs/stories/two-causes.md is what it printed.
+The story is recorded once, on its own stack. docs/stories/two-causes.md is its output.
 """
 
 from __future__ import annotations
@@ -10,49 +10,48 @@ from typing import Any
 
 import pytest
 from scripts.stories import STORIES, UPDATE, page
-from scripts.stories.teller import Teller
+from scripts.stories.recorder import Recorder
 
 from onramp.local.stack import LocalStack
 from onramp.ops.common import queue_reader
 
 
 @pytest.fixture(scope="module")
-def told() -> Iterator[Teller]:
+def recorder() -> Iterator[Recorder]:
     with pytest.MonkeyPatch.context() as patch, LocalStack.start() as stack:
-        patch.setattr(queue_reader, "LONG_POLL_SECONDS", 0)  # the emulator is one server: empty is empty
-        yield STORIES["two-causes"].told_on(stack)
+        patch.setattr(queue_reader, "LONG_POLL_SECONDS", 0)  # one server: an empty receive is an empty queue
+        yield STORIES["two-causes"].record(stack)
 
 
-def people(teller: Teller, domain: str) -> list[dict[str, Any]]:
-    users = teller.deployed.dynamodb.scan(TableName=teller.deployed.outputs["UsersTableName"])["Items"]
-    return [
-        found for user in users if (found := teller.deployed.user(user["userId"]["S"])) and domain in found["userId"]
-    ]
+def users_of(recorder: Recorder, domain: str) -> list[dict[str, Any]]:
+    items = recorder.deployed.dynamodb.scan(TableName=recorder.deployed.outputs["UsersTableName"])["Items"]
+    users = (recorder.deployed.user(item["userId"]["S"]) for item in items)
+    return [user for user in users if user and domain in user["userId"]]
 
 
-def test_in_fewer_than_ten_commands_and_no_log_search(told: Teller) -> None:
-    assert told.commands < 10
+def test_in_fewer_than_ten_commands_and_no_log_search(recorder: Recorder) -> None:
+    assert recorder.commands < 10
 
 
-def test_one_group_is_repaired_and_each_has_one_customer(told: Teller) -> None:
-    partners = people(told, "@partner.example")
+def test_one_group_is_repaired_and_each_has_one_customer(recorder: Recorder) -> None:
+    partners = users_of(recorder, "@partner.example")
     assert len(partners) == 18
     for user in partners:
         assert "owed" not in user
-        assert (told.deployed.profile(user["cognitoSub"]) or {})["provisioningStatus"] == "ready"
-        assert len(told.deployed.customers_of(user["cognitoSub"])) == 1
+        assert (recorder.deployed.profile(user["cognitoSub"]) or {})["provisioningStatus"] == "ready"
+        assert len(recorder.deployed.customers_of(user["cognitoSub"])) == 1
 
 
-def test_the_other_group_stays(told: Teller) -> None:
-    guests = people(told, "@guest.example")
+def test_the_other_group_stays(recorder: Recorder) -> None:
+    guests = users_of(recorder, "@guest.example")
     assert len(guests) == 9
     for user in guests:
         assert user["owed"].startswith("operator#")
-        assert (told.deployed.profile(user["cognitoSub"]) or {})["provisioningStatus"] == "failed"
-    url = told.deployed.outputs["ProvisioningDlqUrl"]
-    counts = told.deployed.sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["ApproximateNumberOfMessages"])
-    assert counts["Attributes"]["ApproximateNumberOfMessages"] == "9", "all given back"
+        assert (recorder.deployed.profile(user["cognitoSub"]) or {})["provisioningStatus"] == "failed"
+    url = recorder.deployed.outputs["ProvisioningDlqUrl"]
+    counts = recorder.deployed.sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["ApproximateNumberOfMessages"])
+    assert counts["Attributes"]["ApproximateNumberOfMessages"] == "9", "all messages are visible again"
 
 
-def test_the_page_says_what_the_commands_say(told: Teller) -> None:
-    assert told.markdown() == page("two-causes"), UPDATE
+def test_the_page_is_the_output_of_the_commands(recorder: Recorder) -> None:
+    assert recorder.markdown() == page("two-causes"), UPDATE

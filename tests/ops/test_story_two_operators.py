@@ -1,7 +1,7 @@
-"""Two operators at once, one of them killed for real: nobody is lost, nobody is doubled.
+"""Two operators redrive at the same time and one process is killed: no user is lost or gets a second customer.
 
-The story is told once, on a stack of its own; docs/stories/two-operators.md is what it printed. A kill at every single
-call is in tests/unit/test_dlq_killed.py.
+The story is recorded once, on its own stack. docs/stories/two-operators.md is its output. tests/unit/test_dlq_killed.py
+kills the redrive at every single call.
 """
 
 from __future__ import annotations
@@ -12,8 +12,8 @@ from collections.abc import Iterator
 
 import pytest
 from scripts.stories import STORIES, UPDATE, page
-from scripts.stories.teller import Teller
-from scripts.stories.two_operators import DLQ, PEOPLE, REDRIVE, colleague
+from scripts.stories.recorder import Recorder
+from scripts.stories.two_operators import DLQ, REDRIVE, USERS, other_operator
 
 from onramp.local.stack import LocalStack
 from onramp.ops.common import queue_reader
@@ -24,44 +24,44 @@ OPERATORS = 3
 
 
 @pytest.fixture(scope="module")
-def told() -> Iterator[Teller]:
+def recorder() -> Iterator[Recorder]:
     with pytest.MonkeyPatch.context() as patch, LocalStack.start() as stack:
-        patch.setattr(queue_reader, "LONG_POLL_SECONDS", 0)  # the emulator is one server: empty is empty
-        yield STORIES["two-operators"].told_on(stack)
+        patch.setattr(queue_reader, "LONG_POLL_SECONDS", 0)  # one server: an empty receive is an empty queue
+        yield STORIES["two-operators"].record(stack)
 
 
-def each_is_one_customer(deployed: DeployedPipeline, people: list[str]) -> None:
-    for email in people:
+def assert_ready_with_one_customer(deployed: DeployedPipeline, emails: list[str]) -> None:
+    for email in emails:
         profile = deployed.ready(email)
         assert len(deployed.customers_of(profile["userId"])) == 1
     assert deployed.depth(DLQ) == 0
 
 
-def test_after_the_kill_nobody_is_lost_and_nobody_is_doubled(told: Teller) -> None:
-    each_is_one_customer(told.deployed, PEOPLE)
+def test_after_the_kill_every_user_is_ready_with_one_customer(recorder: Recorder) -> None:
+    assert_ready_with_one_customer(recorder.deployed, USERS)
 
 
-def test_the_page_says_what_the_commands_say(told: Teller) -> None:
-    assert told.markdown() == page("two-operators"), UPDATE
+def test_the_page_is_the_output_of_the_commands(recorder: Recorder) -> None:
+    assert recorder.markdown() == page("two-operators"), UPDATE
 
 
-def test_three_at_once_send_everybody_once(told: Teller) -> None:
-    deployed = told.deployed
+def test_three_concurrent_operators_send_each_user_once(recorder: Recorder) -> None:
+    deployed = recorder.deployed
     deployed.stripe.fault("refused", operation="create", match="crowd", code="email_invalid", times=None)
     for email in CROWD:
         deployed.join(email)
     deployed.until_owed("operator", *CROWD)
     deployed.stripe.clear()
-    before = sent(told)
-    with contextlib.ExitStack() as all_at_once:
-        operators = [all_at_once.enter_context(colleague(deployed, *REDRIVE)) for _ in range(OPERATORS)]
+    before = sent_count(recorder)
+    with contextlib.ExitStack() as processes:
+        operators = [processes.enter_context(other_operator(deployed, *REDRIVE)) for _ in range(OPERATORS)]
         for operator in operators:
             operator.wait(timeout=60)
-    told.runs(*REDRIVE)  # whatever the last of them held while the others looked
-    each_is_one_customer(deployed, CROWD)
-    assert sent(told) - before == len(CROWD)
+    recorder.run(*REDRIVE)  # the messages that the last operator had received while the others looked
+    assert_ready_with_one_customer(deployed, CROWD)
+    assert sent_count(recorder) - before == len(CROWD)
 
 
-def sent(told: Teller) -> int:
-    """By all operators together, as the audit counts."""
-    return sum(row["count"] for row in json.loads(told.asks("audit", "--json")))
+def sent_count(recorder: Recorder) -> int:
+    """Users sent by all operators, according to the audit log."""
+    return sum(row["count"] for row in json.loads(recorder.query("audit", "--json")))

@@ -38,7 +38,7 @@ class TestTheAudit:
     def test_names_the_package_and_its_cure(self, tool: Path) -> None:
         code, said = self.found(tool, SOUND, VULNERABLE)
         assert code == 1
-        assert "urllib3 1.0: PYSEC-1 (mended in 2.0)" in said
+        assert "urllib3 1.0: PYSEC-1 (fixed in 2.0)" in said
         assert "boto3" not in said
 
     def test_does_not_take_what_it_could_not_look_up_for_sound(self, tool: Path) -> None:

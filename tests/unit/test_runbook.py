@@ -1,4 +1,4 @@
-"""The runbook has a section for every alarm and reason, and every command in the documentation exists."""
+"""The runbook has a section for each alarm and each reason. Each command in the documentation exists."""
 
 from __future__ import annotations
 
@@ -26,26 +26,27 @@ def documents() -> list[Path]:
 
 
 def commands() -> Iterator[tuple[str, str]]:
-    """Every `onramp ...` of the documentation, with the document it stands in."""
+    """Each `onramp ...` of the documentation with the name of its document."""
     for path in documents():
-        for found in re.finditer(r"(?:^|`)(onramp [a-z][^`\n#]*)", path.read_text(), re.MULTILINE):
-            yield path.name, found[1].strip()
+        for match in re.finditer(r"(?:^|`)(onramp [a-z][^`\n#]*)", path.read_text(), re.MULTILINE):
+            yield path.name, match[1].strip()
 
 
-def test_every_alarm_has_its_section() -> None:
+def test_every_alarm_has_a_section() -> None:
     resources = load_template(ROOT / "template.yaml")["Resources"]
     alarms = {name for name, resource in resources.items() if resource["Type"] == "AWS::CloudWatch::Alarm"}
     assert alarms <= SECTIONS
 
 
-def test_every_reason_of_a_dead_letter_has_its_section() -> None:
+def test_every_reason_of_a_dead_letter_has_a_section() -> None:
     sources = [path.read_text() for path in (ROOT / "shared/onramp").rglob("*.py")]
-    named = {reason for source in sources for raised in PERMANENT.findall(source) for reason in REASON.findall(raised)}
-    assert {"unknown_user", "linked_to_another_sub", "stripe_refused_", "malformed_event"} <= named
-    assert not [reason for reason in named if not any(section.startswith(reason) for section in SECTIONS)]
+    raised = (arguments for source in sources for arguments in PERMANENT.findall(source))
+    reasons = {reason for arguments in raised for reason in REASON.findall(arguments)}
+    assert {"unknown_user", "linked_to_another_sub", "stripe_refused_", "malformed_event"} <= reasons
+    assert not [reason for reason in reasons if not any(section.startswith(reason) for section in SECTIONS)]
 
 
-def test_every_section_says_the_same_four_things() -> None:
+def test_every_section_has_the_same_four_parts() -> None:
     for section in re.split(r"^### ", RUNBOOK, flags=re.MULTILINE)[1:]:
         name, _, text = section.partition("\n")
         if "See " not in text:
@@ -58,7 +59,7 @@ def test_every_command_exists_with_its_options(document: str, command: str) -> N
     node: Any = typer.main.get_command(app)
     words = hoisted(shlex.split(command.replace("...", "x"))[1:])
     while words and words[0].startswith("-"):
-        words = words[2:]  # what is said of the stack
+        words = words[2:]  # --stack, --profile, --region
     while hasattr(node, "commands") and words:
         assert words[0] in node.commands, f"{document}: {command}"
         node, words = node.commands[words[0]], words[1:]

@@ -1,6 +1,6 @@
-"""Writes down a story: what is said, what is run, and what the commands print.
+"""Records a story as Markdown: its text, its commands and their output.
 
-Only what no two runs have in common is replaced: ids, times, ages and rates.
+Only values that differ in each run are replaced: ids, times, ages and rates.
 """
 
 from __future__ import annotations
@@ -41,8 +41,8 @@ _FIXED = (
 
 
 @dataclass
-class Teller:
-    """Writes down what is said and what the commands print."""
+class Recorder:
+    """The page so far: `parts` are its blocks of Markdown, `commands` counts the recorded `onramp` commands."""
 
     deployed: DeployedPipeline
     stack_name: str = STACK_NAME
@@ -51,55 +51,51 @@ class Teller:
     _ids: dict[str, str] = field(default_factory=dict)
     _varying: dict[str, str] = field(default_factory=dict)
 
-    def says(self, text: str) -> None:
+    def write(self, text: str) -> None:
         self.parts.append(textwrap.dedent(text).strip())
 
-    def runs(self, *arguments: str) -> str:
-        """Runs an `onramp` command as from a shell; what it printed, as it printed it."""
+    def run(self, *arguments: str) -> str:
+        """Runs an `onramp` command and records it. Returns its output."""
         self.commands += 1
-        printed, code = self._ran(*arguments)
+        output, code = self._execute(*arguments)
         status = f"\n\n(exit code {code})" if code else ""
-        self.parts.append(f"```console\n$ {shlex.join(['onramp', *arguments])}\n{printed}{status}\n```")
-        return printed
+        self.show(shlex.join(["onramp", *arguments]), f"{output}{status}")
+        return output
 
-    def asks(self, *arguments: str) -> str:
-        """The same, and nothing of it is written down."""
-        return self._ran(*arguments)[0]
+    def query(self, *arguments: str) -> str:
+        """Runs an `onramp` command without recording it. Returns its output."""
+        return self._execute(*arguments)[0]
 
-    def shows(self, command: str) -> None:
-        """Writes down a command of another tool, which printed nothing."""
-        self.parts.append(f"```console\n$ {command}\n```")
+    def show(self, command: str, output: str = "") -> None:
+        """Records a command with its output, without running it."""
+        self.parts.append("\n".join(["```console", f"$ {command}", *([output] if output else []), "```"]))
 
-    def prints(self, command: str, printed: str) -> None:
-        """Writes down a command of another tool with what it printed."""
-        self.parts.append(f"```console\n$ {command}\n{printed}\n```")
+    def replace(self, number: str, constant: str) -> None:
+        """Replaces a number that differs in each run."""
+        self._varying[number] = constant
 
-    def stands_for(self, seen: str, shown: str) -> None:
-        """A number that is another one in each run."""
-        self._varying[seen] = shown
-
-    def _ran(self, *arguments: str) -> tuple[str, int]:
+    def _execute(self, *arguments: str) -> tuple[str, int]:
         output, code = io.StringIO(), 0
         environment = {**self.deployed.stack.environment(), "ONRAMP_STACK": self.stack_name, "COLUMNS": WIDTH}
         with with_environment(environment), contextlib.redirect_stdout(output), contextlib.redirect_stderr(output):
             try:
                 onramp(list(arguments))
-            except SystemExit as ended:
-                code = int(ended.code or 0)
+            except SystemExit as exit_:
+                code = int(exit_.code or 0)
         return "\n".join(line.rstrip() for line in output.getvalue().strip().splitlines()), code
 
     def markdown(self) -> str:
-        """Ids are numbered in the order in which they appear, so that one letter stays one letter."""
+        """The page. Ids are numbered in the order in which they appear, so each message keeps one id."""
         text = "\n\n".join(self.parts) + "\n"
         for pattern, replacement in _FIXED:
             text = pattern.sub(replacement, text)
-        for seen, shown in self._varying.items():
-            text = re.sub(rf"(?<![\d-]){seen}(?![\d:])", shown, text)
-        return ID.sub(self._numbered, text)
+        for number, constant in self._varying.items():
+            text = re.sub(rf"(?<![\d-]){number}(?![\d:])", constant, text)
+        return ID.sub(self._numbered_id, text)
 
-    def _numbered(self, found: re.Match[str]) -> str:
-        number = self._ids.setdefault(found[1], f"{len(self._ids) + 1:08x}")
-        return number + ("-0000-4000-8000-000000000000" if found[2] else "")
+    def _numbered_id(self, match: re.Match[str]) -> str:
+        number = self._ids.setdefault(match[1], f"{len(self._ids) + 1:08x}")
+        return number + ("-0000-4000-8000-000000000000" if match[2] else "")
 
 
 @contextmanager
