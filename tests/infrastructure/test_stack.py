@@ -154,8 +154,11 @@ class TestAlarms:
         assert len(watched) >= 8
         for metric in watched:
             ((dimension, service),) = ((d["Name"], d["Value"]) for d in metric["Dimensions"])
-            handler = ROOT / "functions" / FUNCTIONS[services[str(service)]] / "handler.py"
-            assert f'"{metric["MetricName"]}"' in handler.read_text()
+            function = FUNCTIONS[services[str(service)]]
+            sources = [ROOT / "functions" / function / "handler.py"]
+            if function == "enrich_profile":  # results and errors carry the name under which the worker counts them
+                sources += [ROOT / "shared/onramp" / name for name in ("domain/errors.py", "usecases/messages.py")]
+            assert any(f'"{metric["MetricName"]}"' in source.read_text() for source in sources)
             count(metric["MetricName"], detail="any")
             published = json.loads(capsys.readouterr().out)["_aws"]["CloudWatchMetrics"][0]
             assert published["Namespace"] == NAMESPACE
