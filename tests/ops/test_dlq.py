@@ -148,7 +148,7 @@ def test_sqs_moves_the_whole_queue_by_itself(onramp: Onramp, deployed: DeployedP
     ("arguments", "sentence"),
     [
         (["redrive", "--native", "--reason", "x"], "leave out the filters"),
-        (["redrive", "--since", "yesterday"], "'yesterday' is no time"),
+        (["redrive", "--since", "yesterday"], "'yesterday' is not a time"),
         (["redrive", "--user", "nobody"], "neither an e-mail address nor a Cognito sub"),
         (["redrive", "--queue", "other"], "'other' is not one of"),
         (["drop", "--reason", "x"], "Missing option '--reason-why'"),
@@ -167,6 +167,6 @@ def test_nobody_to_ask_is_no_yes(onramp: Onramp, deployed: DeployedPipeline, cau
     identity = put(deployed, "ProvisioningDlqUrl", "x", {"reason": "test", "errorCode": cause})
     ran = onramp("dlq", "redrive", "--reason", cause)
     assert ran.code == 2
-    assert "say --yes" in ran.err
+    assert "add --yes" in ran.err
     assert onramp("dlq", "show", "no-such-id").code == 2
     assert onramp("dlq", "drop", "--id", identity, "--reason-why", "tidy", "--yes").code == 0

@@ -1,4 +1,4 @@
-"""The trigger's rules as they are deployed, for whoever asks what it would say of a user."""
+"""The trigger's rules as they are deployed, for the commands that decide on a pool user."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from onramp.ops.common.errors import UsageError
 
 @dataclass(frozen=True, slots=True)
 class DeployedRules:
-    """`pools`: the stack's own first. `grace` in milliseconds: for so long an index may lag behind a signup.
+    """`pools`: the stack's own pool first. `grace` in milliseconds: an index may lag behind a signup by that time.
 
-    `fingerprint` tells other rules from these.
+    `fingerprint` differs where the rules differ.
     """
 
     admission: Admission
@@ -25,7 +25,7 @@ class DeployedRules:
 
 
 def deployed_rules(context: OperatorContext) -> DeployedRules:
-    """From the stack's parameters. Raises DeskError where they cannot be understood."""
+    """From the stack's parameters. Raises UsageError where they cannot be parsed."""
     parameters = context.parameters
     trusted = parameters.get("TrustedIdentityProviders", "")
     unverified = parameters.get("AllowUnverifiedSignups", "false")
