@@ -131,14 +131,14 @@ def tables(pipeline: InMemoryPipeline) -> Any:
 
 
 class TestTheReport:
-    def test_counts_what_the_rules_demand_is_repeatable_and_writes_nothing(self, pipeline: InMemoryPipeline) -> None:
+    def test_is_what_the_rules_demand_is_repeatable_and_writes_nothing(self, pipeline: InMemoryPipeline) -> None:
         expected = mixed_pool(pipeline)
         before, published = tables(pipeline), len(pipeline.events.events)
         assert Operator(pipeline).run() == expected
         pipeline.clock.advance(100)
         assert Operator(pipeline).run() == expected
         assert (tables(pipeline), len(pipeline.events.events)) == (before, published)
-        assert pipeline.dynamodb.calls["put_item"] == 3, "the test's own"
+        assert pipeline.dynamodb.calls["put_item"] == 3, "these are writes of the test itself"
 
     def test_is_what_an_applied_run_then_does(self, pipeline: InMemoryPipeline) -> None:
         expected = mixed_pool(pipeline)

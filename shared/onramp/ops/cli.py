@@ -84,7 +84,7 @@ def main(arguments: list[str] | None = None) -> None:
         cause = error.__cause__
         _fail(str(explained(cause)) if isinstance(cause, ClientError | BotoCoreError) else error.code, 2)
     except (KeyboardInterrupt, typer.Abort):
-        _fail("interrupted; the work so far is done, and the same command continues from there.", 130)
+        _fail("interrupted; what was done stays done. Run the command again to continue.", 130)
     except Exception as error:  # the outermost edge: a traceback is shown only where DEBUG is set
         if os.environ.get(DEBUG):
             raise

@@ -23,7 +23,7 @@ def backfill(
         float, typer.Option(min=0.01, help="Pages of 60 users a second; Cognito allows the whole account 30.")
     ] = HALF_OF_COGNITOS_QUOTA,
     csv: Annotated[
-        Path | None, typer.Option("--csv", help="Write the refused users to this file, masked.", dir_okay=False)
+        Path | None, typer.Option("--csv", help="Write the refused users, masked, with reasons.", dir_okay=False)
     ] = None,
     reveal: Annotated[
         bool, typer.Option("--reveal", help="E-mail addresses unmasked in the file; the audit log records it.")

@@ -32,6 +32,7 @@ class Query:
 
     @property
     def digest(self) -> str:
+        """The key of the checkpoint: another name of the class or of a field would lose the stored ones."""
         return hashlib.sha256(repr(self).encode()).hexdigest()[:16]
 
     def options(self) -> dict[str, str]:
