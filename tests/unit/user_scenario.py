@@ -8,7 +8,6 @@ from typing import Any
 
 from onramp.adapters.cognito import UserPools
 from onramp.adapters.eventbridge import EventBus
-from onramp.adapters.owed import OwedIndex, OwedLedger
 from onramp.adapters.profiles import ProfileTable
 from onramp.adapters.revenuecat import RevenueCatSubscribers
 from onramp.adapters.secrets import Secret
@@ -21,18 +20,17 @@ from onramp.local.fakes.revenuecat import LOCAL_KEY as REVENUECAT_KEY
 from onramp.local.fakes.revenuecat import LOCAL_PROJECT
 from onramp.local.fakes.stripe import LOCAL_KEY as STRIPE_KEY
 from onramp.ops.common.deployed_rules import DeployedRules
-from onramp.ops.dlq.wiring import DlqWiring
+from onramp.ops.common.queue_reader import DeadLetterQueues, drop_letters
 from onramp.ops.tables.erasures import ErasureJournal
 from onramp.ops.user.erasure_target import ErasureTargets
 from onramp.ops.user.forget import Forget
-from onramp.ops.user.letters import drop_letters
 from onramp.ops.user.lookup import StoredUser, UserIdentifier, UserLookup
 from onramp.ops.user.pool_matches import PoolMatches
 from onramp.ops.user.providers import Erase, revenuecat_eraser, stripe_eraser
 from onramp.ops.user.relink import Relink
 from onramp.ops.user.relink_checks import RelinkChecks
 from tests.fakes.providers import HttpInMemory, StripeInMemory
-from tests.pipeline import BUS, DLQ, OPERATIONS, POOL, PROFILES, QUEUE, USERS, Inline, InMemoryPipeline
+from tests.pipeline import BUS, DLQ, OPERATIONS, POOL, PROFILES, USERS, Inline, InMemoryPipeline
 
 EMAIL = "nia@example.com"
 OLD = "7d1f3a52-90b1-70c4-5e0f-2b8c1a6d4e01"
@@ -116,30 +114,16 @@ class UserScenario:
             profiles_table=PROFILES,
             journal=self.journal,
             erasers=self.erasers() if providers else {},
-            drop_letters=lambda subs: drop_letters(self.parts(), subs),
+            drop_letters=lambda subs: drop_letters(self.queues(), subs),
             publisher=EventBus(self.aws["events"], BUS),
             clock=self.now,
             sleep=self.pipeline.clock.advance,
         )
         return dict(work(target, correlation_id="forget", waiting=(waited if waited is not None else []).append))
 
-    def parts(self) -> DlqWiring:
-        sqs, clock = self.aws["sqs"], self.pipeline.clock
-        return DlqWiring(
-            sqs=sqs,
-            dead={"provisioning": self.pipeline.sqs.url(DLQ)},
-            provisioning_queue=self.pipeline.sqs.url(QUEUE),
-            users=self.users,
-            profiles=self.profiles,
-            tombstones=self.tombstones,
-            ledger=OwedLedger(self.dynamodb, USERS),
-            debts=OwedIndex(self.dynamodb, USERS),
-            enrich_due_after=1,
-            now=self.now,
-            monotonic=clock,
-            sleep=clock.advance,
-            threads=lambda _: Inline(),
-        )
+    def queues(self) -> DeadLetterQueues:
+        urls = {"provisioning": self.pipeline.sqs.url(DLQ)}
+        return DeadLetterQueues(self.aws["sqs"], urls, self.profiles, self.pipeline.clock, lambda _: Inline())
 
 
 def before_call(number: int, do: Callable[[], object]) -> Callable[[int, str, str], str | None]:

@@ -9,8 +9,8 @@ from typing import NamedTuple
 
 from onramp.domain.identity import canonical_email
 from onramp.ops.common.errors import UsageError
+from onramp.ops.common.private_file import private_file
 from onramp.ops.common.text import csv_cell, masked_email
-from onramp.ops.dlq.export import private_file
 from onramp.ops.user.prepare import Prepared, checked_name, checked_roles
 
 REQUIRED, OPTIONAL = ("email", "roles"), ("given_name", "family_name")

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from onramp.ops.common.masking import mask_field
 from onramp.ops.common.output import Output
-from onramp.ops.common.text import masked, masked_email
 from onramp.ops.common.when import clock
 from onramp.ops.user.lookup import Row, StoredUser
 
@@ -34,33 +34,14 @@ def _row(row: Row | None, *, reveal: bool, harmless: tuple[str, ...] = ()) -> di
     ordered = {name: row[name] for name in sorted(row, key=_place)}
     if reveal:
         return ordered
-    return {name: value if name in harmless else _masked(name, value) for name, value in ordered.items()}
+    return {
+        name: value if name in harmless else mask_field(name, value, HARMLESS, mask_numbers=True)
+        for name, value in ordered.items()
+    }
 
 
 def _place(name: str) -> tuple[int, str]:
     return (FIRST.index(name), "") if name in FIRST else (len(FIRST), name)
-
-
-def _masked(name: str, value: Any) -> Any:
-    match value:
-        case _ if name in HARMLESS:
-            return value
-        case dict():
-            # Steps have names of a team's own; whatever else nests may have keys that tell something.
-            return {
-                (inner if _is_word(inner) else masked(inner)): _masked(inner, item) for inner, item in value.items()
-            }
-        case list() | set() | tuple():
-            return [_masked(name, item) for item in value]
-        case str():
-            return masked_email(value) if "@" in value else masked(value)
-        case bool() | None:
-            return value
-    return "***"
-
-
-def _is_word(name: str) -> bool:
-    return name.isascii() and name.replace("_", "").replace("-", "").isalnum() and len(name) <= 40
 
 
 def show_user(out: Output, data: Mapping[str, Any]) -> None:

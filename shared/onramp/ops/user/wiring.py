@@ -12,11 +12,10 @@ from onramp.adapters.eventbridge import EventBus
 from onramp.adapters.tombstones import Tombstones
 from onramp.ops.common.context import OperatorContext
 from onramp.ops.common.deployed_rules import DeployedRules, deployed_rules
-from onramp.ops.dlq.wiring import DlqWiring
+from onramp.ops.common.queue_reader import DeadLetterQueues, drop_letters
 from onramp.ops.tables.erasures import ErasureJournal
 from onramp.ops.user.erasure_target import ErasureTargets
 from onramp.ops.user.forget import Forget
-from onramp.ops.user.letters import drop_letters
 from onramp.ops.user.lookup import UserLookup
 from onramp.ops.user.pool_matches import PoolMatches
 from onramp.ops.user.prepare import Preparations
@@ -70,14 +69,14 @@ class UserWiring:
         return ErasureTargets(self.people, self._journal, self.context.output("UserPoolId"))
 
     def forget(self, erasers: Mapping[str, Erase]) -> Forget:
-        parts = DlqWiring.of(self.context)
+        queues = DeadLetterQueues.of(self.context)
         return Forget(
             client=self.context.client("dynamodb"),
             users_table=self._users,
             profiles_table=self._profiles,
             journal=self._journal,
             erasers=erasers,
-            drop_letters=lambda subs: drop_letters(parts, subs),
+            drop_letters=lambda subs: drop_letters(queues, subs),
             publisher=EventBus(self.context.client("events"), self.context.output("EventBusName")),
             clock=self.context.now,
             sleep=time.sleep,
