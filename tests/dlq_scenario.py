@@ -1,11 +1,12 @@
-"""A night at the desk, in memory: the pipeline of `tests.pipeline`, dead letters in it, and the real commands over it.
+"""Dead letters in the in-memory pipeline of `tests.pipeline`, and the real `dlq` commands over it.
 
-    with Night() as night:
-        night.refused("ada@example.com", ADA)             # Stripe answers 400; the letter lies in the queue
-        night.stripe.faults.clear()                       # the cause is mended
-        report = night.redrive(reasons=("stripe_refused_400",))
+    with DlqScenario() as scenario:
+        scenario.refuse("ada@example.com", ADA)           # Stripe answers 400; the letter is in the queue
+        scenario.stripe.faults.clear()                    # the cause is mended
+        report = scenario.redrive(reasons=("stripe_refused_400",))
 
-While an operator waits, the worker works. Whoever is given a plan of faults is killed, slowed down or lied to.
+While an operator waits, the worker runs. With a fault plan, the operator's AWS calls are killed,
+delayed or answered wrongly.
 """
 
 from __future__ import annotations
@@ -20,8 +21,8 @@ from onramp.local.fakes.faults import Fault
 from onramp.ops.common.context import OperatorContext
 from onramp.ops.common.dead_letters import DELIVERY, PROVISIONING
 from onramp.ops.common.output import Output
-from onramp.ops.dlq.drop_command import DropCommand, Dropped
-from onramp.ops.dlq.filters import Filter
+from onramp.ops.dlq.drop_command import DropCommand, DropReport
+from onramp.ops.dlq.filters import LetterFilter
 from onramp.ops.dlq.redrive_command import RedriveCommand, RedriveReport
 from onramp.ops.dlq.wiring import DlqWiring
 from tests.fakes import Faulty, QueueSpec, SiteLog
@@ -40,16 +41,16 @@ class DlqScenario(InMemoryPipeline):
         self.sqs.queues[RULE_DLQ] = Queue(RULE_DLQ, QueueSpec(retention=14 * 86_400), self.clock, None)
         self.sites = SiteLog()
 
-    # -- the desk --------------------------------------------------------------------------------------
+    # -- the operator ----------------------------------------------------------------------------------
 
     def context(self, plan: Plan | None = None) -> OperatorContext:
-        """An operator; with a plan every call of theirs goes through it."""
-        wrapped = {
+        """An operator; with a plan every AWS call goes through it."""
+        clients = {
             name: Faulty(self.aws[name], plan, self.sites, self.clock.advance) if plan else self.aws[name]
             for name in ("sqs", "dynamodb")
         }
         settings = {"Environment": {"Variables": {"CODE_VERSION": self.settings["CODE_VERSION"]}}}
-        wrapped["lambda"] = SimpleNamespace(get_function_configuration=lambda **_: settings)
+        clients["lambda"] = SimpleNamespace(get_function_configuration=lambda **_: settings)
         context = OperatorContext(
             Output(as_json=False),
             stack_name="onramp",
@@ -57,7 +58,7 @@ class DlqScenario(InMemoryPipeline):
             monotonic=self.clock,
             sleep=self._wait,
             threads=lambda count: Inline(),
-            clients=wrapped,
+            clients=clients,
         )
         context.__dict__ |= {"outputs": self.outputs, "parameters": {}, "caller": "arn:aws:iam::123456789012:user/olu"}
         return context
@@ -80,7 +81,7 @@ class DlqScenario(InMemoryPipeline):
 
     def redrive(self, plan: Plan | None = None, **options: Any) -> RedriveReport:
         context = self.context(plan)
-        order = {
+        defaults = {
             "queues": BOTH,
             "limit": None,
             "rate": 0,
@@ -89,37 +90,37 @@ class DlqScenario(InMemoryPipeline):
             "from_table": False,
             "yes": True,
         }
-        chosen = {name: options.pop(name, default) for name, default in order.items()}
-        return RedriveCommand(wanted=Filter(**options), **chosen).carry_out(context, DlqWiring.of(context))
+        settings = {name: options.pop(name, default) for name, default in defaults.items()}
+        return RedriveCommand(letter_filter=LetterFilter(**options), **settings).run(context, DlqWiring.of(context))
 
-    def drop(self, plan: Plan | None = None, *, limit: int | None = None, **wanted: Any) -> Dropped:
+    def drop(self, plan: Plan | None = None, *, limit: int | None = None, **filters: Any) -> DropReport:
         context = self.context(plan)
-        return DropCommand(Filter(**wanted), BOTH, limit, "a test", yes=True).carry_out(context, DlqWiring.of(context))
+        return DropCommand(LetterFilter(**filters), BOTH, limit, "a test", yes=True).run(context, DlqWiring.of(context))
 
-    # -- what goes wrong -------------------------------------------------------------------------------
+    # -- dead letters ----------------------------------------------------------------------------------
 
-    def refused(self, email: str, sub: str, *, code: str = "email_invalid") -> None:
+    def refuse(self, email: str, sub: str, *, code: str = "email_invalid") -> None:
         """Stripe refuses this user until `stripe.faults` is cleared."""
         self.stripe.faults.add(Fault("refused", operation="create", match=email, times=None, status=400, code=code))
         self.join(email, sub)
         self.work()
 
-    def unknown_to_revenuecat(self, email: str, sub: str) -> None:
+    def refuse_by_revenuecat(self, email: str, sub: str) -> None:
         self.revenuecat.faults.add(Fault("refused", match=sub, times=None, status=422))
         self.join(email, sub)
         self.work()
 
     def copy(self, email: str) -> None:
-        """A worker died after its dead letter and before it acknowledged: there are two."""
+        """The state after a worker died between sending its dead letter and deleting the message: two letters."""
         letter = next(message for message in self.sqs.messages(DLQ) if email in message.body)
         self.sqs.put(DLQ, letter.body, letter.attributes)
 
-    def undelivered(self, email: str, sub: str) -> None:
+    def fail_delivery(self, email: str, sub: str) -> None:
         """EventBridge could not deliver the event of this signup."""
         self.join(email, sub)
         (message,) = [message for message in self.sqs.messages(QUEUE) if email in message.body]
         self.sqs.queues[QUEUE].delete(message)
-        said = {
+        attributes = {
             "RULE_ARN": "arn:aws:events:eu-west-1:123456789012:rule/onramp/signed-up",
             "TARGET_ARN": self.sqs.arn(QUEUE),
             "ERROR_CODE": "NO_PERMISSIONS",
@@ -127,9 +128,9 @@ class DlqScenario(InMemoryPipeline):
             "EXHAUSTED_RETRY_CONDITION": "MaximumRetryAttempts",
             "RETRY_ATTEMPTS": "0",
         }
-        self.sqs.put(RULE_DLQ, message.body, strings(said))
+        self.sqs.put(RULE_DLQ, message.body, strings(attributes))
 
-    # -- what can be seen ------------------------------------------------------------------------------
+    # -- state -----------------------------------------------------------------------------------------
 
     def letters_of(self, email: str) -> int:
         return sum(email in message.body for name in (DLQ, RULE_DLQ) for message in self.sqs.messages(name))
@@ -147,18 +148,18 @@ class DlqScenario(InMemoryPipeline):
 
 
 class Sends:
-    """Counts what is sent to the provisioning queue from now on, by user."""
+    """Counts the messages sent to the provisioning queue from now on, by user."""
 
     def __init__(self, scenario: DlqScenario) -> None:
         self.by_email: Counter[str] = Counter()
         queue = scenario.sqs.queues[QUEUE]
         add = queue.add
 
-        def counted(message: Any) -> None:
+        def count(message: Any) -> None:
             self.by_email[json.loads(message.body)["detail"]["data"]["userId"]] += 1
             add(message)
 
-        queue.add = counted  # type: ignore[method-assign]
+        queue.add = count  # type: ignore[method-assign]
 
 
 def strings(values: Mapping[str, str]) -> dict[str, Any]:

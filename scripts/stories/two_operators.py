@@ -77,10 +77,10 @@ def ready(deployed: DeployedPipeline) -> int:
 def colleague(deployed: DeployedPipeline, *arguments: str) -> Iterator[subprocess.Popen[bytes]]:
     """Somebody else's `onramp`, in a process of its own that is killed at the end. What it holds, it holds not long."""
     program = (
-        "from onramp.ops.dlq import redrive, redrive_order, walk; from onramp.ops.cli import main;"
-        f"redrive_order.WORKING_SECONDS = {HOLD_SECONDS};"
-        f"redrive.MARGIN_SECONDS = walk.MARGIN_SECONDS = {MARGIN_SECONDS};"
-        f"main({list(arguments)!r})"
+        "from onramp.ops.common import queue_reader; from onramp.ops.dlq import redrive, redrive_command;"
+        f"redrive_command.WORKING_SECONDS = {HOLD_SECONDS};"
+        f"redrive.MARGIN_SECONDS = queue_reader.MARGIN_SECONDS = {MARGIN_SECONDS};"
+        f"from onramp.ops.cli import main; main({list(arguments)!r})"
     )
     environment = {**os.environ, **deployed.stack.environment(), "ONRAMP_STACK": STACK_NAME}
     quiet = subprocess.DEVNULL

@@ -1,8 +1,8 @@
 """How fast `onramp dlq redrive` empties a queue on the local stack: `python -m tests.bench.bench_redrive [LETTERS]`.
 
-Every letter is the hard case: its user is owed to the operator, so each costs a conditional write of its own. The rate
-is held against the emulator's own SendMessageBatch rate in the same run, by as many threads. The worker's mapping is
-off meanwhile: it would take the two cores for its own work, and is no part of a redrive.
+Every letter is the expensive case: its user is owed to the operator, so each needs a conditional write of its own. The
+rate is compared with the emulator's own SendMessageBatch rate in the same run, with as many threads. The worker's event
+source mapping is disabled meanwhile: the worker is no part of a redrive and would use the same two cores.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from onramp.local.stack import LocalStack
 from onramp.ops.common.context import OperatorContext, tune_for_long_runs
 from onramp.ops.common.dead_letters import PROVISIONING
 from onramp.ops.common.output import Output
-from onramp.ops.dlq.filters import Filter
+from onramp.ops.dlq.filters import LetterFilter
 from onramp.ops.dlq.redrive import SENDERS
 from onramp.ops.dlq.redrive_command import RedriveCommand
 from onramp.ops.dlq.wiring import DlqWiring
@@ -37,7 +37,7 @@ TARGET = 500
 
 
 class Stopwatch(Output):
-    """Says nothing, and remembers when it was asked."""
+    """Prints nothing, and keeps the time of the confirmation."""
 
     confirmed = 0.0
 
@@ -52,12 +52,12 @@ def main(letters: int) -> None:
     tune_for_long_runs()
     with LocalStack.start() as stack:
         os.environ |= stack.environment()
-        switch_off_the_worker(stack)
+        disable_worker(stack)
         context = OperatorContext(Stopwatch(as_json=True), stack_name=STACK_NAME)
-        reference = bare_sends(context, letters)
-        redriven(context, FEW)
+        reference = measure_bare_sends(context, letters)
+        measure_redrive(context, FEW)
         before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-        reading, sending = redriven(context, letters)
+        reading, sending = measure_redrive(context, letters)
         memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / before
     print(f"reference: SendMessageBatch alone   {reference:7,.0f} messages/s")  # noqa: T201
     print(f"the plan: every letter read once    {letters / reading:7,.0f} letters/s")  # noqa: T201
@@ -67,44 +67,44 @@ def main(letters: int) -> None:
     print(f"most memory, {letters:,} letters to {FEW:,}  {memory:7.2f}")  # noqa: T201
 
 
-def bare_sends(context: OperatorContext, messages: int) -> float:
+def measure_bare_sends(context: OperatorContext, messages: int) -> float:
     sqs = context.client("sqs")
     url = sqs.create_queue(QueueName="reference")["QueueUrl"]
-    entries: Any = [{"Id": str(place), "MessageBody": "x" * 900} for place in range(10)]
+    entries: Any = [{"Id": str(n), "MessageBody": "x" * 900} for n in range(10)]
     took = timed(lambda _: sqs.send_message_batch(QueueUrl=url, Entries=entries), range(messages // 10))
     sqs.delete_queue(QueueUrl=url)
     return messages / took
 
 
-def redriven(context: OperatorContext, letters: int) -> tuple[float, float]:
-    """Seconds until the operator says yes, and from then to the last delete."""
-    refuse(context, letters)
-    parts = DlqWiring.of(context)
-    order = RedriveCommand(Filter(), [PROVISIONING], None, 0, canary=False, wait=0, from_table=False, yes=True)
+def measure_redrive(context: OperatorContext, letters: int) -> tuple[float, float]:
+    """Seconds until the confirmation, and from then to the last delete."""
+    prepare_dead_letters(context, letters)
+    wiring = DlqWiring.of(context)
+    command = RedriveCommand(LetterFilter(), [PROVISIONING], None, 0, canary=False, wait=0, from_table=False, yes=True)
     started = time.perf_counter()
-    report = order.carry_out(context, parts)
+    report = command.run(context, wiring)
     ended = time.perf_counter()
-    if report.tally.sent != letters or report.trouble:
-        raise SystemExit(f"{report.counts()} of {letters}")
-    parts.sqs.purge_queue(QueueUrl=parts.provisioning_queue)
+    if report.counts.sent != letters or report.needs_attention:
+        raise SystemExit(f"{report.summary()} of {letters}")
+    wiring.sqs.purge_queue(QueueUrl=wiring.provisioning_queue)
     assert isinstance(context.out, Stopwatch)
     return context.out.confirmed - started, ended - context.out.confirmed
 
 
-def refuse(context: OperatorContext, letters: int) -> None:
-    """Users whom the worker has given up, and their letters."""
-    users = [somebody() for _ in range(letters)]
-    timed(lambda some: put(context, some), list(chunks(users, 25)))
-    timed(lambda some: bury(context, some), list(chunks(users, 10)))
+def prepare_dead_letters(context: OperatorContext, letters: int) -> None:
+    """Users whose provisioning failed for good, and their dead letters."""
+    users = [new_user() for _ in range(letters)]
+    timed(lambda batch: put_records(context, batch), list(chunks(users, 25)))
+    timed(lambda batch: send_letters(context, batch), list(chunks(users, 10)))
 
 
-def somebody() -> User:
+def new_user() -> User:
     sub, now = str(uuid.uuid4()), now_millis()
     claim = Claim(f"{sub[:18]}@example.com", sub, "eu-west-1_Bench", "Cognito", "cognito", Names("Nia"), True, now, now)
     return claim.as_new_user()
 
 
-def put(context: OperatorContext, users: Sequence[User]) -> None:
+def put_records(context: OperatorContext, users: Sequence[User]) -> None:
     rows = [
         {
             "userId": user.user_id,
@@ -121,16 +121,16 @@ def put(context: OperatorContext, users: Sequence[User]) -> None:
     context.client("dynamodb").batch_write_item(RequestItems={context.output("UsersTableName"): requests})
 
 
-def bury(context: OperatorContext, users: Sequence[User]) -> None:
-    said = {"step": "stripe", "reason": "stripe_refused_400", "errorCode": "email_invalid", "codeVersion": "bench"}
-    attributes = {name: {"DataType": "String", "StringValue": value} for name, value in said.items()}
+def send_letters(context: OperatorContext, users: Sequence[User]) -> None:
+    values = {"step": "stripe", "reason": "stripe_refused_400", "errorCode": "email_invalid", "codeVersion": "bench"}
+    attributes = {name: {"DataType": "String", "StringValue": value} for name, value in values.items()}
     entries: Any = [
         {
-            "Id": str(place),
+            "Id": str(n),
             "MessageBody": json.dumps(delivery(user_signed_up(user, correlation_id="bench"))),
             "MessageAttributes": attributes,
         }
-        for place, user in enumerate(users)
+        for n, user in enumerate(users)
     ]
     context.client("sqs").send_message_batch(QueueUrl=context.output("ProvisioningDlqUrl"), Entries=entries)
 
@@ -143,7 +143,7 @@ def timed(work: Callable[[Any], Any], items: Iterable[Any]) -> float:
     return time.perf_counter() - started
 
 
-def switch_off_the_worker(stack: LocalStack) -> None:
+def disable_worker(stack: LocalStack) -> None:
     client = stack.client("lambda")
     for mapping in client.list_event_source_mappings()["EventSourceMappings"]:
         client.update_event_source_mapping(UUID=mapping["UUID"], Enabled=False)

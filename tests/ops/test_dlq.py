@@ -1,4 +1,4 @@
-"""`onramp dlq` against the local stack: what an operator types, and what comes of it."""
+"""`onramp dlq` against the local stack: commands as typed, and their results."""
 
 from __future__ import annotations
 
@@ -20,18 +20,18 @@ from tests.ops.conftest import Onramp
 
 @pytest.fixture(autouse=True)
 def _no_long_polls(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The emulator is one server: an empty answer is an empty queue."""
+    """The emulator is one server: a short poll misses no message."""
     monkeypatch.setattr(queue_reader, "LONG_POLL_SECONDS", 0)
 
 
 @pytest.fixture
 def cause() -> str:
-    """An error code of this test alone: the stack is shared."""
+    """An error code that only this test uses: the stack is shared."""
     return f"cause_{uuid.uuid4().hex[:8]}"
 
 
-def refused(deployed: DeployedPipeline, cause: str, *emails: str) -> list[str]:
-    """Stripe refuses these users. Their subs, as soon as each has its letter."""
+def refuse(deployed: DeployedPipeline, cause: str, *emails: str) -> list[str]:
+    """Stripe refuses these users. Returns their subs as soon as each has its letter."""
     for email in emails:
         deployed.stripe.fault("refused", operation="create", match=email, code=cause, times=None)
     subs = [deployed.join(email) for email in emails]
@@ -43,8 +43,8 @@ def groups(onramp: Onramp, cause: str) -> list[dict[str, Any]]:
     return [group for group in onramp("dlq", "list", "--json").json["groups"] if cause in group["errorCodes"]]
 
 
-def put(deployed: DeployedPipeline, queue: str, body: str, said: dict[str, str]) -> str:
-    attributes = {name: {"DataType": "String", "StringValue": value} for name, value in said.items()}
+def put(deployed: DeployedPipeline, queue: str, body: str, values: dict[str, str]) -> str:
+    attributes = {name: {"DataType": "String", "StringValue": value} for name, value in values.items()}
     url = deployed.outputs[queue]
     return str(deployed.sqs.send_message(QueueUrl=url, MessageBody=body, MessageAttributes=attributes)["MessageId"])
 
@@ -54,9 +54,9 @@ def audit(onramp: Onramp, what: str) -> dict[str, Any]:
     return next(row for row in onramp("audit", "--json").json if row["what"] == what)
 
 
-def test_listed_shown_redriven_and_proven(onramp: Onramp, deployed: DeployedPipeline, cause: str) -> None:
+def test_list_show_redrive_verify(onramp: Onramp, deployed: DeployedPipeline, cause: str) -> None:
     emails = [unique_email("ada"), unique_email("ben")]
-    subs = refused(deployed, cause, *emails)
+    subs = refuse(deployed, cause, *emails)
     (group,) = groups(onramp, cause)
     assert (group["queue"], group["step"], group["reason"]) == ("provisioning", "stripe", "stripe_refused_400")
     assert group["sample"]["user"] in ("a***@example.com", "b***@example.com")
@@ -71,7 +71,7 @@ def test_listed_shown_redriven_and_proven(onramp: Onramp, deployed: DeployedPipe
     stopped = onramp("dlq", "redrive", "--reason", cause, "--yes", "--wait", "20")
     assert stopped.code == 1
     assert f"the same reason came back (stripe: {cause})" in stopped.out
-    assert groups(onramp, cause)[0]["count"] == 2, "the canary's new letter and the other's old one"
+    assert groups(onramp, cause)[0]["count"] == 2, "the canary's new letter, and the letter of the other user"
 
     deployed.stripe.clear()
     ran = onramp("dlq", "redrive", "--reason", cause, "--yes", "--wait", "20", "--json")
@@ -84,16 +84,16 @@ def test_listed_shown_redriven_and_proven(onramp: Onramp, deployed: DeployedPipe
     assert audit(onramp, "dlq redrive")["details"]["reason"] == cause
 
 
-def test_of_the_rules_queue(onramp: Onramp, deployed: DeployedPipeline, cause: str) -> None:
-    """The body is the event as the bus had it; the attributes are EventBridge's."""
+def test_a_letter_of_eventbridge(onramp: Onramp, deployed: DeployedPipeline, cause: str) -> None:
+    """The body is the event as it was on the bus; the attributes are EventBridge's."""
     email = unique_email("cyd")
     deployed.join(email)
     deployed.ready(email)
     user = OperatorContext(Output(as_json=True), "onramp-local").users.get(email)
     assert user is not None
-    said = {"RULE_ARN": "arn:rule", "TARGET_ARN": "arn:queue", "ERROR_CODE": cause, "ERROR_MESSAGE": "\u202eno"}
+    attributes = {"RULE_ARN": "arn:rule", "TARGET_ARN": "arn:queue", "ERROR_CODE": cause, "ERROR_MESSAGE": "\u202eno"}
     body = json.dumps(delivery(user_signed_up(user, correlation_id="test")))
-    identity = put(deployed, "EventDeliveryDlqUrl", body, said)
+    identity = put(deployed, "EventDeliveryDlqUrl", body, attributes)
     shown = onramp("dlq", "show", identity)
     assert "deliver" in shown.out
     assert r"ERROR_MESSAGE       \u202eno" in shown.out
@@ -102,7 +102,7 @@ def test_of_the_rules_queue(onramp: Onramp, deployed: DeployedPipeline, cause: s
     assert ran.json["counts"] == {"sent": 0, "repaired": 0, "failed_again": 0, "on_the_way": 0, "ready_already": 1}
 
 
-def test_exported_and_dropped(onramp: Onramp, deployed: DeployedPipeline, cause: str, tmp_path: Path) -> None:
+def test_export_and_drop(onramp: Onramp, deployed: DeployedPipeline, cause: str, tmp_path: Path) -> None:
     put(
         deployed,
         "ProvisioningDlqUrl",
@@ -126,44 +126,44 @@ def test_exported_and_dropped(onramp: Onramp, deployed: DeployedPipeline, cause:
     assert (row["details"]["why"], row["count"]) == ("a test's", 1)
 
 
-def test_revealing_is_audited(onramp: Onramp, deployed: DeployedPipeline, cause: str) -> None:
+def test_reveal_is_audited(onramp: Onramp, deployed: DeployedPipeline, cause: str) -> None:
     identity = put(deployed, "ProvisioningDlqUrl", "nia@example.com", {"reason": "test", "errorCode": cause})
     assert "nia@example.com" in onramp("dlq", "show", identity, "--reveal").out
     assert audit(onramp, "reveal dlq show")["result"] == "done"
     onramp("dlq", "drop", "--id", identity, "--reason-why", "tidy", "--yes")
 
 
-def test_sqs_moves_the_whole_queue_by_itself(onramp: Onramp, deployed: DeployedPipeline, cause: str) -> None:
+def test_native_moves_the_whole_queue(onramp: Onramp, deployed: DeployedPipeline, cause: str) -> None:
     email = unique_email("dan")
-    refused(deployed, cause, email)
+    refuse(deployed, cause, email)
     deployed.stripe.clear()
     ran = onramp("dlq", "redrive", "--native", "--yes", "--json")
     assert ran.code == 0
     assert ran.json["moved"] >= 1
-    assert "What is owed is not flipped" in ran.err
+    assert "No record is flipped" in ran.err
     deployed.ready(email)
 
 
 @pytest.mark.parametrize(
-    ("arguments", "sentence"),
+    ("arguments", "message"),
     [
         (["redrive", "--native", "--reason", "x"], "leave out the filters"),
         (["redrive", "--since", "yesterday"], "'yesterday' is not a time"),
-        (["redrive", "--user", "nobody"], "neither an e-mail address nor a Cognito sub"),
+        (["redrive", "--user", "nia"], "neither an e-mail address nor a Cognito sub"),
         (["redrive", "--queue", "other"], "'other' is not one of"),
         (["drop", "--reason", "x"], "Missing option '--reason-why'"),
-        (["drop", "--reason-why", "x"], "which ones?"),
-        (["drop", "--reason", "x", "--reason-why", " "], "say why they may go"),
+        (["drop", "--reason-why", "x"], "no filter is given"),
+        (["drop", "--reason", "x", "--reason-why", " "], "the reason is empty"),
         (["export", "/no/such/folder/file"], "cannot be written"),
     ],
 )
-def test_bad_input_is_a_sentence_and_exit_2(onramp: Onramp, arguments: list[str], sentence: str) -> None:
+def test_bad_input_is_an_error_message_and_exit_code_2(onramp: Onramp, arguments: list[str], message: str) -> None:
     ran = onramp("dlq", *arguments)
     assert (ran.code, ran.out) == (2, "")
-    assert sentence in ran.err
+    assert message in ran.err
 
 
-def test_nobody_to_ask_is_no_yes(onramp: Onramp, deployed: DeployedPipeline, cause: str) -> None:
+def test_without_a_terminal_there_is_no_confirmation(onramp: Onramp, deployed: DeployedPipeline, cause: str) -> None:
     identity = put(deployed, "ProvisioningDlqUrl", "x", {"reason": "test", "errorCode": cause})
     ran = onramp("dlq", "redrive", "--reason", cause)
     assert ran.code == 2

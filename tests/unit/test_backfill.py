@@ -19,11 +19,10 @@ from onramp.domain.errors import RetryableError
 from onramp.ops.backfill.refusals import RefusalsFile
 from onramp.ops.backfill.report import BackfillReport
 from onramp.ops.backfill.wiring import BackfillWiring
-from onramp.ops.common.context import OperatorContext
-from onramp.ops.common.output import Output
 from onramp.ops.tables.backfill_checkpoints import BackfillState
 from tests.fakes import Faulty, ProcessKilled, SiteLog
-from tests.pipeline import BUS, OPERATIONS, POOL, USERS, Inline, InMemoryPipeline
+from tests.operator_context import operator_context
+from tests.pipeline import OPERATIONS, POOL, USERS, InMemoryPipeline
 
 GOOGLE = json.dumps([{"providerName": "Google", "providerType": "Google", "primary": "true"}])
 UNTRUSTED = json.dumps([{"providerName": "Okta", "providerType": "SAML", "primary": "true"}])
@@ -90,32 +89,12 @@ class Operator:
     """Runs backfills over the pipeline's fakes; each task runs where it is submitted."""
 
     def __init__(self, pipeline: InMemoryPipeline, path: Path | None = None, **parameters: str) -> None:
-        self.pipeline, self.path = pipeline, path
-        self.parameters = {"TrustedIdentityProviders": "Contoso@example.com", **parameters}
-
-    def context(self) -> OperatorContext:
-        pipeline = self.pipeline
-        context = OperatorContext(
-            Output(as_json=False),
-            now=lambda: round(pipeline.clock() * 1000),
-            monotonic=pipeline.clock,
-            sleep=pipeline.clock.advance,
-            threads=lambda _: Inline(),
-            clients=dict(pipeline.aws),
-        )
-        context.parameters = self.parameters
-        context.outputs = {
-            "UserPoolId": POOL,
-            "UsersTableName": USERS,
-            "OperationsTableName": OPERATIONS,
-            "EventBusName": BUS,
-        }
-        return context
+        self.pipeline, self.path, self.parameters = pipeline, path, parameters
 
     def states(
         self, *, apply: bool, resume: bool = True, reveal: bool = False, rate: float = 1000.0
     ) -> Iterable[BackfillState]:
-        wiring = BackfillWiring.of(self.context())
+        wiring = BackfillWiring.of(operator_context(self.pipeline, parameters=self.parameters))
         self.publisher = wiring.batch_publisher()
         refusals = RefusalsFile(self.path, reveal)
         backfill = wiring.backfill(wiring.rules.pools, self.publisher, refusals, rate=rate, apply=apply)

@@ -1,7 +1,7 @@
-"""A redrive killed, lied to or doubled at every one of its remote calls: nothing is lost, nothing is doubled.
+"""A redrive killed, faulted or run twice at once, at each of its AWS calls: no user is lost, none is sent twice.
 
-Three users of one cause (one of them with two letters) and one of another, whose cause stays. A message may be sent
-twice only where a crash, or a lost answer, fell between its send and its delete.
+Three users have one cause (one of them has two letters); a fourth has another cause, which stays. A message may be sent
+twice only where a crash, or a lost reply, falls between its send and its delete.
 """
 
 from __future__ import annotations
@@ -27,45 +27,45 @@ OTHER, OTHER_SUB = "dan@example.com", "7d1f3a52-90b1-70c4-5e0f-2b8c1a6d4e09"
 REASON = ("stripe_refused_400",)
 SENT_OR_NOT = ("send_message_batch", "delete_message_batch")
 FAULTS = {"lost_reply", "partial", "malformed", "throttled", "retried"}
-Way = Callable[..., Any]
+RunRedrive = Callable[..., Any]
 
 
 @contextmanager
-def prepared(*, copies: bool = False) -> Iterator[tuple[DlqScenario, Sends]]:
+def two_causes(*, copies: bool = False) -> Iterator[tuple[DlqScenario, Sends]]:
     with DlqScenario(validate=False) as scenario:  # the requests are checked in test_dlq_redrive.py
         for email, sub in SUBS.items():
-            scenario.refused(email, sub)
+            scenario.refuse(email, sub)
         if copies:
             scenario.copy("ben@example.com")
-        scenario.unknown_to_revenuecat(OTHER, OTHER_SUB)
+        scenario.refuse_by_revenuecat(OTHER, OTHER_SUB)
         scenario.stripe.faults.clear()
         yield scenario, Sends(scenario)
 
 
-def by_letters(scenario: DlqScenario, plan: Any = None) -> Any:
+def redrive_letters(scenario: DlqScenario, plan: Any = None) -> Any:
     return scenario.redrive(plan, reasons=REASON)
 
 
-def by_table(scenario: DlqScenario, plan: Any = None) -> Any:
+def redrive_from_table(scenario: DlqScenario, plan: Any = None) -> Any:
     return scenario.redrive(plan, steps=("stripe",), from_table=True)
 
 
-def calls_of(way: Way, *, copies: bool = False) -> list[str]:
-    """The operations of an undisturbed run, in their order."""
+def calls_of(run: RunRedrive, *, copies: bool = False) -> list[str]:
+    """The operations of a run without faults, in their order."""
     seen: list[str] = []
-    with prepared(copies=copies) as (scenario, _):
-        expire(scenario, way)
-        way(scenario, lambda _call, _service, operation: seen.append(operation))
+    with two_causes(copies=copies) as (scenario, _):
+        expire(scenario, run)
+        run(scenario, lambda _call, _service, operation: seen.append(operation))
     return seen
 
 
-def expire(scenario: DlqScenario, way: Way) -> None:
-    if way is by_table:
+def expire(scenario: DlqScenario, run: RunRedrive) -> None:
+    if run is redrive_from_table:
         scenario.clock.advance(15 * 86_400)
 
 
-def nobody_is_lost(scenario: DlqScenario) -> None:
-    """Whoever is not ready yet has a letter, a message, or is owed something that reconciler or desk look at."""
+def assert_no_user_is_lost(scenario: DlqScenario) -> None:
+    """A user who is not ready has a letter, a message, or is owed what the reconciler or an operator reads."""
     for email in SUBS:
         queued = any(email in message.body for message in scenario.sqs.messages(QUEUE))
         assert (
@@ -73,33 +73,33 @@ def nobody_is_lost(scenario: DlqScenario) -> None:
         ), email
 
 
-def all_are_well(scenario: DlqScenario) -> None:
+def assert_all_are_ready_once(scenario: DlqScenario) -> None:
     for email, sub in SUBS.items():
         assert scenario.is_ready(email), email
-        assert scenario.letters_of(email) == 0, f"a letter of {email} is left"
+        assert scenario.letters_of(email) == 0, f"{email} still has a letter"
         assert scenario.customers_of(sub) == 1
     assert (scenario.user(OTHER) or {})["owed"].startswith("operator#")
     assert scenario.letters_of(OTHER) <= 1
 
 
-def again(scenario: DlqScenario, way: Way) -> None:
-    """The operator comes back; what a flip without a send left behind is queued by the reconciler in half a day."""
+def run_again(scenario: DlqScenario, run: RunRedrive) -> None:
+    """A later run by the operator. Where a record was flipped but not sent, the reconciler queues it after 12 hours."""
     scenario.work()
-    with suppress(UsageError):  # nothing is left of that reason
-        way(scenario)
-    if way is by_table:
+    with suppress(UsageError):  # no letter has that reason any more
+        run(scenario)
+    if run is redrive_from_table:
         scenario.clock.advance(13 * 3600)
         scenario.reconcile()
     scenario.work()
 
 
-@pytest.mark.parametrize("way", [by_letters, by_table])
+@pytest.mark.parametrize("run", [redrive_letters, redrive_from_table])
 @pytest.mark.parametrize("mode", ["killed_before", "killed_after"])
-def test_a_kill_at_any_call(way: Way, mode: str) -> None:
-    calls = calls_of(way, copies=True)
+def test_a_kill_at_any_call(run: RunRedrive, mode: str) -> None:
+    calls = calls_of(run, copies=True)
     for place in range(1, len(calls) + 1):
-        with prepared(copies=True) as (scenario, sends):
-            expire(scenario, way)
+        with two_causes(copies=True) as (scenario, sends):
+            expire(scenario, run)
             count = 0
 
             def plan(_call: int, _service: str, _operation: str, place: int = place) -> str | None:
@@ -108,20 +108,20 @@ def test_a_kill_at_any_call(way: Way, mode: str) -> None:
                 return None if count < place else mode if count == place else "killed_before"
 
             with pytest.raises(ProcessKilled):
-                way(scenario, plan)
-            nobody_is_lost(scenario)
+                run(scenario, plan)
+            assert_no_user_is_lost(scenario)
             scenario.clock.advance(WORKING_SECONDS + 1)
-            again(scenario, way)
-            all_are_well(scenario)
+            run_again(scenario, run)
+            assert_all_are_ready_once(scenario)
             assert max(sends.by_email.values()) == 1, (calls[place - 1], place)
 
 
-def test_a_kill_and_no_worker_until_the_operator_comes_back() -> None:
-    """The harder half: who was sent is not ready when the letters are seen again."""
-    calls = calls_of(by_letters)
+def test_a_kill_at_any_call_and_the_worker_runs_only_after_the_next_run() -> None:
+    """The harder case: a user who was sent is not ready when the letters are read again."""
+    calls = calls_of(redrive_letters)
     for place in range(1, len(calls) + 1):
         for mode in ("killed_before", "killed_after"):
-            with prepared() as (scenario, sends):
+            with two_causes() as (scenario, sends):
                 count = 0
 
                 def plan(_call: int, _service: str, _op: str, place: int = place, mode: str = mode) -> str | None:
@@ -130,12 +130,12 @@ def test_a_kill_and_no_worker_until_the_operator_comes_back() -> None:
                     return None if count < place else mode if count == place else "killed_before"
 
                 with pytest.raises(ProcessKilled):
-                    by_letters(scenario, plan)
+                    redrive_letters(scenario, plan)
                 scenario.clock.advance(WORKING_SECONDS + 1)
                 with suppress(UsageError):
-                    by_letters(scenario)
+                    redrive_letters(scenario)
                 scenario.work()
-                all_are_well(scenario)
+                assert_all_are_ready_once(scenario)
                 between = (calls[place - 1], mode) in (
                     ("send_message_batch", "killed_after"),
                     ("delete_message_batch", "killed_before"),
@@ -143,16 +143,16 @@ def test_a_kill_and_no_worker_until_the_operator_comes_back() -> None:
                 assert max(sends.by_email.values()) <= (2 if between else 1), (calls[place - 1], mode)
 
 
-@pytest.mark.parametrize("way", [by_letters, by_table])
-def test_a_fault_at_any_call(way: Way) -> None:
-    """What is no kill, each at every call: the command ends with a sentence or goes on."""
-    calls = calls_of(way)
+@pytest.mark.parametrize("run", [redrive_letters, redrive_from_table])
+def test_a_fault_at_any_call(run: RunRedrive) -> None:
+    """Every other fault, at every call: the command ends with an error message or continues."""
+    calls = calls_of(run)
     for place, operation in enumerate(calls, start=1):
         if calls[:place].count(operation) > 4:
-            continue  # the receivers make the same call again and again
+            continue  # the receivers repeat the same call
         for fault in set(faults_for(operation)) & FAULTS:
-            with prepared() as (scenario, sends):
-                expire(scenario, way)
+            with two_causes() as (scenario, sends):
+                expire(scenario, run)
                 count = 0
 
                 def plan(
@@ -163,22 +163,22 @@ def test_a_fault_at_any_call(way: Way) -> None:
                     return fault if count == place and fault in faults_for(operation) else None
 
                 with suppress(ClientError, BotoCoreError, RetryableError, UsageError):
-                    way(scenario, plan)
-                nobody_is_lost(scenario)
+                    run(scenario, plan)
+                assert_no_user_is_lost(scenario)
                 scenario.clock.advance(WORKING_SECONDS + 1)
-                again(scenario, way)
-                again(scenario, way)
-                all_are_well(scenario)
+                run_again(scenario, run)
+                run_again(scenario, run)
+                assert_all_are_ready_once(scenario)
                 assert max(sends.by_email.values()) <= 2
 
 
-@pytest.mark.parametrize("way", [by_letters, by_table])
-def test_two_operators_at_once(way: Way) -> None:
-    """The second one runs from end to end at each call of the first."""
-    calls = calls_of(way)
+@pytest.mark.parametrize("run", [redrive_letters, redrive_from_table])
+def test_two_operators_at_once(run: RunRedrive) -> None:
+    """The second one runs to its end at each call of the first."""
+    calls = calls_of(run)
     for place in range(1, len(calls) + 1):
-        with prepared() as (scenario, sends):
-            expire(scenario, way)
+        with two_causes() as (scenario, sends):
+            expire(scenario, run)
             count = 0
 
             def plan(_call: int, _service: str, _operation: str, place: int = place) -> None:
@@ -186,19 +186,19 @@ def test_two_operators_at_once(way: Way) -> None:
                 count += 1
                 if count == place:
                     with suppress(UsageError):
-                        way(scenario)
+                        run(scenario)
 
-            with suppress(UsageError):  # the colleague has done everything meanwhile
-                way(scenario, plan)
-            again(scenario, way)
-            all_are_well(scenario)
+            with suppress(UsageError):  # the other operator has sent them all
+                run(scenario, plan)
+            run_again(scenario, run)
+            assert_all_are_ready_once(scenario)
             assert set(sends.by_email.values()) == {1}, (calls[place - 1], place)
 
 
-def test_two_operators_and_one_of_them_sleeps_longer_than_its_hold() -> None:
-    calls = calls_of(by_letters)
+def test_two_operators_and_one_pauses_longer_than_its_hold() -> None:
+    calls = calls_of(redrive_letters)
     for place, operation in enumerate(calls, start=1):
-        with prepared() as (scenario, sends):
+        with two_causes() as (scenario, sends):
             count = 0
 
             def plan(_call: int, _service: str, _operation: str, place: int = place) -> None:
@@ -207,10 +207,10 @@ def test_two_operators_and_one_of_them_sleeps_longer_than_its_hold() -> None:
                 if count == place:
                     scenario.clock.advance(WORKING_SECONDS + 1)
                     with suppress(UsageError):
-                        by_letters(scenario)
+                        redrive_letters(scenario)
 
             with suppress(UsageError):
-                by_letters(scenario, plan)
-            again(scenario, by_letters)
-            all_are_well(scenario)
+                redrive_letters(scenario, plan)
+            run_again(scenario, redrive_letters)
+            assert_all_are_ready_once(scenario)
             assert max(sends.by_email.values()) <= (2 if operation in SENT_OR_NOT else 1), (operation, place)

@@ -1,4 +1,4 @@
-"""What a dead letter says of itself, how letters are grouped and chosen, and what of them may be shown."""
+"""What a dead letter contains, how letters are grouped and filtered, and what is shown of them."""
 
 from __future__ import annotations
 
@@ -15,12 +15,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from onramp.domain.users import Profile
-from onramp.ops.common.dead_letters import DELIVERY, PROVISIONING, Letter, explained_by, letter_from
+from onramp.ops.common.dead_letters import DELIVERY, PROVISIONING, Letter, add_reason, letter_from
 from onramp.ops.common.errors import UsageError
-from onramp.ops.dlq.bodies import shown_body
-from onramp.ops.dlq.export import private_file, row, write
-from onramp.ops.dlq.filters import Filter, filter_from
-from onramp.ops.dlq.groups import Groups
+from onramp.ops.common.private_file import private_file
+from onramp.ops.common.when import clock
+from onramp.ops.dlq.export import body_data, letter_row, write_letters
+from onramp.ops.dlq.filters import LetterFilter
+from onramp.ops.dlq.groups import LetterGroups
+from onramp.ops.dlq.options import FilterOptions
 from tests.dlq_scenario import strings
 
 SUB = "7d1f3a52-90b1-70c4-5e0f-2b8c1a6d4e01"
@@ -65,40 +67,40 @@ JSON = st.recursive(st.none() | st.text(), lambda inner: st.lists(inner) | st.di
 )
 
 
-def letter(said: dict[str, str], body: str = json.dumps(EVENT), queue: str = PROVISIONING, **system: str) -> Letter:
+def letter(values: dict[str, str], body: str = json.dumps(EVENT), queue: str = PROVISIONING, **system: str) -> Letter:
     attributes = {"SentTimestamp": str(SENT), "ApproximateReceiveCount": "2", **system}
-    message = {"MessageId": "m-1", "Body": body, "Attributes": attributes, "MessageAttributes": strings(said)}
-    return letter_from(queue, message, kept_until=0.0)
+    message = {"MessageId": "m-1", "Body": body, "Attributes": attributes, "MessageAttributes": strings(values)}
+    return letter_from(queue, message, hidden_until=0.0)
 
 
-class TestWhatItSays:
-    def test_by_the_worker(self) -> None:
+class TestFields:
+    def test_of_the_worker(self) -> None:
         found = letter(WORKER)
         assert (found.step, found.reason, found.error_code) == ("stripe", "stripe_refused_400", "email_invalid")
         assert (found.attempts, found.code_version, found.failed_at) == (3, "v7", 1_789_995_600_000)
         assert (found.user_id, found.sub, found.key) == ("nia@example.com", SUB, SUB)
 
-    def test_by_eventbridge(self) -> None:
+    def test_of_eventbridge(self) -> None:
         found = letter(RULE, queue=DELIVERY)
         assert (found.step, found.reason, found.attempts) == ("deliver", "NO_PERMISSIONS", 185)
         assert (found.failed_at, found.code_version) == (SENT, None)
         assert found.attributes["ERROR_MESSAGE"] == "Lack of permissions."
 
-    def test_by_sqs_nothing(self) -> None:
+    def test_of_sqs_has_no_reason(self) -> None:
         found = letter({})
-        assert (found.step, found.reason, found.explained) == ("unknown", "unknown", False)
+        assert (found.step, found.reason, found.has_reason) == ("unknown", "unknown", False)
 
-    def test_then_the_profile_tells_and_what_was_given_up_counts_first(self) -> None:
+    def test_the_profile_adds_the_reason_of_a_failed_step_before_one_being_retried(self) -> None:
         steps = {
             "revenuecat": {"state": "retrying", "errorCode": "revenuecat_500", "at": 9, "attempts": 4},
             "stripe": {"state": "failed", "errorCode": "email_invalid", "at": 5, "attempts": 1, "codeVersion": "v7"},
             "other": {"state": "done", "at": 10},
         }
-        found = explained_by(letter({}), Profile(SUB, "failed", steps=steps))
+        found = add_reason(letter({}), Profile(SUB, "failed", steps=steps))
         assert (found.step, found.reason, found.attempts, found.code_version) == ("stripe", "email_invalid", 1, "v7")
         del steps["stripe"]
-        assert explained_by(letter({}), Profile(SUB, "pending", steps=steps)).reason == "revenuecat_500"
-        assert explained_by(letter({}), None).reason == "unknown"
+        assert add_reason(letter({}), Profile(SUB, "pending", steps=steps)).reason == "revenuecat_500"
+        assert add_reason(letter({}), None).reason == "unknown"
 
     @pytest.mark.parametrize(
         "body",
@@ -114,7 +116,7 @@ class TestWhatItSays:
             '{"detail":{}}',
         ],
     )
-    def test_a_body_that_names_nobody_is_a_letter_all_the_same(self, body: str) -> None:
+    def test_a_body_that_names_no_user_is_a_letter_too(self, body: str) -> None:
         found = letter(WORKER, body)
         assert (found.user_id, found.sub, found.key) == (None, None, "m-1")
 
@@ -124,13 +126,13 @@ class TestWhatItSays:
         assert letter(WORKER, json.dumps(body)).user_id is None
 
     @given(st.dictionaries(st.sampled_from([*WORKER, *RULE]), TEXT), st.text(max_size=50) | JSON, SYSTEM)
-    def test_whatever_lies_there_can_be_read_masked_grouped_and_exported(
-        self, said: dict[str, str], body: str, system: dict[str, str]
+    def test_any_message_can_be_read_masked_grouped_and_exported(
+        self, values: dict[str, str], body: str, system: dict[str, str]
     ) -> None:
-        found = letter(said, body, **system)
-        shown_body(body, reveal=False)
-        write(io.StringIO(), [found], as_csv=True, reveal=False)
-        assert Groups.of([found]).rows()[0]["count"] == 1
+        found = letter(values, body, **system)
+        body_data(body, reveal=False)
+        write_letters(io.StringIO(), [found], as_csv=True, reveal=False)
+        assert LetterGroups.of([found]).rows()[0]["count"] == 1
 
 
 class TestGroups:
@@ -138,7 +140,7 @@ class TestGroups:
         others = [
             letter(WORKER | {"errorCode": "name_invalid", "codeVersion": "v8", "firstFailedAt": "2026-09-21T14:00:00Z"})
         ]
-        groups = Groups.of([letter(WORKER), *others, letter(RULE, queue=DELIVERY)])
+        groups = LetterGroups.of([letter(WORKER), *others, letter(RULE, queue=DELIVERY)])
         first, second = groups.rows()
         assert (first["queue"], first["step"], first["reason"], first["count"]) == (
             "provisioning", "stripe", "stripe_refused_400", 2,
@@ -153,85 +155,87 @@ class TestGroups:
 
 class TestFilter:
     @pytest.mark.parametrize(
-        ("wanted", "fits"),
+        ("letter_filter", "expected"),
         [
-            (Filter(), True),
-            (Filter(reasons=("stripe_refused_400",)), True),
-            (Filter(reasons=("other", "email_invalid")), True),
-            (Filter(reasons=("other",)), False),
-            (Filter(steps=("revenuecat",)), False),
-            (Filter(code_versions=("v7",)), True),
-            (Filter(code_versions=("v8",)), False),
-            (Filter(user="nia@example.com"), True),
-            (Filter(user=SUB), True),
-            (Filter(user="ben@example.com"), False),
-            (Filter(id="m-"), True),
-            (Filter(id="x"), False),
-            (Filter(since=1_789_995_600_000, until=1_789_995_600_000), True),
-            (Filter(since=1_789_995_600_001), False),
-            (Filter(until=1_789_995_599_999), False),
+            (LetterFilter(), True),
+            (LetterFilter(reasons=("stripe_refused_400",)), True),
+            (LetterFilter(reasons=("other", "email_invalid")), True),
+            (LetterFilter(reasons=("other",)), False),
+            (LetterFilter(steps=("revenuecat",)), False),
+            (LetterFilter(code_versions=("v7",)), True),
+            (LetterFilter(code_versions=("v8",)), False),
+            (LetterFilter(user="nia@example.com"), True),
+            (LetterFilter(user=SUB), True),
+            (LetterFilter(user="ben@example.com"), False),
+            (LetterFilter(id="m-"), True),
+            (LetterFilter(id="x"), False),
+            (LetterFilter(since=1_789_995_600_000, until=1_789_995_600_000), True),
+            (LetterFilter(since=1_789_995_600_001), False),
+            (LetterFilter(until=1_789_995_599_999), False),
         ],
     )
-    def test_fits(self, wanted: Filter, fits: bool) -> None:
-        assert wanted(letter(WORKER)) is fits
+    def test_matches(self, letter_filter: LetterFilter, expected: bool) -> None:
+        assert letter_filter.matches(letter(WORKER)) is expected
 
-    def test_poison_is_only_for_who_asks_for_it(self) -> None:
+    def test_poison_is_skipped_unless_its_reason_or_id_is_named(self) -> None:
         poison = letter(WORKER | {"reason": "malformed_event"})
-        assert Filter().poison(poison)
-        assert not Filter(reasons=("malformed_event",)).poison(poison)
-        assert not Filter(id="m-1").poison(poison)
+        assert LetterFilter().skips_as_poison(poison)
+        assert not LetterFilter(reasons=("malformed_event",)).skips_as_poison(poison)
+        assert not LetterFilter(id="m-1").skips_as_poison(poison)
 
-    def given(self, **options: Any) -> Filter:
-        none: dict[str, Any] = dict.fromkeys(("reasons", "steps", "code_versions", "user", "since", "until"))
-        return filter_from(**none | options, now=NOW)
-
-    def test_as_given_on_the_command_line(self) -> None:
-        found = self.given(user="NIA@Example.com", since="2h", until="2026-11-20T09:00Z", reasons=["a"])
+    def test_from_the_command_line(self) -> None:
+        options = FilterOptions(user="NIA@Example.com", since="2h", until="2026-11-20T09:00Z", reason=["a"])
+        found = options.letter_filter(NOW)
         assert (found.user, found.since) == ("nia@example.com", NOW - 7_200_000)
-        assert found.words()["user"] == "n***@example.com", "the audit keeps it"
-        assert not self.given().given
+        assert found.options() == {
+            "reason": "a",
+            "since": clock(NOW - 7_200_000),
+            "until": "2026-11-20T09:00:00Z",
+            "user": "n***@example.com",
+        }, "the audit log keeps it"
+        assert FilterOptions().letter_filter(NOW).is_empty
 
-    @pytest.mark.parametrize("options", [{"user": "nobody"}, {"since": "yesterday"}, {"since": "1h", "until": "2h"}])
-    def test_a_wrong_one_is_one_sentence(self, options: dict[str, str]) -> None:
+    @pytest.mark.parametrize("options", [{"user": "nia"}, {"since": "yesterday"}, {"since": "1h", "until": "2h"}])
+    def test_a_wrong_value_is_a_usage_error(self, options: dict[str, Any]) -> None:
         with pytest.raises(UsageError):
-            self.given(**options)
+            FilterOptions(**options).letter_filter(NOW)
 
 
-class TestWhatMayBeShown:
-    def test_what_is_not_known_to_be_harmless_is_masked(self) -> None:
-        shown = json.dumps(shown_body(json.dumps(EVENT), reveal=False))
+class TestMasking:
+    def test_fields_not_known_to_be_harmless_are_masked(self) -> None:
+        shown = json.dumps(body_data(json.dumps(EVENT), reveal=False))
         for secret in ("nia@", "Nia", "Newcomer", "secret"):
             assert secret not in shown
         assert SUB in shown
         assert "n***@example.com" in shown
-        assert shown_body(json.dumps(EVENT), reveal=True) == EVENT
+        assert body_data(json.dumps(EVENT), reveal=True) == EVENT
 
-    def test_what_is_no_json_is_not_shown(self) -> None:
-        assert shown_body("nia@example.com", reveal=False) == "no JSON, 15 characters: --reveal shows it"
-        assert shown_body("nia@example.com", reveal=True) == "nia@example.com"
+    def test_a_body_that_is_not_json_is_not_shown(self) -> None:
+        assert body_data("nia@example.com", reveal=False) == "no JSON, 15 characters: --reveal shows it"
+        assert body_data("nia@example.com", reveal=True) == "nia@example.com"
 
     @pytest.mark.parametrize("when", ["9" * 19, "0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-14:00"])
-    def test_no_time_is_too_far_off_to_be_shown(self, when: str) -> None:
+    def test_an_unusable_time_is_zero(self, when: str) -> None:
         found = letter(WORKER | {"firstFailedAt": when}, SentTimestamp=when)
         assert (found.failed_at, found.sent_at) == (0, 0)
-        assert Groups.of([found]).rows()[0]["oldest"] == "1970-01-01T00:00:00.000Z"
+        assert LetterGroups.of([found]).rows()[0]["oldest"] == "1970-01-01T00:00:00.000Z"
 
     @given(st.text(alphabet="ABCDEFGHJKLMNPQRSTUVWXYZ", min_size=12, max_size=20))
-    def test_no_value_gets_through_wherever_it_stands(self, secret: str) -> None:
+    def test_no_value_is_shown_wherever_it_is(self, secret: str) -> None:
         body = {secret + " x": 1, "a": [secret, {"b": secret}], "detail": {"data": {"name": secret, "x": [[secret]]}}}
-        assert secret not in json.dumps(shown_body(json.dumps(body), reveal=False))
+        assert secret not in json.dumps(body_data(json.dumps(body), reveal=False))
 
 
-def interrupted(first: Letter) -> Iterator[Letter]:
+def interrupt_after(first: Letter) -> Iterator[Letter]:
     yield first
     raise KeyboardInterrupt
 
 
 class TestExport:
-    def test_a_file_only_its_owner_may_read_and_never_over_another(self, tmp_path: Path) -> None:
+    def test_only_its_owner_may_read_the_file_and_it_replaces_no_other(self, tmp_path: Path) -> None:
         path = tmp_path / "letters.jsonl"
         with private_file(path) as file:
-            assert write(file, [letter(WORKER), letter(RULE)], as_csv=False, reveal=False) == 2
+            assert write_letters(file, [letter(WORKER), letter(RULE)], as_csv=False, reveal=False) == 2
         assert stat.S_IMODE(path.stat().st_mode) == 0o600
         first, second = map(json.loads, path.read_text().splitlines())
         assert (first["reason"], first["user"], second["reason"]) == (
@@ -242,22 +246,22 @@ class TestExport:
             pass
         assert path.exists()
 
-    def test_nothing_half_written_stays(self, tmp_path: Path) -> None:
+    def test_an_interrupted_file_is_removed(self, tmp_path: Path) -> None:
         path = tmp_path / "letters.jsonl"
         with pytest.raises(KeyboardInterrupt), private_file(path) as file:
-            write(file, interrupted(letter(WORKER)), as_csv=False, reveal=False)
+            write_letters(file, interrupt_after(letter(WORKER)), as_csv=False, reveal=False)
         assert not path.exists()
 
-    def test_a_folder_that_is_not_there_is_one_sentence(self, tmp_path: Path) -> None:
+    def test_a_missing_folder_is_a_usage_error(self, tmp_path: Path) -> None:
         with pytest.raises(UsageError, match="cannot be written"), private_file(tmp_path / "no" / "file"):
             pass
 
-    def test_a_cell_is_no_formula_and_a_line_one_line(self) -> None:
+    def test_a_cell_is_no_formula_and_one_line(self) -> None:
         hostile = letter(WORKER | {"reason": "=cmd|' /C calc'!A0", "errorCode": "a\n\x1b[2Jb"})
         sheet = io.StringIO(newline="")
-        write(sheet, [hostile], as_csv=True, reveal=True)
+        write_letters(sheet, [hostile], as_csv=True, reveal=True)
         header, cells = list(csv.reader(io.StringIO(sheet.getvalue())))
         found = dict(zip(header, cells, strict=True))
         assert found["reason"].startswith("'=cmd")
         assert found["errorCode"] == r"a\n\x1b[2Jb"
-        assert row(hostile, reveal=True)["user"] == "nia@example.com"
+        assert letter_row(hostile, reveal=True)["user"] == "nia@example.com"

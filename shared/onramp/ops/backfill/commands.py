@@ -11,6 +11,7 @@ from onramp.ops.backfill.backfill_command import BackfillCommand
 from onramp.ops.backfill.wiring import BackfillWiring
 from onramp.ops.common.context import OperatorContext
 from onramp.ops.common.errors import CommandFailed
+from onramp.ops.common.options import Yes
 
 HALF_OF_COGNITOS_QUOTA = 15.0
 
@@ -31,7 +32,7 @@ def backfill(
     resume: Annotated[
         bool, typer.Option("--resume/--anew", help="Continue an interrupted --apply, or start again.")
     ] = True,
-    yes: Annotated[bool, typer.Option("--yes", help="Do it without asking.")] = False,
+    yes: Yes = False,
 ) -> None:
     """Create records for the users that the pool already has, by the trigger's rules. Without --apply: a dry run.
 

@@ -1,8 +1,8 @@
-"""A dead letter, whoever put it there and however much it says of itself.
+"""A dead letter, read from either queue. What it carries depends on its sender:
 
-ProvisioningDlq    the worker says step, reason, error code, attempts, first failure and code version
-                   SQS, after crashes, says nothing: the profile's step record tells (`explained_by`)
-EventDeliveryDlq   EventBridge says ERROR_CODE, ERROR_MESSAGE, RULE_ARN, ...; the body is the event itself
+ProvisioningDlq    the worker adds step, reason, error code, attempts, first failure and code version;
+                   SQS itself, after crashes, adds nothing: `add_reason` takes it from the profile's step record
+EventDeliveryDlq   EventBridge adds ERROR_CODE, ERROR_MESSAGE, RULE_ARN, ...; the body is the event itself
 """
 
 from __future__ import annotations
@@ -21,14 +21,15 @@ PROVISIONING, DELIVERY, TABLE = "provisioning", "delivery", "table"
 UNKNOWN = "unknown"
 DELIVER = "deliver"
 POISON = "malformed_event"
-"""Nothing an operator mends makes it work: redriven only where it is asked for."""
+"""No change of configuration makes this message work: it is redriven only on request."""
 
 
 @dataclass(frozen=True, slots=True)
 class Letter:
-    """`queue` is where it lies; a `table` letter stands for a user whose copy has expired. Times in Unix milliseconds.
+    """`queue` is its source; a `table` letter replaces one that has expired from its queue.
 
-    `explained`: it carries its reason itself. `kept_until`: until then (monotonic seconds) it is hidden from others.
+    `has_reason`: the message itself carries the reason. `hidden_until`: the end of its visibility timeout, in
+    monotonic seconds; other times are Unix milliseconds.
     """
 
     queue: str
@@ -41,25 +42,25 @@ class Letter:
     sent_at: int
     attempts: int | None = None
     code_version: str | None = None
-    explained: bool = True
+    has_reason: bool = True
     receives: int = 0
     attributes: Mapping[str, str] = field(default_factory=dict)
     user_id: str | None = None
     sub: str | None = None
-    kept_until: float = float("inf")
+    hidden_until: float = float("inf")
 
     @property
     def key(self) -> str:
-        """One of these is sent once: the sub, where it has one."""
+        """Letters with the same key are about the same user: only one of them is sent."""
         return self.sub or self.id
 
 
-def letter_from(queue: str, message: Mapping[str, Any], kept_until: float) -> Letter:
-    """A message as ReceiveMessage returns it. Never raises: whatever lies in the queue must be shown."""
-    said = {name: value.get("StringValue", "") for name, value in message.get("MessageAttributes", {}).items()}
+def letter_from(queue: str, message: Mapping[str, Any], hidden_until: float) -> Letter:
+    """A message as ReceiveMessage returns it. Never raises: every message can be listed."""
+    attributes = {name: value.get("StringValue", "") for name, value in message.get("MessageAttributes", {}).items()}
     system = message.get("Attributes", {})
     sent_at = usable_time(_number(system.get("SentTimestamp"))) or 0
-    user_id, sub = addressee(message["Body"])
+    user_id, sub = _user_of(message["Body"])
     letter = Letter(
         queue=queue,
         id=message["MessageId"],
@@ -69,39 +70,40 @@ def letter_from(queue: str, message: Mapping[str, Any], kept_until: float) -> Le
         error_code=UNKNOWN,
         failed_at=sent_at,
         sent_at=sent_at,
-        explained=False,
+        has_reason=False,
         receives=_number(system.get("ApproximateReceiveCount")) or 0,
-        attributes=said,
+        attributes=attributes,
         user_id=user_id,
         sub=sub,
-        kept_until=kept_until,
+        hidden_until=hidden_until,
     )
-    if "ERROR_CODE" in said or "RULE_ARN" in said:
-        return _of_the_rule(letter, said)
-    return _of_the_worker(letter, said) if "reason" in said else letter
+    if "ERROR_CODE" in attributes or "RULE_ARN" in attributes:
+        return _from_eventbridge(letter)
+    return _from_worker(letter) if "reason" in attributes else letter
 
 
-def _of_the_worker(letter: Letter, said: Mapping[str, str]) -> Letter:
+def _from_worker(letter: Letter) -> Letter:
+    attributes = letter.attributes
     return replace(
         letter,
-        step=said.get("step", UNKNOWN),
-        reason=said["reason"],
-        error_code=said.get("errorCode", UNKNOWN),
-        attempts=_number(said.get("attempts")),
-        failed_at=_millis(said.get("firstFailedAt")) or letter.sent_at,
-        code_version=said.get("codeVersion"),
-        explained=True,
+        step=attributes.get("step", UNKNOWN),
+        reason=attributes["reason"],
+        error_code=attributes.get("errorCode", UNKNOWN),
+        attempts=_number(attributes.get("attempts")),
+        failed_at=_millis(attributes.get("firstFailedAt")) or letter.sent_at,
+        code_version=attributes.get("codeVersion"),
+        has_reason=True,
     )
 
 
-def _of_the_rule(letter: Letter, said: Mapping[str, str]) -> Letter:
-    code = said.get("ERROR_CODE", UNKNOWN)
-    attempts = _number(said.get("RETRY_ATTEMPTS"))
-    return replace(letter, step=DELIVER, reason=code, error_code=code, attempts=attempts, explained=True)
+def _from_eventbridge(letter: Letter) -> Letter:
+    code = letter.attributes.get("ERROR_CODE", UNKNOWN)
+    attempts = _number(letter.attributes.get("RETRY_ATTEMPTS"))
+    return replace(letter, step=DELIVER, reason=code, error_code=code, attempts=attempts, has_reason=True)
 
 
-def explained_by(letter: Letter, profile: Profile | None) -> Letter:
-    """A letter without a reason of its own, with what the profile says of the step that failed last."""
+def add_reason(letter: Letter, profile: Profile | None) -> Letter:
+    """A letter that carries no reason, with the profile's record of the step that failed last."""
     step, record = last_failure(profile)
     code, version = str(record.get("errorCode", UNKNOWN)), record.get("codeVersion")
     return replace(
@@ -115,7 +117,7 @@ def explained_by(letter: Letter, profile: Profile | None) -> Letter:
 
 
 def last_failure(profile: Profile | None) -> tuple[str, Mapping[str, Any]]:
-    """Name and record of the step that failed last; one given up counts before one being retried."""
+    """Name and record of the step that failed last; a failed step comes before one that is still retried."""
     unfinished = [
         (step, record)
         for step, record in (profile.steps if profile else {}).items()
@@ -123,18 +125,18 @@ def last_failure(profile: Profile | None) -> tuple[str, Mapping[str, Any]]:
     ]
     none: tuple[str, dict[str, Any]] = (UNKNOWN, {})
     return max(
-        unfinished, key=lambda found: (found[1]["state"] == "failed", _whole(found[1].get("at")) or 0), default=none
+        unfinished, key=lambda step: (step[1]["state"] == "failed", _whole(step[1].get("at")) or 0), default=none
     )
 
 
-def addressee(body: str) -> tuple[str | None, str | None]:
+def _user_of(body: str) -> tuple[str | None, str | None]:
     """`userId` and sub of the user that an event is about, each None where it is unusable."""
     try:
         data = json.loads(body)["detail"]["data"]
         user_id, sub = data["userId"], data["cognitoSub"]
     except (ValueError, KeyError, TypeError, RecursionError):
         return None, None
-    # Another spelling than the canonical one is nobody's key.
+    # The table has no key in another spelling than the canonical one.
     return user_id if canonical_email(user_id) == user_id else None, usable_sub(sub)
 
 

@@ -1,152 +1,211 @@
-"""Everything in the dead-letter queues once, without taking anything out.
+"""Reads every letter in the dead-letter queues once, and removes none of them.
 
-SQS has no reading, only receiving: a message received is hidden from everybody until its visibility timeout ends. So a
-walk receives with a short one, keeps in mind what it holds (ids and receipts, never bodies) and at its end gives back
-whatever was not deleted. Killed, it gives nothing back: the timeout does, and until then two operators never hold the
-same letter.
+SQS has no read operation: a message that is received is hidden from other consumers until its visibility timeout ends.
+The reader therefore receives with a short timeout, keeps the id and the receipt of each message that it holds (never a
+body), and at its end makes every message visible again that was not deleted. A killed process makes nothing visible:
+the timeout does, and until then no second operator can hold the same letter.
 
-Several receivers a queue run ahead in threads; memory holds their batches and no more, however long the queue is.
+Several receivers per queue read ahead in threads. Memory holds their batches and no more, however long the queue is.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Generator, Iterator, Mapping, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, wait
+from collections.abc import Callable, Collection, Generator, Iterator, Mapping, Sequence
+from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
 from contextlib import suppress
+from dataclasses import dataclass
 from itertools import islice
-from typing import Any, NamedTuple, Self
+from typing import TYPE_CHECKING, NamedTuple, Self
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from onramp.ops.common.dead_letters import Letter, explained_by, letter_from
-from onramp.ops.dlq.wiring import DlqWiring
+from onramp.adapters.profiles import ProfileTable
+from onramp.ops.common.context import OperatorContext
+from onramp.ops.common.dead_letters import DELIVERY, PROVISIONING, Letter, add_reason, letter_from
+from onramp.ops.common.errors import CommandFailed
+
+if TYPE_CHECKING:
+    from mypy_boto3_sqs.client import SQSClient
 
 RECEIVERS = 4
 BATCH = 10
-LONG_POLL_SECONDS = 1  # asks all of SQS's servers: a short poll may find a queue empty that is not
+LONG_POLL_SECONDS = 1  # queries all of SQS's servers: a short poll may miss messages
 READING_SECONDS = 60
 WORKING_SECONDS = 120
-MARGIN_SECONDS = 10.0  # before a hold ends it counts as over: clocks, and the way to SQS
-MOST = 100_000  # SQS refuses to hand out more than about 120,000 at a time
+MARGIN_SECONDS = 10.0  # a hold counts as over this long before its end: clock drift, and the time of a request
+MAX_HELD = 100_000  # SQS allows about 120,000 messages in flight per queue
 
 
-class Hold(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class DeadLetterQueues:
+    """`urls` maps a queue's name to its URL; `profiles` give the reason of letters that carry none."""
+
+    sqs: SQSClient
+    urls: Mapping[str, str]
+    profiles: ProfileTable
+    monotonic: Callable[[], float]
+    threads: Callable[[int], Executor]
+
+    @classmethod
+    def of(cls, context: OperatorContext) -> Self:
+        return cls(
+            sqs=context.client("sqs"),
+            urls={PROVISIONING: context.output("ProvisioningDlqUrl"), DELIVERY: context.output("EventDeliveryDlqUrl")},
+            profiles=context.profiles,
+            monotonic=context.monotonic,
+            threads=context.threads,
+        )
+
+
+class HeldMessage(NamedTuple):
+    """`until`: the monotonic second in which the visibility timeout ends."""
+
     url: str
     receipt: str
     until: float
 
 
 class QueueReader:
-    """`with Walk(parts, queues) as letters: for letter in letters: ...`; each letter comes once."""
+    """`with QueueReader(queues, names) as reader: for letter in reader: ...`; yields each letter once.
+
+    `hold_seconds` is the visibility timeout. `complete` is False once `limit` letters were read and more remain.
+    """
 
     def __init__(
-        self, parts: DlqWiring, queues: Collection[str], *, hold: float = READING_SECONDS, most: int = MOST
+        self,
+        queues: DeadLetterQueues,
+        names: Collection[str],
+        *,
+        hold_seconds: float = READING_SECONDS,
+        limit: int = MAX_HELD,
     ) -> None:
-        self._parts, self._hold, self._most = parts, hold, most
-        self._urls = {name: parts.dead[name] for name in queues}
-        self._held: dict[str, Hold] = {}
+        self._queues, self._hold_seconds, self._limit = queues, hold_seconds, limit
+        self._urls = {name: queues.urls[name] for name in names}
+        self._held: dict[str, HeldMessage] = {}
         self._deleted: set[str] = set()
-        self._stale = 0
+        self._repeated_batches = 0
         self.complete = True
 
     def __enter__(self) -> Self:
-        self._threads = self._parts.threads(RECEIVERS * len(self._urls))
-        self._letters = self._walk()
+        self._threads = self._queues.threads(RECEIVERS * len(self._urls))
+        self._letters = self._read()
         return self
 
     def __exit__(self, *_: object) -> None:
         with self._threads:
             self._letters.close()
-            over = self._parts.monotonic() + MARGIN_SECONDS
-            # Once its time is over somebody else may hold it: showing it then would hand it out twice.
-            self.give_back([one for one, hold in self._held.items() if hold.until > over])
+            soonest = self._queues.monotonic() + MARGIN_SECONDS
+            # Another reader may hold a message whose timeout is over: to make it visible would hand it out twice.
+            self._release([identity for identity, held in self._held.items() if held.until > soonest])
 
     def __iter__(self) -> Iterator[Letter]:
-        """One walk, that goes on where it was left."""
+        """One pass: a second loop continues where the first one stopped."""
         return self._letters
 
-    def _walk(self) -> Generator[Letter, None, None]:
-        lanes = [(name, self._submit(name)) for name in list(self._urls) * RECEIVERS]
+    def _read(self) -> Generator[Letter, None, None]:
+        receiving = [(name, self._submit(name)) for name in list(self._urls) * RECEIVERS]
         try:
-            while lanes:
-                wait([future for _, future in lanes], return_when=FIRST_COMPLETED)
-                name, future = lanes.pop(next(place for place, (_, future) in enumerate(lanes) if future.done()))
-                letters = future.result()
-                fresh = self._fresh(letters)
-                if letters and self._may_go_on():
-                    lanes.append((name, self._submit(name)))
-                yield from fresh
+            while receiving:
+                wait([future for _, future in receiving], return_when=FIRST_COMPLETED)
+                name, future = receiving.pop(next(n for n, (_, future) in enumerate(receiving) if future.done()))
+                received = future.result()
+                unread = self._hold(received)
+                if received and self._should_continue():
+                    receiving.append((name, self._submit(name)))
+                yield from unread
         finally:
-            for _, future in lanes:  # a walk left early gives back what was still on its way
+            for _, future in receiving:  # where the loop is left early, these messages must be released too
                 with suppress(ClientError, BotoCoreError):
-                    self._fresh(future.result())
+                    self._hold(future.result())
 
-    def _may_go_on(self) -> bool:
-        """Not for ever: what is held comes round again when a walk outlasts its hold, and a hold has its limit."""
-        if len(self._held) + len(self._deleted) >= self._most:
+    def _should_continue(self) -> bool:
+        """False at the limit, and where only known letters arrive: SQS delivers them again after their timeout."""
+        if len(self._held) + len(self._deleted) >= self._limit:
             self.complete = False
-        return self.complete and self._stale * BATCH <= len(self._held) + 10 * BATCH
+        return self.complete and self._repeated_batches * BATCH <= len(self._held) + 10 * BATCH
 
     def _submit(self, name: str) -> Future[list[tuple[Letter, str]]]:
         return self._threads.submit(self._receive, name)
 
     def _receive(self, name: str) -> list[tuple[Letter, str]]:
-        kept_until = self._parts.monotonic() + self._hold
-        reply = self._parts.sqs.receive_message(
+        """Letters with their receipts."""
+        hidden_until = self._queues.monotonic() + self._hold_seconds
+        reply = self._queues.sqs.receive_message(
             QueueUrl=self._urls[name],
             MaxNumberOfMessages=BATCH,
-            VisibilityTimeout=round(self._hold),
+            VisibilityTimeout=round(self._hold_seconds),
             WaitTimeSeconds=LONG_POLL_SECONDS,
             AttributeNames=["All"],
             MessageAttributeNames=["All"],
         )
-        messages: Sequence[Mapping[str, Any]] = reply.get("Messages", [])
-        letters = self._explained([letter_from(name, message, kept_until) for message in messages])
+        messages = reply.get("Messages", [])
+        letters = self._add_reasons([letter_from(name, message, hidden_until) for message in messages])
         return [(letter, message["ReceiptHandle"]) for letter, message in zip(letters, messages, strict=True)]
 
-    def _explained(self, letters: list[Letter]) -> list[Letter]:
-        bare = [letter.sub for letter in letters if letter.sub and not letter.explained]
-        profiles = self._parts.profiles.get_many(bare) if bare else {}
-        return [letter if letter.explained else explained_by(letter, profiles.get(letter.key)) for letter in letters]
+    def _add_reasons(self, letters: list[Letter]) -> list[Letter]:
+        subs = [letter.sub for letter in letters if letter.sub and not letter.has_reason]
+        profiles = self._queues.profiles.get_many(subs) if subs else {}
+        return [letter if letter.has_reason else add_reason(letter, profiles.get(letter.key)) for letter in letters]
 
-    def _fresh(self, received: Sequence[tuple[Letter, str]]) -> list[Letter]:
-        """Those not seen before. One that was deleted and comes again is deleted again, never handed out again."""
-        fresh = [letter for letter, _ in received if letter.id not in self._held and letter.id not in self._deleted]
+    def _hold(self, received: Sequence[tuple[Letter, str]]) -> list[Letter]:
+        """The letters not read before. A deleted letter that SQS delivers again is deleted again, never returned."""
+        unread = [letter for letter, _ in received if letter.id not in self._held and letter.id not in self._deleted]
         for letter, receipt in received:
-            self._held[letter.id] = Hold(self._urls[letter.queue], receipt, letter.kept_until)
-        self._stale = 0 if fresh else self._stale + 1
-        if again := [letter.id for letter, _ in received if letter.id in self._deleted]:
-            self.delete(again)
-        return list({letter.id: letter for letter in fresh}.values())
+            self._held[letter.id] = HeldMessage(self._urls[letter.queue], receipt, letter.hidden_until)
+        self._repeated_batches = 0 if unread else self._repeated_batches + 1
+        if deleted := [letter.id for letter, _ in received if letter.id in self._deleted]:
+            self.delete(deleted)
+        return list({letter.id: letter for letter in unread}.values())
 
     def delete(self, ids: Sequence[str]) -> list[str]:
-        """Returns those that SQS did not confirm; they stay held."""
-        left = [identity for batch in self._batches(ids) for identity in self._delete(*batch)]
-        for identity in set(ids) - set(left):
+        """Returns the ids that SQS did not confirm; the reader still holds these."""
+        unconfirmed = [identity for batch in self._batches(ids) for identity in self._delete_batch(*batch)]
+        for identity in set(ids) - set(unconfirmed):
             self._held.pop(identity, None)
             self._deleted.add(identity)
-        return left
+        return unconfirmed
 
-    def _delete(self, url: str, ids: Sequence[str]) -> list[str]:
-        entries = [{"Id": str(place), "ReceiptHandle": self._held[one].receipt} for place, one in enumerate(ids)]
-        reply = self._parts.sqs.delete_message_batch(QueueUrl=url, Entries=entries)
+    def _delete_batch(self, url: str, ids: Sequence[str]) -> list[str]:
+        reply = self._queues.sqs.delete_message_batch(
+            QueueUrl=url,
+            Entries=[{"Id": str(n), "ReceiptHandle": self._held[identity].receipt} for n, identity in enumerate(ids)],
+        )
         confirmed = {entry["Id"] for entry in reply.get("Successful", [])}
-        return [identity for place, identity in enumerate(ids) if str(place) not in confirmed]
+        return [identity for n, identity in enumerate(ids) if str(n) not in confirmed]
 
-    def give_back(self, ids: Sequence[str]) -> None:
-        """Makes them visible at once. What fails comes back by itself."""
-        list(self._threads.map(lambda batch: self._show(*batch), self._batches(ids)))
+    def _release(self, ids: Sequence[str]) -> None:
+        """Makes messages visible at once. Where the call fails, they become visible when their timeout ends."""
+        list(self._threads.map(lambda batch: self._release_batch(*batch), self._batches(ids)))
 
-    def _show(self, url: str, ids: Sequence[str]) -> None:
-        entries = [
-            {"Id": str(place), "ReceiptHandle": self._held[one].receipt, "VisibilityTimeout": 0}
-            for place, one in enumerate(ids)
-        ]
+    def _release_batch(self, url: str, ids: Sequence[str]) -> None:
         with suppress(ClientError, BotoCoreError):
-            self._parts.sqs.change_message_visibility_batch(QueueUrl=url, Entries=entries)
+            self._queues.sqs.change_message_visibility_batch(
+                QueueUrl=url,
+                Entries=[
+                    {"Id": str(n), "ReceiptHandle": self._held[identity].receipt, "VisibilityTimeout": 0}
+                    for n, identity in enumerate(ids)
+                ],
+            )
 
     def _batches(self, ids: Sequence[str]) -> Iterator[tuple[str, list[str]]]:
+        """Held messages by queue URL, at most BATCH at a time."""
         for url in self._urls.values():
-            mine = iter([one for one in ids if one in self._held and self._held[one].url == url])
-            while batch := list(islice(mine, BATCH)):
+            in_queue = iter([one for one in ids if one in self._held and self._held[one].url == url])
+            while batch := list(islice(in_queue, BATCH)):
                 yield url, batch
+
+
+def drop_letters(queues: DeadLetterQueues, subs: Sequence[str]) -> int:
+    """Deletes every message whose body contains one of the subs, also where the body is not JSON. Returns the count.
+
+    Raises CommandFailed where SQS did not confirm a delete, or where there are more letters than one reader can hold.
+    """
+    if not subs:
+        return 0
+    with QueueReader(queues, list(queues.urls), hold_seconds=WORKING_SECONDS) as reader:
+        ids = [letter.id for letter in reader if any(sub in letter.body for sub in subs)]
+        if unconfirmed := reader.delete(ids):
+            raise CommandFailed(f"SQS did not delete {len(unconfirmed)} dead letters: run the same command again.")
+        if not reader.complete:
+            raise CommandFailed("there are too many dead letters to search: drop or redrive some, then run this again.")
+        return len(ids)

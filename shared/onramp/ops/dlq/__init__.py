@@ -1,9 +1,7 @@
-"""The dead-letter queues, as an operator works with them.
+"""The dead-letter queues: list the letters, redrive them, export them, drop them.
 
-letters.py   a dead letter, whoever put it there
-walk.py      everything in the queues once, and given back
-filters.py   which of them
-groups.py    how many of which cause
-redrive.py   back to the provisioning queue: plan, canary, send, confirm, delete
-verify.py    what became of whoever was sent
+filters.py        which letters a command selects; options.py declares them for the command line
+scan.py           reads the queues and makes the plan of a command; groups.py counts letters by cause
+redrive.py        sends letters to the provisioning queue again: flip, send, confirm, delete
+canary_stages.py  one user, then ten, then the rest; verify.py checks the users after each stage
 """

@@ -1,4 +1,4 @@
-"""`onramp dlq`: why users are stuck, sending them again by cause, and the proof that it helped."""
+"""`onramp dlq`: lists dead letters by cause, redrives them, exports them, drops them."""
 
 from __future__ import annotations
 
@@ -9,66 +9,46 @@ import typer
 
 from onramp.ops.common.context import OperatorContext
 from onramp.ops.common.errors import UsageError
+from onramp.ops.common.options import Reveal, Yes, with_option_groups
+from onramp.ops.common.private_file import private_file
 from onramp.ops.common.queue_reader import QueueReader
-from onramp.ops.dlq import export as files
 from onramp.ops.dlq import screen
 from onramp.ops.dlq.drop_command import DropCommand
-from onramp.ops.dlq.filters import Filter, filter_from
-from onramp.ops.dlq.find import find_letter
-from onramp.ops.dlq.groups import Groups
+from onramp.ops.dlq.export import write_letters
+from onramp.ops.dlq.groups import LetterGroups
 from onramp.ops.dlq.native import NativeMove, move_all
-from onramp.ops.dlq.options import (
-    Identity,
-    Limit,
-    Queue,
-    Queues,
-    Reason,
-    Reveal,
-    Since,
-    Step,
-    Until,
-    User,
-    Version,
-    Yes,
-)
+from onramp.ops.dlq.options import FilterOptions, Limit, Queue, Queues
 from onramp.ops.dlq.redrive_command import RedriveCommand
-from onramp.ops.dlq.scan import held_by_others, revealing, with_progress
+from onramp.ops.dlq.scan import audit_reveal, count_held_by_others, find_letter, with_progress
 from onramp.ops.dlq.wiring import DlqWiring
 
 app = typer.Typer(
-    help="Dead letters: why users are stuck, sending them again by cause, and the proof that it helped.",
+    help="Dead letters: why users are stuck, redriving them by cause, and the check that it worked.",
     no_args_is_help=True,
 )
 
 
 @app.command("list")
 def list_(ctx: typer.Context, queue: Queue = Queues.ALL, reveal: Reveal = False) -> None:
-    """Dead letters of both queues, grouped by step and reason: how many, how old, of which code.
+    """Dead letters of both queues, grouped by step and reason, with count, age and code version.
 
-    Nothing is taken out: each letter is held for a moment and given back.
-    What another reader holds is counted.
+    Nothing is deleted: each letter is hidden from other readers for a
+    moment. Letters that another reader holds are only counted.
     """
     context: OperatorContext = ctx.obj
-    parts = DlqWiring.of(context)
-    held = held_by_others(parts, queue.names)
-    with revealing(context, "dlq list", reveal), QueueReader(parts, queue.names) as walk:
-        groups = Groups.of(with_progress(context, walk))
+    wiring = DlqWiring.of(context)
+    held_by_others = count_held_by_others(wiring, queue.names)
+    with audit_reveal(context, "dlq list", reveal=reveal), QueueReader(wiring.dead_letters, queue.names) as reader:
+        groups = LetterGroups.of(with_progress(context, reader))
     data = {
         "count": groups.count,
-        "complete": walk.complete,
-        "heldByOthers": held,
+        "complete": reader.complete,
+        "heldByOthers": held_by_others,
         "groups": groups.rows(reveal=reveal),
     }
-
-    def show() -> None:
-        if groups:
-            screen.show_groups(context.out, groups, context.now(), reveal=reveal)
-        else:
-            context.out.line("There are no dead letters.")
-
-    context.out.result(data, show)
-    screen.say_held(context.out, held)
-    if not walk.complete:
+    context.out.result(data, lambda: screen.show_groups(context.out, groups, context.now(), reveal=reveal))
+    screen.say_held_by_others(context.out, held_by_others)
+    if not reader.complete:
         context.out.say(f"There are more: these are the first {groups.count:,}.")
 
 
@@ -78,145 +58,100 @@ def show(
     identity: Annotated[str, typer.Argument(metavar="ID", help="A message id, or its beginning.")],
     reveal: Reveal = False,
 ) -> None:
-    """Everything about one dead letter, what its user is owed now, and the command to run next."""
+    """One dead letter in full, what its user is owed now, and the command to run next."""
     context: OperatorContext = ctx.obj
-    parts = DlqWiring.of(context)
-    with revealing(context, "dlq show", reveal):
-        letter = find_letter(context, parts, identity)
-        user = parts.users.get(letter.user_id) if letter.user_id else None
-        profile = parts.profiles.get(letter.sub) if letter.sub else None
+    wiring = DlqWiring.of(context)
+    with audit_reveal(context, "dlq show", reveal=reveal):
+        letter = find_letter(context, wiring, identity)
+        user = wiring.users.get(letter.user_id) if letter.user_id else None
+        profile = wiring.profiles.get(letter.sub) if letter.sub else None
     data = screen.letter_data(letter, user, profile, reveal=reveal)
     context.out.result(data, lambda: screen.show_letter(context.out, letter, data, context.now()))
 
 
 @app.command()
+@with_option_groups
 def redrive(
     ctx: typer.Context,
-    reason: Reason = None,
-    step: Step = None,
-    user: User = None,
-    since: Since = None,
-    until: Until = None,
-    code_version: Version = None,
-    identity: Identity = None,
-    queue: Queue = Queues.ALL,
+    filters: FilterOptions,
     limit: Limit = None,
-    rate: Annotated[int, typer.Option(min=0, help="Users a second; 0 as fast as it goes.")] = 100,
+    rate: Annotated[int, typer.Option(min=0, help="Users a second; 0: unlimited.")] = 100,
     canary: Annotated[bool, typer.Option(help="1 user first, then 10, then the rest.")] = True,
-    wait: Annotated[int, typer.Option(min=0, help="Seconds to look after each stage; 0: no look, no canary.")] = 120,
+    wait: Annotated[int, typer.Option(min=0, help="Seconds to verify each stage; 0: no check, no canary.")] = 120,
     from_table: Annotated[
-        bool, typer.Option("--from-table", help="Users owed to the operator whose copy has expired from the queue.")
+        bool, typer.Option("--from-table", help="Users owed to the operator whose letter has expired from the queue.")
     ] = False,
     native: Annotated[
-        bool, typer.Option("--native", help="Let SQS move the whole queue: no filter, no canary, no proof.")
+        bool, typer.Option("--native", help="Let SQS move the whole queue: no filter, no canary, no check.")
     ] = False,
     yes: Yes = False,
 ) -> None:
-    """Send users through the pipeline again, by cause, and see that it helps.
+    """Send users through the pipeline again, by cause, and verify the result.
 
     One user first, then ten, then the rest; it stops when the same reason
-    comes back. A letter is deleted only after its message was confirmed, so
-    that Ctrl-C, a crash or a colleague doing the same at once lose nothing.
+    comes back. A letter is deleted only after its message was confirmed:
+    Ctrl-C, a crash or a second operator cannot lose a user.
 
     Example: onramp dlq redrive --reason stripe_refused_400 --since 2h
     """
     context: OperatorContext = ctx.obj
-    wanted = _filter(context, identity, reason, step, code_version, user, since, until)
+    letter_filter = filters.letter_filter(context.now())
     if native:
-        if wanted.given or limit or from_table or queue is Queues.DELIVERY:
+        if not letter_filter.is_empty or limit or from_table or filters.queue is Queues.DELIVERY:
             raise UsageError("SQS's own redrive moves the whole ProvisioningDlq: leave out the filters, or --native.")
-        _move(context, rate, yes=yes)
+        moved = move_all(context, NativeMove(DlqWiring.of(context)), rate, yes=yes)
+        context.out.result({"moved": moved}, lambda: screen.show_moved(context.out, moved))
         return
-    order = RedriveCommand(wanted, queue.names, limit, rate, canary, wait, from_table, yes)
-    report = order.carry_out(context, DlqWiring.of(context))
+    command = RedriveCommand(letter_filter, filters.queue.names, limit, rate, canary, wait, from_table, yes)
+    report = command.run(context, DlqWiring.of(context))
     context.out.result(report.data(), lambda: screen.show_report(context.out, report))
-    raise typer.Exit(1 if report.trouble else 0)
-
-
-def _move(context: OperatorContext, rate: int, *, yes: bool) -> None:
-    count = move_all(context, NativeMove(DlqWiring.of(context)), rate, yes=yes)
-    context.out.result(
-        {"moved": count}, lambda: context.out.line(f"SQS moved {count}. See what became of them: onramp status")
-    )
+    raise typer.Exit(1 if report.needs_attention else 0)
 
 
 @app.command()
+@with_option_groups
 def export(
     ctx: typer.Context,
-    file: Annotated[Path, typer.Argument(help="A new file; only you may read it.")],
-    reason: Reason = None,
-    step: Step = None,
-    user: User = None,
-    since: Since = None,
-    until: Until = None,
-    code_version: Version = None,
-    identity: Identity = None,
-    queue: Queue = Queues.ALL,
+    file: Annotated[Path, typer.Argument(help="A new file; only you can read it.")],
+    filters: FilterOptions,
     as_csv: Annotated[bool, typer.Option("--csv", help="CSV instead of JSON lines.")] = False,
     reveal: Reveal = False,
 ) -> None:
-    """Write dead letters to a file of mode 0600, personal data masked. Nothing is taken out of the queues."""
+    """Write dead letters to a file of mode 0600, personal data masked. Nothing is deleted from the queues."""
     context: OperatorContext = ctx.obj
-    wanted = _filter(context, identity, reason, step, code_version, user, since, until)
-    parts = DlqWiring.of(context)
+    letter_filter = filters.letter_filter(context.now())
+    wiring = DlqWiring.of(context)
     with (
-        files.private_file(file) as out,
-        revealing(context, "dlq export", reveal),
-        QueueReader(parts, queue.names) as walk,
+        private_file(file) as out,
+        audit_reveal(context, "dlq export", reveal=reveal),
+        QueueReader(wiring.dead_letters, filters.queue.names) as reader,
     ):
-        letters = (letter for letter in with_progress(context, walk) if wanted(letter))
-        count = files.write(out, letters, as_csv=as_csv, reveal=reveal)
+        letters = filter(letter_filter.matches, with_progress(context, reader))
+        count = write_letters(out, letters, as_csv=as_csv, reveal=reveal)
     context.out.result({"file": str(file), "count": count}, lambda: context.out.line(f"Written to {file}: {count:,}."))
 
 
 @app.command()
+@with_option_groups
 def drop(
     ctx: typer.Context,
-    reason_why: Annotated[str, typer.Option("--reason-why", help="Why they may go; kept in the audit.")],
-    reason: Reason = None,
-    step: Step = None,
-    user: User = None,
-    since: Since = None,
-    until: Until = None,
-    code_version: Version = None,
-    identity: Identity = None,
-    queue: Queue = Queues.ALL,
+    reason_why: Annotated[str, typer.Option("--reason-why", help="Why they can go; kept in the audit log.")],
+    filters: FilterOptions,
     limit: Limit = None,
     everything: Annotated[bool, typer.Option("--all", help="Without any filter.")] = False,
     yes: Yes = False,
 ) -> None:
-    """Delete dead letters for good. Their users stay visible as failed, and owed to the operator.
+    """Delete dead letters for good. Their users stay failed, and owed to the operator.
 
     Example: onramp dlq drop --reason malformed_event --reason-why "test traffic of 3 March"
     """
     context: OperatorContext = ctx.obj
-    wanted = _filter(context, identity, reason, step, code_version, user, since, until)
+    letter_filter = filters.letter_filter(context.now())
     if not reason_why.strip():
-        raise UsageError("say why they may go: --reason-why 'test traffic'.")
-    if not wanted.given and not everything:
-        raise UsageError("which ones? Give a filter, or say --all.")
-    dropped = DropCommand(wanted, queue.names, limit, reason_why, yes).carry_out(context, DlqWiring.of(context))
-    context.out.result(dropped.data(), lambda: context.out.line(f"Deleted: {dropped.count:,}."))
-    raise typer.Exit(1 if dropped.undeleted else 0)
-
-
-def _filter(
-    context: OperatorContext,
-    identity: str | None,
-    reasons: list[str] | None,
-    steps: list[str] | None,
-    code_versions: list[str] | None,
-    user: str | None,
-    since: str | None,
-    until: str | None,
-) -> Filter:
-    return filter_from(
-        identity=identity,
-        reasons=reasons,
-        steps=steps,
-        code_versions=code_versions,
-        user=user,
-        since=since,
-        until=until,
-        now=context.now(),
-    )
+        raise UsageError("the reason is empty: give one, as --reason-why 'test traffic'.")
+    if letter_filter.is_empty and not everything:
+        raise UsageError("no filter is given: give one, or --all.")
+    command = DropCommand(letter_filter, filters.queue.names, limit, reason_why, yes)
+    report = command.run(context, DlqWiring.of(context))
+    context.out.result(report.data(), lambda: context.out.line(f"Deleted: {report.dropped:,}."))
+    raise typer.Exit(1 if report.undeleted else 0)

@@ -1,28 +1,32 @@
-"""Dead letters in a file that only its owner may read: JSON lines, or CSV for a spreadsheet."""
+"""Dead letters as rows, and the rows in a file: JSON lines, or CSV for a spreadsheet."""
 
 from __future__ import annotations
 
 import csv
 import json
-import os
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
-from pathlib import Path
+from collections.abc import Iterable
 from typing import Any, TextIO
 
 from onramp.domain.event_data import rfc3339
 from onramp.ops.common.dead_letters import Letter
-from onramp.ops.common.errors import UsageError
+from onramp.ops.common.masking import mask_field
 from onramp.ops.common.text import csv_cell, masked_email
-from onramp.ops.dlq.bodies import shown_body
 
 COLUMNS = (
     "queue", "id", "step", "reason", "errorCode", "attempts", "firstFailedAt", "sentAt", "codeVersion", "user", "sub",
     "attributes", "body",
 )  # fmt: skip
+# Fields of an event without personal data. Any other field is masked: events gain fields over time.
+HARMLESS = frozenset(
+    {
+        "version", "id", "detail-type", "source", "account", "time", "region", "resources", "eventId", "schemaVersion",
+        "occurredAt", "correlationId", "origin", "cognitoSub", "userPoolId", "emailVouchedBy", "roles", "onboarding",
+        "identityProvider", "signedUpAt",
+    }
+)  # fmt: skip
 
 
-def row(letter: Letter, *, reveal: bool) -> dict[str, Any]:
+def letter_row(letter: Letter, *, reveal: bool) -> dict[str, Any]:
     user = letter.user_id
     values = (
         letter.queue,
@@ -37,40 +41,33 @@ def row(letter: Letter, *, reveal: bool) -> dict[str, Any]:
         masked_email(user) if user and not reveal else user,
         letter.sub,
         dict(letter.attributes),
-        shown_body(letter.body, reveal=reveal),
+        body_data(letter.body, reveal=reveal),
     )
     return dict(zip(COLUMNS, values, strict=True))
 
 
-@contextmanager
-def private_file(path: Path) -> Iterator[TextIO]:
-    """A new file of mode 0600. Never over an existing one; left early, nothing half written stays. Raises DeskError."""
+def body_data(body: str, *, reveal: bool) -> Any:
+    """The event as data. Text that is not JSON cannot be masked: without `reveal` only its length is returned."""
     try:
-        number = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    except FileExistsError:
-        raise UsageError(f"{path} exists: name a file that does not.") from None
-    except OSError as error:
-        raise UsageError(f"{path} cannot be written: {error.strerror}.") from None
-    try:
-        with os.fdopen(number, "w", encoding="utf-8", newline="") as file:
-            yield file
-    except BaseException:
-        path.unlink(missing_ok=True)
-        raise
+        event = json.loads(body)
+        return event if reveal else mask_field("", event, HARMLESS, mask_numbers=False)
+    except (ValueError, RecursionError):
+        return body if reveal else f"no JSON, {len(body)} characters: --reveal shows it"
 
 
-def write(file: TextIO, letters: Iterable[Letter], *, as_csv: bool, reveal: bool) -> int:
-    """One row at a time. How many."""
-    sheet = csv.writer(file)
+def write_letters(file: TextIO, letters: Iterable[Letter], *, as_csv: bool, reveal: bool) -> int:
+    """Writes one row at a time, so that memory does not grow. Returns how many."""
+    table = csv.writer(file)
     if as_csv:
-        sheet.writerow(COLUMNS)
+        table.writerow(COLUMNS)
     count = 0
-    for count, letter in enumerate(letters, start=1):  # noqa: B007  # the last one is the number of rows
-        found = row(letter, reveal=reveal)
+    for letter in letters:
+        row = letter_row(letter, reveal=reveal)
         if as_csv:
-            sheet.writerow("" if value is None else csv_cell(_cell(value)) for value in found.values())
+            table.writerow("" if value is None else csv_cell(_cell(value)) for value in row.values())
         else:
-            file.write(json.dumps(found, separators=(",", ":")) + "\n")
+            file.write(json.dumps(row, separators=(",", ":")) + "\n")
+        count += 1
     return count
 
 

@@ -1,4 +1,4 @@
-"""Dead letters by queue, step and reason: what an operator wants to know first. Holds a group's numbers, no letters."""
+"""Counts dead letters by queue, step and reason. Holds the numbers of each group, and no letters."""
 
 from __future__ import annotations
 
@@ -12,10 +12,11 @@ from onramp.ops.common.dead_letters import Letter
 from onramp.ops.common.text import masked_email
 
 GroupKey = tuple[str, str, str]
+"""Queue, step and reason."""
 
 
 @dataclass(slots=True)
-class Group:
+class LetterGroup:
     count: int = 0
     oldest: int = 0
     newest: int = 0
@@ -31,22 +32,20 @@ class Group:
         self.error_codes[letter.error_code] += 1
         if letter.code_version:
             self.code_versions[letter.code_version] += 1
-        one = (letter.user_id or "", letter.id)
-        self.sample = min(self.sample, one) if self.sample else one
+        candidate = (letter.user_id or "", letter.id)
+        self.sample = min(self.sample, candidate) if self.sample else candidate
 
 
-class Groups(dict[GroupKey, Group]):
-    """Queue, step and reason -> the group."""
-
+class LetterGroups(dict[GroupKey, LetterGroup]):
     @classmethod
-    def of(cls, letters: Iterable[Letter]) -> Groups:
+    def of(cls, letters: Iterable[Letter]) -> LetterGroups:
         groups = cls()
         for letter in letters:
             groups.add(letter)
         return groups
 
     def add(self, letter: Letter) -> None:
-        self.setdefault((letter.queue, letter.step, letter.reason), Group()).add(letter)
+        self.setdefault((letter.queue, letter.step, letter.reason), LetterGroup()).add(letter)
 
     @property
     def count(self) -> int:
@@ -57,19 +56,19 @@ class Groups(dict[GroupKey, Group]):
         return {version for group in self.values() for version in group.code_versions}
 
     @property
-    def words(self) -> list[str]:
-        """Every reason and error code that a filter could name."""
-        causes = {reason for _, _, reason in self} | {code for group in self.values() for code in group.error_codes}
-        return sorted(causes)
+    def reasons(self) -> list[str]:
+        """Every reason and error code that `--reason` can name."""
+        codes = {code for group in self.values() for code in group.error_codes}
+        return sorted({reason for _, _, reason in self} | codes)
 
     def rows(self, *, reveal: bool = False) -> list[dict[str, Any]]:
-        """As data, largest first."""
-        largest = sorted(self.items(), key=lambda found: (-found[1].count, found[0]))
-        return [_row(cause, group, reveal=reveal) for cause, group in largest]
+        """As data, the largest group first."""
+        largest_first = sorted(self.items(), key=lambda item: (-item[1].count, item[0]))
+        return [_row(key, group, reveal=reveal) for key, group in largest_first]
 
 
-def _row(cause: GroupKey, group: Group, *, reveal: bool) -> dict[str, Any]:
-    queue, step, reason = cause
+def _row(key: GroupKey, group: LetterGroup, *, reveal: bool) -> dict[str, Any]:
+    queue, step, reason = key
     email, identity = group.sample or ("", "")
     return {
         "queue": queue,

@@ -1,7 +1,7 @@
-"""SQS's own redrive: the whole ProvisioningDlq, nothing chosen, nothing flipped, nothing verified.
+"""SQS's own redrive: moves the whole ProvisioningDlq. It cannot filter, flips no record and checks no result.
 
-The destination is always named: the worker sends its dead letters itself, so they have no source to go back to and a
-move without one fails. A rule's dead-letter queue cannot be moved at all.
+The destination is always named: the worker sends its dead letters itself, so SQS knows no source queue for them, and a
+move without a destination fails. SQS cannot move the dead-letter queue of an EventBridge rule at all.
 """
 
 from __future__ import annotations
@@ -14,67 +14,66 @@ from onramp.ops.common.dead_letters import PROVISIONING
 from onramp.ops.common.errors import CommandFailed
 from onramp.ops.dlq.wiring import DlqWiring
 
-FASTEST = 500
-LOOK_EVERY_SECONDS = 1.0
+MOST_PER_SECOND = 500  # SQS's limit
+POLL_SECONDS = 1.0
 
 
 class NativeMove:
-    def __init__(self, parts: DlqWiring) -> None:
-        self._parts = parts
-        self._source, self._destination = (
-            self._arn(url) for url in (parts.dead[PROVISIONING], parts.provisioning_queue)
-        )
+    def __init__(self, wiring: DlqWiring) -> None:
+        self._sqs, self._sleep = wiring.sqs, wiring.sleep
+        self._source = self._arn(wiring.dead_letters.urls[PROVISIONING])
+        self._destination = self._arn(wiring.provisioning_queue)
 
-    def running(self) -> Mapping[str, Any] | None:
-        """The move under way, if there is one: SQS takes one at a time."""
+    def is_running(self) -> bool:
+        """SQS runs one move at a time per queue."""
         task = self._latest()
-        return task if task and task["Status"] == "RUNNING" else None
+        return task is not None and task["Status"] == "RUNNING"
 
     def start(self, rate: int) -> None:
-        """`rate` a second; 0 leaves it to SQS."""
-        paced = {"MaxNumberOfMessagesPerSecond": min(rate, FASTEST)} if rate else {}
-        self._parts.sqs.start_message_move_task(SourceArn=self._source, DestinationArn=self._destination, **paced)
+        """`rate` messages a second; 0 leaves the rate to SQS."""
+        limit: dict[str, Any] = {"MaxNumberOfMessagesPerSecond": min(rate, MOST_PER_SECOND)} if rate else {}
+        self._sqs.start_message_move_task(SourceArn=self._source, DestinationArn=self._destination, **limit)
 
-    def watch(self, on_progress: Callable[[int, int | None], object]) -> int:
-        """Returns how many were moved. Raises Trouble where the move failed or was cancelled."""
+    def wait(self, on_progress: Callable[[int, int | None], object]) -> int:
+        """Returns how many were moved. Raises CommandFailed where the move failed or was cancelled."""
         while True:
-            task = self._latest() or {"Status": "FAILED", "FailureReason": "SQS knows of no move"}
-            move_all = int(task.get("ApproximateNumberOfMessagesMoved", 0))
-            on_progress(move_all, task.get("ApproximateNumberOfMessagesToMove"))
+            task = self._latest() or {"Status": "FAILED", "FailureReason": "SQS lists no move"}
+            moved = int(task.get("ApproximateNumberOfMessagesMoved", 0))
+            on_progress(moved, task.get("ApproximateNumberOfMessagesToMove"))
             match task["Status"]:
                 case "COMPLETED":
-                    return move_all
+                    return moved
                 case "FAILED" | "CANCELLED":
                     why = task.get("FailureReason", "it was cancelled")
                     raise CommandFailed(
-                        f"SQS moved {move_all} and stopped ({why}): run `onramp dlq redrive` for the rest."
+                        f"SQS moved {moved} and stopped ({why}): run `onramp dlq redrive` for the rest."
                     )
-            self._parts.sleep(LOOK_EVERY_SECONDS)
+            self._sleep(POLL_SECONDS)
 
     def _latest(self) -> Mapping[str, Any] | None:
-        tasks = self._parts.sqs.list_message_move_tasks(SourceArn=self._source, MaxResults=1).get("Results", [])
+        tasks = self._sqs.list_message_move_tasks(SourceArn=self._source, MaxResults=1).get("Results", [])
         return tasks[0] if tasks else None
 
     def _arn(self, url: str) -> str:
-        reply = self._parts.sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])
-        return str(reply["Attributes"]["QueueArn"])
+        reply = self._sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])
+        return reply["Attributes"]["QueueArn"]
 
 
 def move_all(context: OperatorContext, move: NativeMove, rate: int, *, yes: bool) -> int:
-    """Asks, moves and watches; a move under way is only watched. Ctrl-C ends the watching: SQS goes on."""
-    if move.running():
-        context.out.say("SQS is moving this queue already: watching that move.")
-        return _watched(context, move)
-    context.out.say("SQS moves the whole ProvisioningDlq to the provisioning queue, in any order: no canary, no proof.")
-    context.out.say("What is owed is not flipped: each user stays owed to the operator until the worker succeeds.")
-    context.out.confirm("Ctrl-C stops the watching, not the move.", yes=yes)
+    """Confirms, starts the move and waits for its end; only waits where one is running. Ctrl-C does not stop SQS."""
+    if move.is_running():
+        context.out.say("SQS already moves this queue: waiting for the end of that move.")
+        return _wait(context, move)
+    context.out.say("SQS moves the whole ProvisioningDlq to the provisioning queue, in any order: no canary, no check.")
+    context.out.say("No record is flipped: each user stays owed to the operator until the worker succeeds.")
+    context.out.confirm("Ctrl-C stops this command, not the move.", yes=yes)
     with context.audited("dlq redrive --native") as entry:
         move.start(rate)
-        entry.count = _watched(context, move)
+        entry.count = _wait(context, move)
     return entry.count
 
 
-def _watched(context: OperatorContext, move: NativeMove) -> int:
+def _wait(context: OperatorContext, move: NativeMove) -> int:
     with context.out.progress() as bar:
         moving = bar.add_task("moved", total=None)
-        return move.watch(lambda count, total: bar.update(moving, completed=count, total=total))
+        return move.wait(lambda count, total: bar.update(moving, completed=count, total=total))

@@ -1,7 +1,7 @@
-"""What a command is going to touch: counted before anybody is asked, and nothing beyond it is touched after.
+"""Which letters a command works on: counted before it asks for confirmation, and fixed from then on.
 
-A user who fails again lies in the queue again, as a new letter that no plan has seen: it is neither sent in a loop nor
-taken for a second copy and deleted.
+A user who fails again has a new letter that the plan does not contain. It is therefore neither sent again in the same
+run nor deleted as a further copy.
 """
 
 from __future__ import annotations
@@ -14,42 +14,41 @@ from typing import Protocol
 from onramp.ops.common.dead_letters import POISON, Letter
 from onramp.ops.common.errors import UsageError
 from onramp.ops.common.text import visible
-from onramp.ops.dlq.filters import Filter
-from onramp.ops.dlq.groups import Groups
+from onramp.ops.dlq.filters import LetterFilter
+from onramp.ops.dlq.groups import LetterGroups
 
 
-class Source(Protocol):
-    """Where letters come from, each once, and where those that were dealt with are taken out."""
+class LetterSource(Protocol):
+    """Yields each letter once. `complete` is False where it stopped before the last one."""
 
     complete: bool
-    """Whether all there are were handed out."""
 
     def __iter__(self) -> Iterator[Letter]: ...
 
     def delete(self, ids: list[str]) -> list[str]:
-        """Returns those of which it is not confirmed."""
+        """Returns the ids whose delete is not confirmed."""
 
 
-Sources = Callable[[], AbstractContextManager[Source]]
+OpenSource = Callable[[], AbstractContextManager[LetterSource]]
 
 
 @dataclass(slots=True)
 class Plan:
-    """`ids` is all that is kept of a letter, so that ten thousand of them are a megabyte."""
+    """Keeps only the `ids` of letters, so that ten thousand of them take about a megabyte."""
 
-    wanted: Filter
-    groups: Groups = field(default_factory=Groups)
-    others: Groups = field(default_factory=Groups)
+    letter_filter: LetterFilter
+    groups: LetterGroups = field(default_factory=LetterGroups)
+    not_selected: LetterGroups = field(default_factory=LetterGroups)
     ids: set[str] = field(default_factory=set)
     users: int = 0
     complete: bool = True
 
     @classmethod
-    def of(cls, letters: Iterable[Letter], wanted: Filter, *, leave_poison: bool = True) -> Plan:
-        plan, keys = cls(wanted), set()
+    def of(cls, letters: Iterable[Letter], letter_filter: LetterFilter, *, skip_poison: bool = True) -> Plan:
+        plan, keys = cls(letter_filter), set()
         for letter in letters:
-            if not wanted(letter) or (leave_poison and wanted.poison(letter)):
-                plan.others.add(letter)
+            if not letter_filter.matches(letter) or (skip_poison and letter_filter.skips_as_poison(letter)):
+                plan.not_selected.add(letter)
                 continue
             plan.groups.add(letter)
             plan.ids.add(letter.id)
@@ -57,24 +56,24 @@ class Plan:
         plan.users = len(keys)
         return plan
 
-    def words(self) -> list[str]:
-        """A line for each group."""
+    def lines(self) -> list[str]:
+        """One line per group."""
         return [
             f"  {row['count']:>6}  {row['queue']}  {row['step']}  {row['reason']}  {' '.join(row['errorCodes'])}"
             for row in self.groups.rows()
         ]
 
-    def letters(self, source: Source) -> Iterator[Letter]:
+    def select(self, source: LetterSource) -> Iterator[Letter]:
         return (letter for letter in source if letter.id in self.ids)
 
-    def check(self) -> None:
-        """Raises DeskError where a filter fits none of the letters there are."""
-        if self.ids or not self.wanted.given or not self.others:
+    def require_match(self) -> None:
+        """Raises UsageError where there are letters and the filter matches none of them."""
+        if self.ids or self.letter_filter.is_empty or not self.not_selected:
             return
-        asked = " ".join(f"--{name} {value}" for name, value in self.wanted.words().items())
-        there = ", ".join(map(visible, self.others.words))
-        raise UsageError(f"no dead letter fits {asked}; the reasons there are: {there}.")
+        options = " ".join(f"--{name} {value}" for name, value in self.letter_filter.options().items())
+        reasons = ", ".join(map(visible, self.not_selected.reasons))
+        raise UsageError(f"no dead letter matches {options}; the reasons there are: {reasons}.")
 
     @property
-    def poison(self) -> int:
-        return sum(group.count for (_, _, reason), group in self.others.items() if reason == POISON)
+    def poison_count(self) -> int:
+        return sum(group.count for (_, _, reason), group in self.not_selected.items() if reason == POISON)

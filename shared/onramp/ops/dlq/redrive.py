@@ -1,8 +1,8 @@
-"""Back to the provisioning queue, in the order of docs/protocol.md: flip, send, confirm, delete.
+"""Sends letters to the provisioning queue again, in the order of docs/protocol.md: flip, send, confirm, delete.
 
-A death anywhere leaves a duplicate at the worst, never a hole: a letter is deleted only after SQS named the message
-that stands for it. Two operators at once never hold the same letter (walk.py), and one whose hold is over is not sent.
-One user is sent once, however many letters there are of them.
+A crash at any point leaves at worst a duplicate message, never a user without one: a letter is deleted only after SQS
+has returned the id of the new message. Two operators never hold the same letter (`queue_reader`), and a letter whose
+hold is over is not sent. Each user is sent once, however many letters they have.
 """
 
 from __future__ import annotations
@@ -12,13 +12,12 @@ from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Se
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from itertools import islice
-from typing import Any
 
 from onramp.domain.users import Owed, User
 from onramp.ops.common.dead_letters import TABLE, Letter
 from onramp.ops.common.queue_reader import MARGIN_SECONDS
-from onramp.ops.dlq.plan import Plan, Source
-from onramp.ops.dlq.verify import Watched
+from onramp.ops.dlq.plan import LetterSource, Plan
+from onramp.ops.dlq.verify import SentUser
 from onramp.ops.dlq.wiring import DlqWiring
 
 SENDERS = 8
@@ -28,156 +27,160 @@ Pace = Callable[[], None]
 
 @dataclass(slots=True)
 class RedriveCounts:
-    """What became of the letters so far.
+    """Letters by result.
 
-    sent        queued again, confirmed, deleted
-    settled     deleted unsent, for the user is ready or forgotten
+    sent        a new message was confirmed, the letter deleted
+    needless    deleted without a message: the user is ready, or forgotten
     copies      further letters of a user, deleted
-    left        where they were: SQS did not take them, or somebody else has just moved the user on
-    undeleted   sent or settled, and still there
+    kept        still in the queue: SQS did not accept the message, or another process has just changed the record
+    undeleted   sent or needless, and the delete is not confirmed
     """
 
     sent: int = 0
-    settled: int = 0
+    needless: int = 0
     copies: int = 0
-    left: int = 0
+    kept: int = 0
     undeleted: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class BatchResult:
-    """What became of one batch."""
+    """As RedriveCounts, of one batch."""
 
     sent: Sequence[Letter]
-    settled: Sequence[Letter]
-    left: int
+    needless: Sequence[Letter]
+    kept: int
     undeleted: int
 
 
 @dataclass(slots=True)
 class Redrive:
-    """One run over a plan, stage by stage; at most `limit` users."""
+    """Runs a plan in stages; `limit` is the most users of all stages together."""
 
-    parts: DlqWiring
+    wiring: DlqWiring
     plan: Plan
     pace: Pace
     limit: int | None = None
-    tally: RedriveCounts = field(default_factory=RedriveCounts)
-    _taken: set[str] = field(default_factory=set)
-    _finished: set[str] = field(default_factory=set)
+    counts: RedriveCounts = field(default_factory=RedriveCounts)
+    _started: set[str] = field(default_factory=set)
+    """Keys of the letters that were taken into a batch."""
+    _done: set[str] = field(default_factory=set)
+    """Keys of the letters that were sent or are needless."""
 
-    def stage(self, source: Source, size: int | None) -> Generator[list[Watched], None, None]:
-        """Sends `size` users, or all that are left; yields whom it has sent, batch by batch."""
+    def run_stage(self, source: LetterSource, size: int | None) -> Generator[list[SentUser], None, None]:
+        """Sends `size` users, None: all that remain. Yields the users sent, by batch."""
         copies: dict[str, str] = {}
-        letters = self._users(source, copies)
-        yield from self._all(source, letters) if size is None else self._some(source, letters, size)
+        letters = self._first_letters(source, copies)
+        yield from self._send_all(source, letters) if size is None else self._send_some(source, letters, size)
         self._delete_copies(source, copies)
 
-    def _some(self, source: Source, letters: Iterator[Letter], size: int) -> Iterator[list[Watched]]:
-        """As many as `size`, where there are: a letter that needs no sending proves nothing."""
-        while size > 0 and (batch := self._batch(letters, min(size, BATCH))):
-            done = self._note(self._redrive(source, batch))
-            size -= len(done)
-            yield done
+    def _send_some(self, source: LetterSource, letters: Iterator[Letter], size: int) -> Iterator[list[SentUser]]:
+        """Continues until `size` messages were sent: a letter that needs none tests nothing."""
+        while size > 0 and (batch := self._next_batch(letters, min(size, BATCH))):
+            sent = self._count(self._redrive(source, batch))
+            size -= len(sent)
+            yield sent
 
-    def _all(self, source: Source, letters: Iterator[Letter]) -> Iterator[list[Watched]]:
-        with self.parts.threads(SENDERS) as threads:
+    def _send_all(self, source: LetterSource, letters: Iterator[Letter]) -> Iterator[list[SentUser]]:
+        with self.wiring.threads(SENDERS) as threads:
             running: deque[Future[BatchResult]] = deque()
             try:
-                while batch := self._batch(letters, BATCH):
+                while batch := self._next_batch(letters, BATCH):
                     running.append(threads.submit(self._redrive, source, batch))
                     while running and (running[0].done() or len(running) > 2 * SENDERS):
-                        yield self._note(running.popleft().result())
+                        yield self._count(running.popleft().result())
                 while running:
-                    yield self._note(running.popleft().result())
+                    yield self._count(running.popleft().result())
             finally:
-                for future in running:  # one batch has failed: the others still count
+                for future in running:  # where one batch has failed, the others are counted all the same
                     if future.exception() is None:
-                        self._note(future.result())
+                        self._count(future.result())
 
-    def _batch(self, letters: Iterator[Letter], size: int) -> list[Letter]:
-        room = size if self.limit is None else min(size, self.limit - len(self._taken))
+    def _next_batch(self, letters: Iterator[Letter], size: int) -> list[Letter]:
+        allowed = size if self.limit is None else min(size, self.limit - len(self._started))
         batch = []
-        for letter in islice(letters, max(room, 0)):
+        for letter in islice(letters, max(allowed, 0)):
             self.pace()
             batch.append(letter)
         return batch
 
-    def _users(self, source: Source, copies: dict[str, str]) -> Iterator[Letter]:
-        """The first letter of each user; other letters of the same are put aside."""
-        for letter in self.plan.letters(source):
-            if letter.key in self._taken:
+    def _first_letters(self, source: LetterSource, copies: dict[str, str]) -> Iterator[Letter]:
+        """The first letter of each user. Adds further ones to `copies`: letter id -> key."""
+        for letter in self.plan.select(source):
+            if letter.key in self._started:
                 copies[letter.id] = letter.key
             else:
-                self._taken.add(letter.key)
+                self._started.add(letter.key)
                 yield letter
 
-    def _redrive(self, source: Source, batch: Sequence[Letter]) -> BatchResult:
-        users = self._users_of(batch)
-        over = self._ready(users.values()) | self._forgotten(batch, users)
-        settled = [letter for letter in batch if letter.sub in over]
-        going = self._flipped([letter for letter in batch if letter.sub not in over], users)
-        sent = [letter for some in _sendable(going) for letter in self._send(some)]
-        undeleted = source.delete([letter.id for letter in (*settled, *sent)])
-        return BatchResult(sent, settled, len(batch) - len(settled) - len(sent), len(undeleted))
+    def _redrive(self, source: LetterSource, batch: Sequence[Letter]) -> BatchResult:
+        users = self._linked_users(batch)
+        finished = self._ready(users.values()) | self._forgotten(batch, users)
+        needless = [letter for letter in batch if letter.sub in finished]
+        to_send = self._flip([letter for letter in batch if letter.sub not in finished], users)
+        sent = [letter for request in _requests(to_send) for letter in self._send(request)]
+        undeleted = source.delete([letter.id for letter in (*needless, *sent)])
+        return BatchResult(sent, needless, len(batch) - len(needless) - len(sent), len(undeleted))
 
-    def _users_of(self, batch: Sequence[Letter]) -> dict[str, User]:
-        """By letter id: the record, read consistently, where it is still linked to the letter's own sub."""
-        found = self.parts.users.get_many([letter.user_id for letter in batch if letter.user_id])
-        named = {letter.id: (letter, found.get(letter.user_id or "")) for letter in batch}
-        return {name: user for name, (letter, user) in named.items() if user and user.cognito_sub == letter.sub}
+    def _linked_users(self, batch: Sequence[Letter]) -> dict[str, User]:
+        """Letter id -> record, read consistently; without records that are linked to another sub than the letter's."""
+        records = self.wiring.users.get_many([letter.user_id for letter in batch if letter.user_id])
+        users = {letter.id: (letter, records.get(letter.user_id or "")) for letter in batch}
+        return {name: user for name, (letter, user) in users.items() if user and user.cognito_sub == letter.sub}
 
     def _ready(self, users: Iterable[User]) -> set[str]:
-        """Subs of those who are provisioned: the worker would only acknowledge their messages."""
+        """Subs of provisioned users: the worker would only acknowledge their messages."""
         subs = [str(user.cognito_sub) for user in users if user.owed is None]
-        profiles = self.parts.profiles.get_many(subs) if subs else {}
+        profiles = self.wiring.profiles.get_many(subs) if subs else {}
         return {sub for sub, profile in profiles.items() if profile.ready}
 
     def _forgotten(self, batch: Sequence[Letter], users: Mapping[str, User]) -> frozenset[str]:
-        """Subs that were erased: their letters only keep what is to be forgotten."""
+        """Subs with a tombstone: their letters only keep personal data that must be erased."""
         subs = [letter.sub for letter in batch if letter.sub and letter.id not in users]
-        return self.parts.tombstones.among(subs) if subs else frozenset()
+        return self.wiring.tombstones.among(subs) if subs else frozenset()
 
-    def _flipped(self, letters: Sequence[Letter], users: Mapping[str, User]) -> list[Letter]:
-        """Those that may be sent. Where the flip is refused, somebody else has just moved this user on."""
-        owing = {
+    def _flip(self, letters: Sequence[Letter], users: Mapping[str, User]) -> list[Letter]:
+        """The letters to send. One whose flip is refused is not: another process has just changed that record."""
+        to_flip = {
             user.cognito_sub: user for letter in letters if (user := users.get(letter.id)) and user.owes(Owed.OPERATOR)
         }
-        due_at = self.parts.now() + self.parts.enrich_due_after
-        flipped = self.parts.ledger.return_all_to_enrich(list(owing.values()), due_at) if owing else frozenset()
+        due_at = self.wiring.now() + self.wiring.enrich_due_after
+        flipped = self.wiring.ledger.return_all_to_enrich(list(to_flip.values()), due_at) if to_flip else frozenset()
         return [
-            letter for letter in letters if (letter.sub in flipped if letter.sub in owing else letter.queue != TABLE)
+            letter for letter in letters if (letter.sub in flipped if letter.sub in to_flip else letter.queue != TABLE)
         ]
 
     def _send(self, letters: Sequence[Letter]) -> list[Letter]:
-        """Those that SQS has confirmed. One whose hold is over may be in somebody else's hands."""
-        now = self.parts.monotonic()
-        letters = [letter for letter in letters if letter.kept_until - MARGIN_SECONDS > now]
+        """The letters whose message SQS confirmed. Skips those whose hold is over: another operator may hold them."""
+        now = self.wiring.monotonic()
+        letters = [letter for letter in letters if letter.hidden_until - MARGIN_SECONDS > now]
         if not letters:
             return []
-        entries: list[Any] = [{"Id": str(place), "MessageBody": letter.body} for place, letter in enumerate(letters)]
-        reply = self.parts.sqs.send_message_batch(QueueUrl=self.parts.provisioning_queue, Entries=entries)
+        reply = self.wiring.sqs.send_message_batch(
+            QueueUrl=self.wiring.provisioning_queue,
+            Entries=[{"Id": str(n), "MessageBody": letter.body} for n, letter in enumerate(letters)],
+        )
         confirmed = {entry["Id"] for entry in reply.get("Successful", []) if entry.get("MessageId")}
-        return [letter for place, letter in enumerate(letters) if str(place) in confirmed]
+        return [letter for n, letter in enumerate(letters) if str(n) in confirmed]
 
-    def _note(self, done: BatchResult) -> list[Watched]:
-        self.tally.sent += len(done.sent)
-        self.tally.settled += len(done.settled)
-        self.tally.left += done.left
-        self.tally.undeleted += done.undeleted
-        self._finished.update(letter.key for letter in (*done.sent, *done.settled))
-        return [Watched.of(letter) for letter in done.sent]
+    def _count(self, result: BatchResult) -> list[SentUser]:
+        self.counts.sent += len(result.sent)
+        self.counts.needless += len(result.needless)
+        self.counts.kept += result.kept
+        self.counts.undeleted += result.undeleted
+        self._done.update(letter.key for letter in (*result.sent, *result.needless))
+        return [SentUser.of(letter) for letter in result.sent]
 
-    def _delete_copies(self, source: Source, copies: Mapping[str, str]) -> None:
-        """Only now is it known whose first letter was confirmed."""
-        ids = [one for one, key in copies.items() if key in self._finished]
+    def _delete_copies(self, source: LetterSource, copies: Mapping[str, str]) -> None:
+        """At the end of a stage: a copy may go only where the user's first letter is done."""
+        ids = [identity for identity, key in copies.items() if key in self._done]
         undeleted = source.delete(ids)
-        self.tally.copies += len(ids) - len(undeleted)
-        self.tally.undeleted += len(undeleted)
+        self.counts.copies += len(ids) - len(undeleted)
+        self.counts.undeleted += len(undeleted)
 
 
-def _sendable(letters: Sequence[Letter]) -> Iterator[list[Letter]]:
-    """Batches that SQS takes in one call."""
+def _requests(letters: Sequence[Letter]) -> Iterator[list[Letter]]:
+    """Batches within SQS's limits for one SendMessageBatch."""
     batch: list[Letter] = []
     size = 0
     for letter in letters:

@@ -1,4 +1,4 @@
-"""A redrive from the first look to the audit row: plan, ask, work, report."""
+"""A redrive from the plan to the audit row: plan, confirm, run the stages, report."""
 
 from __future__ import annotations
 
@@ -8,76 +8,76 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
+from botocore.exceptions import BotoCoreError, ClientError
+
 from onramp.adapters.pacing import TokenBucket
 from onramp.ops.common.context import OperatorContext
 from onramp.ops.common.queue_reader import WORKING_SECONDS, QueueReader
-from onramp.ops.dlq.canary_stages import AT_ONCE, CANARY, CanaryStages, StagesResult
-from onramp.ops.dlq.deployed import deployed_code_version
-from onramp.ops.dlq.filters import Filter
-from onramp.ops.dlq.plan import Plan, Sources
+from onramp.ops.dlq.canary_stages import ALL_AT_ONCE, CANARY, CanaryStages, StagesResult
+from onramp.ops.dlq.filters import LetterFilter
+from onramp.ops.dlq.plan import OpenSource, Plan
 from onramp.ops.dlq.redrive import BATCH, Pace, Redrive, RedriveCounts
-from onramp.ops.dlq.scan import confirm_plan, held_by_others, make_plan, with_progress
+from onramp.ops.dlq.scan import confirm_plan, count_held_by_others, make_plan, with_progress
 from onramp.ops.dlq.table_letters import TableLetters
-from onramp.ops.dlq.verify import Verify
+from onramp.ops.dlq.verify import Verifier
 from onramp.ops.dlq.wiring import DlqWiring
 
 
 @dataclass(frozen=True, slots=True)
 class RedriveReport:
-    """What was done of a plan; `held`: letters that somebody else had in hand, about."""
+    """`held_by_others` is approximate, and counted only where the plan is empty. `checked`: the users were verified."""
 
     plan: Plan
-    held: int = 0
-    tally: RedriveCounts = field(default_factory=RedriveCounts)
-    outcome: StagesResult = field(default_factory=StagesResult)
-    verified: bool = False
+    held_by_others: int = 0
+    counts: RedriveCounts = field(default_factory=RedriveCounts)
+    stages: StagesResult = field(default_factory=StagesResult)
+    checked: bool = False
 
     @property
-    def trouble(self) -> bool:
-        """Whether somebody has to look again."""
-        verdict, tally = self.outcome.verdict, self.tally
-        return bool(verdict.failed or verdict.waiting or self.outcome.stopped or tally.left or tally.undeleted)
+    def needs_attention(self) -> bool:
+        verified, counts = self.stages.verified, self.counts
+        return bool(verified.failed or verified.on_the_way or self.stages.stopped or counts.kept or counts.undeleted)
 
-    def counts(self) -> dict[str, int | str]:
-        """What is not zero; for the audit too."""
-        verdict, tally = self.outcome.verdict, self.tally
-        verified = {
-            "repaired": verdict.repaired,
-            "failed_again": verdict.failed.total(),
-            "on_the_way": verdict.waiting.total(),
-            "not_verifiable": verdict.unseen,
+    def summary(self) -> dict[str, int | str]:
+        """The counts that are not zero, for the screen and the audit log."""
+        verified, counts = self.stages.verified, self.counts
+        of_users = {
+            "repaired": verified.repaired,
+            "failed_again": verified.failed.total(),
+            "on_the_way": verified.on_the_way.total(),
+            "not_verifiable": verified.unverifiable,
         }
-        counts = {
-            "sent": tally.sent,
-            **(verified if self.verified else {}),
-            "ready_already": tally.settled,
-            "further_copies": tally.copies,
-            "left": tally.left,
-            "not_deleted": tally.undeleted,
+        rows = {
+            "sent": counts.sent,
+            **(of_users if self.checked else {}),
+            "ready_already": counts.needless,
+            "further_copies": counts.copies,
+            "left": counts.kept,
+            "not_deleted": counts.undeleted,
         }
-        stopped: dict[str, int | str] = {"stopped": self.outcome.stopped} if self.outcome.stopped else {}
+        stopped: dict[str, int | str] = {"stopped": self.stages.stopped} if self.stages.stopped else {}
         always = ("sent", "repaired", "failed_again", "on_the_way")
-        return {name: count for name, count in counts.items() if count or name in always} | stopped
+        return {name: count for name, count in rows.items() if count or name in always} | stopped
 
     def data(self) -> dict[str, Any]:
-        verdict = self.outcome.verdict
-        causes = {"failedAgain": verdict.failed, "stillOnTheWay": verdict.waiting}
+        verified = self.stages.verified
+        causes = {"failedAgain": verified.failed, "stillOnTheWay": verified.on_the_way}
         return {
             "plan": self.plan.groups.rows(),
-            "heldByOthers": self.held,
-            "counts": self.counts(),
+            "heldByOthers": self.held_by_others,
+            "counts": self.summary(),
             **{
-                name: [{"step": step, "errorCode": code, "count": count} for (step, code), count in found.most_common()]
-                for name, found in causes.items()
+                name: [{"step": step, "errorCode": code, "count": n} for (step, code), n in counter.most_common()]
+                for name, counter in causes.items()
             },
         }
 
 
 @dataclass(frozen=True, slots=True)
 class RedriveCommand:
-    """`rate` users a second, 0 as fast as it goes; `wait` seconds of looking after each stage, 0 without."""
+    """`rate` in users a second, 0: unlimited. `wait`: seconds to verify each stage, 0: neither verify nor canary."""
 
-    wanted: Filter
+    letter_filter: LetterFilter
     queues: Collection[str]
     limit: int | None
     rate: int
@@ -86,63 +86,78 @@ class RedriveCommand:
     from_table: bool
     yes: bool
 
-    def carry_out(self, context: OperatorContext, parts: DlqWiring) -> RedriveReport:
-        sources = self._sources(context, parts)
-        plan = make_plan(context, sources, self.wanted)
+    def run(self, context: OperatorContext, wiring: DlqWiring) -> RedriveReport:
+        open_source = self._source(context, wiring)
+        plan = make_plan(context, open_source, self.letter_filter)
         if not plan.ids:
-            return RedriveReport(plan, held_by_others(parts, self.queues))
-        confirm_plan(context, self._words(plan, deployed_code_version(context)), yes=self.yes)
-        redrive = Redrive(parts, plan, self._pace(parts), self.limit)
-        with context.audited("dlq redrive", **self._details()) as entry:
+            return RedriveReport(plan, count_held_by_others(wiring, self.queues))
+        confirm_plan(context, self._plan_lines(plan, _deployed_code_version(context)), yes=self.yes)
+        redrive = Redrive(wiring, plan, self._pace(wiring), self.limit)
+        with context.audited("dlq redrive", **self._audit_details()) as entry:
             try:
-                outcome = self._run(context, parts, redrive, sources)
+                stages = self._run_stages(context, wiring, redrive, open_source)
             finally:
-                entry.count = redrive.tally.sent  # of an interrupted one too
-            report = RedriveReport(plan, tally=redrive.tally, outcome=outcome, verified=bool(self.wait))
-            entry.outcome = report.counts()
+                entry.count = redrive.counts.sent  # also of an interrupted run
+            report = RedriveReport(plan, counts=redrive.counts, stages=stages, checked=bool(self.wait))
+            entry.outcome = report.summary()
         return report
 
-    def _run(self, context: OperatorContext, parts: DlqWiring, redrive: Redrive, sources: Sources) -> StagesResult:
+    def _run_stages(
+        self, context: OperatorContext, wiring: DlqWiring, redrive: Redrive, open_source: OpenSource
+    ) -> StagesResult:
         total = min(redrive.plan.users, self.limit or redrive.plan.users)
-        verify = Verify(parts, self.wait) if self.wait else None
+        verifier = Verifier(wiring, self.wait) if self.wait else None
         with context.out.progress() as bar:
             sending = bar.add_task("sent", total=total)
-            watching = bar.add_task("looked after", total=total, visible=verify is not None)
-            stages = CANARY if self.canary and verify else AT_ONCE
-            on_sent, on_settled = partial(bar.advance, sending), partial(bar.advance, watching)
-            return CanaryStages(redrive, sources, stages, verify, on_sent, on_settled).run()
+            verifying = bar.add_task("verified", total=total, visible=verifier is not None)
+            stages = CANARY if self.canary and verifier else ALL_AT_ONCE
+            on_sent, on_decided = partial(bar.advance, sending), partial(bar.advance, verifying)
+            return CanaryStages(redrive, open_source, stages, verifier, on_sent, on_decided).run()
 
-    def _sources(self, context: OperatorContext, parts: DlqWiring) -> Sources:
+    def _source(self, context: OperatorContext, wiring: DlqWiring) -> OpenSource:
+        queues = wiring.dead_letters
         if not self.from_table:
-            return lambda: QueueReader(parts, self.queues, hold=WORKING_SECONDS)
-        with QueueReader(parts, parts.dead) as walk:
-            in_queues = {letter.sub for letter in with_progress(context, walk) if letter.sub}
+            return lambda: QueueReader(queues, self.queues, hold_seconds=WORKING_SECONDS)
+        with QueueReader(queues, queues.urls) as reader:
+            subs_in_queues = {letter.sub for letter in with_progress(context, reader) if letter.sub}
         correlation_id = str(uuid.uuid4())
-        return lambda: TableLetters(parts, in_queues, correlation_id)
+        return lambda: TableLetters(wiring, subs_in_queues, correlation_id)
 
-    def _pace(self, parts: DlqWiring) -> Pace:
+    def _pace(self, wiring: DlqWiring) -> Pace:
         if not self.rate:
             return lambda: None
-        return TokenBucket(self.rate, BATCH, float("inf"), parts.monotonic, parts.sleep).take
+        return TokenBucket(self.rate, BATCH, float("inf"), wiring.monotonic, wiring.sleep).take
 
-    def _details(self) -> dict[str, str]:
-        return {**self.wanted.words(), "from": "table" if self.from_table else "+".join(self.queues)}
+    def _audit_details(self) -> dict[str, str]:
+        return {**self.letter_filter.options(), "from": "table" if self.from_table else "+".join(self.queues)}
 
-    def _words(self, plan: Plan, deployed: str | None) -> list[str]:
-        what = "users owed to the operator whose copy has expired" if self.from_table else "dead letters"
+    def _plan_lines(self, plan: Plan, deployed: str | None) -> list[str]:
+        what = "users owed to the operator whose letter has expired" if self.from_table else "dead letters"
         most = f", at most {self.limit} of them" if self.limit else ""
         stages = "1 user, then 10, then the rest" if self.canary and self.wait else "all at once"
-        pace = f"at most {self.rate} a second" if self.rate else "as fast as it goes"
-        after = f"each looked after for up to {self.wait:.0f} s" if self.wait else "nobody looked after"
-        lines = [f"Redrive {plan.groups.count:,} {what} (users: {plan.users:,}{most}):", *plan.words()]
-        if plan.poison:
-            lines.append(f"  {plan.poison} malformed_event are left alone: they can only come back.")
+        pace = f"at most {self.rate} a second" if self.rate else "no rate limit"
+        check = f"each stage verified for up to {self.wait:.0f} s" if self.wait else "not verified"
+        lines = [f"Redrive {plan.groups.count:,} {what} (users: {plan.users:,}{most}):", *plan.lines()]
+        if plan.poison_count:
+            lines.append(f"  {plan.poison_count} malformed_event are skipped: they would only fail again.")
         if not plan.complete:
-            lines.append("  There are more than one look can hold: run this again afterwards.")
-        return [*lines, *_warning(plan.groups.code_versions, deployed), f"  {stages}; {pace}; {after}."]
+            lines.append("  There are more letters than one run can hold: run this again afterwards.")
+        return [*lines, *_version_lines(plan.groups.code_versions, deployed), f"  {stages}; {pace}; {check}."]
 
 
-def _warning(failed: set[str], deployed: str | None) -> list[str]:
+def _deployed_code_version(context: OperatorContext) -> str | None:
+    """CODE_VERSION of the worker's alias `live`. None where the lookup fails: only a warning depends on it."""
+    try:
+        function = context.client("lambda").get_function_configuration(
+            FunctionName=context.output("EnrichProfileFunctionName"), Qualifier="live"
+        )
+    except (ClientError, BotoCoreError):
+        return None
+    version = function.get("Environment", {}).get("Variables", {}).get("CODE_VERSION")
+    return str(version) if version else None
+
+
+def _version_lines(failed: set[str], deployed: str | None) -> list[str]:
     if deployed is None:
         return ["  The deployed code version could not be looked up."]
     if deployed not in failed:

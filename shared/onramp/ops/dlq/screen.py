@@ -1,4 +1,4 @@
-"""What the commands show of dead letters."""
+"""Prints dead letters and the reports of the `dlq` commands."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from onramp.ops.common.dead_letters import DELIVER, POISON, UNKNOWN, Letter
 from onramp.ops.common.output import Output
 from onramp.ops.common.text import visible
 from onramp.ops.common.when import clock, lasting
-from onramp.ops.dlq.export import row
-from onramp.ops.dlq.groups import Groups
+from onramp.ops.dlq.export import letter_row
+from onramp.ops.dlq.groups import LetterGroups
 from onramp.ops.dlq.redrive_command import RedriveReport
 
 _NEXT = {
@@ -26,39 +26,42 @@ _USUAL = "onramp dlq redrive --id {id}, as soon as the cause is mended"
 _DELIVERY = "onramp doctor, which looks at queue policy and key; then onramp dlq redrive --id {id}"
 
 
-def show_groups(out: Output, groups: Groups, now: int, *, reveal: bool) -> None:
-    """Two lines a group: a table of so many columns breaks the reasons on every screen."""
+def show_groups(out: Output, groups: LetterGroups, now: int, *, reveal: bool) -> None:
+    """Two lines per group: a table with this many columns would wrap on most terminals."""
     rows = groups.rows(reveal=reveal)
-    wide = len(f"{rows[0]['count']:,}")
-    for found in rows:
-        group, sample = groups[found["queue"], found["step"], found["reason"]], found["sample"]
-        cause = f"{found['queue']}  {found['step']}  {found['reason']}  {_most(found['errorCodes'])}"
-        out.line(f"{found['count']:>{wide},}  {cause}", "bold")
+    if not rows:
+        out.line("There are no dead letters.")
+        return
+    width = len(f"{rows[0]['count']:,}")
+    for row in rows:
+        group, sample = groups[row["queue"], row["step"], row["reason"]], row["sample"]
+        cause = f"{row['queue']}  {row['step']}  {row['reason']}  {_most_common(row['errorCodes'])}"
+        out.line(f"{row['count']:>{width},}  {cause}", "bold")
         ages = f"oldest {lasting(now - group.oldest)}, newest {lasting(now - group.newest)}"
-        one = f"{sample['id'][:8]} {sample['user'] or ''}".rstrip()
-        out.line(f"{'':{wide}}  {ages}, code {_most(found['codeVersions'])}, such as {one}")
+        example = f"{sample['id'][:8]} {sample['user'] or ''}".rstrip()
+        out.line(f"{'':{width}}  {ages}, code {_most_common(row['codeVersions'])}, such as {example}")
     first = rows[0]
     out.line("")
-    out.line(f"Look at one:    onramp dlq show {first['sample']['id'][:8]}")
+    out.line(f"Show one:       onramp dlq show {first['sample']['id'][:8]}")
     out.line(f"Cause mended?   onramp dlq redrive --reason {shlex.quote(first['reason'])}")
 
 
-def say_held(out: Output, held: int) -> None:
-    """A letter in another reader's hands is hidden: a queue that looks empty may not be."""
-    if held:
-        out.say(f"About {held} are held by another reader at this moment: look again in two minutes.")
+def say_held_by_others(out: Output, count: int) -> None:
+    """A letter that another reader holds is hidden: a queue that looks empty may not be empty."""
+    if count:
+        out.say(f"Another reader holds about {count} letters: list them again in two minutes.")
 
 
-def _most(counts: Mapping[str, int]) -> str:
-    """The most frequent, and how many others there are."""
+def _most_common(counts: Mapping[str, int]) -> str:
+    """The most common key, and how many others there are. `counts` is sorted."""
     others = len(counts) - 1
     return next(iter(counts), "unknown") + (f" (+{others})" if others > 0 else "")
 
 
 def letter_data(letter: Letter, user: User | None, profile: Profile | None, *, reveal: bool) -> dict[str, Any]:
-    return row(letter, reveal=reveal) | {
+    return letter_row(letter, reveal=reveal) | {
         "receives": letter.receives,
-        "reasonFrom": "the letter" if letter.explained else "the profile's step record",
+        "reasonFrom": "the letter" if letter.has_reason else "the profile's step record",
         "owed": user.owed.partition("#")[0] if user and user.owed else None,
         "linkedToThisSub": bool(user and user.cognito_sub == letter.sub),
         "profileStatus": profile.status if profile else None,
@@ -81,7 +84,7 @@ def show_letter(out: Output, letter: Letter, data: Mapping[str, Any], now: int) 
             "id": letter.id,
             "queue": letter.queue,
             "step": letter.step,
-            "reason": letter.reason + ("" if letter.explained or letter.reason == UNKNOWN else ", says the profile"),
+            "reason": letter.reason + ("" if letter.has_reason or letter.reason == UNKNOWN else " (from the profile)"),
             "error code": letter.error_code,
             "attempts": letter.attempts,
             "first failed": f"{clock(letter.failed_at)}, {lasting(now - letter.failed_at)} ago",
@@ -91,7 +94,7 @@ def show_letter(out: Output, letter: Letter, data: Mapping[str, Any], now: int) 
             "sub": letter.sub,
             "owed now": f"{data['owed'] or 'nothing'}{linked}",
             "profile now": data["profileStatus"],
-            **{f"step {name}": _words(record) for name, record in sorted(data["steps"].items())},
+            **{f"step {name}": _step_text(record) for name, record in sorted(data["steps"].items())},
             **{name: value for name, value in letter.attributes.items() if name.isupper()},
         }
     )
@@ -102,7 +105,7 @@ def show_letter(out: Output, letter: Letter, data: Mapping[str, Any], now: int) 
     out.line(f"Next: {data['next']}")
 
 
-def _words(record: object) -> str:
+def _step_text(record: object) -> str:
     if not isinstance(record, Mapping):
         return visible(record)
     at = record.get("at")
@@ -111,21 +114,23 @@ def _words(record: object) -> str:
     return f"{record.get('state')}{code}{when}, attempts {record.get('attempts')}, code {record.get('codeVersion')}"
 
 
+def show_moved(out: Output, count: int) -> None:
+    out.line(f"SQS moved {count}. For the result, run: onramp status")
+
+
 def show_report(out: Output, report: RedriveReport) -> None:
     if not report.plan.ids:
-        poison = report.plan.poison
-        rest = f" but {poison} malformed_event, which can only come back: onramp dlq drop" if poison else ""
+        poison = report.plan.poison_count
+        rest = f" except {poison} malformed_event, which would only fail again: onramp dlq drop" if poison else ""
         out.line(f"There is nothing to redrive{rest}.")
-        say_held(out, report.held)
+        say_held_by_others(out, report.held_by_others)
         return
-    out.facts({name.replace("_", " "): count for name, count in report.counts().items()})
-    for word, found in (
-        ("failed again", report.outcome.verdict.failed),
-        ("on the way", report.outcome.verdict.waiting),
-    ):
-        for (step, code), count in found.most_common(5):
-            out.line(f"  {word}: {count} {step} {code}")
-    if report.outcome.stopped:
-        out.line("Stopped: the rest is where it was. Mend the cause and run this again.")
-    elif report.trouble:
-        out.line("Look again: onramp dlq list. Running this again goes on with what is left.")
+    out.facts({name.replace("_", " "): count for name, count in report.summary().items()})
+    verified = report.stages.verified
+    for title, causes in (("failed again", verified.failed), ("on the way", verified.on_the_way)):
+        for (step, code), count in causes.most_common(5):
+            out.line(f"  {title}: {count} {step} {code}")
+    if report.stages.stopped:
+        out.line("Stopped: the other letters are still in the queue. Mend the cause and run this again.")
+    elif report.needs_attention:
+        out.line("Check with: onramp dlq list. Another run continues with the letters that remain.")

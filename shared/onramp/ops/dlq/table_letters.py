@@ -1,7 +1,7 @@
-"""Users owed to the operator whose copy has expired from the dead-letter queues, as letters.
+"""Letters for users who are owed to the operator and whose message has expired from the dead-letter queues.
 
-The table is the truth: what SQS no longer holds is written anew from the record. Whoever still has a copy in a queue
-is left to it, or one user would be sent twice.
+The table has what SQS no longer holds: the message is built again from the record. A user who still has a letter in a
+queue is skipped, or the same user would be sent twice.
 """
 
 from __future__ import annotations
@@ -12,16 +12,16 @@ from typing import Self
 
 from onramp.domain.event_data import Origin, delivery, user_signed_up
 from onramp.domain.users import SHARDS, Owed, Profile, User
-from onramp.ops.common.dead_letters import TABLE, UNKNOWN, Letter, explained_by
+from onramp.ops.common.dead_letters import TABLE, UNKNOWN, Letter, add_reason
 from onramp.ops.dlq.wiring import DlqWiring
 from onramp.usecases.batches import READ_BATCH, chunks
 
 
 class TableLetters:
-    """As a walk through a queue; there is nothing to delete and nothing to give back."""
+    """A LetterSource like QueueReader; there is nothing to delete and nothing to release."""
 
-    def __init__(self, parts: DlqWiring, in_queues: Container[str], correlation_id: str) -> None:
-        self._parts, self._in_queues, self._correlation_id = parts, in_queues, correlation_id
+    def __init__(self, wiring: DlqWiring, subs_in_queues: Container[str], correlation_id: str) -> None:
+        self._wiring, self._subs_in_queues, self._correlation_id = wiring, subs_in_queues, correlation_id
         self.complete = True
 
     def __enter__(self) -> Self:
@@ -32,16 +32,16 @@ class TableLetters:
 
     def __iter__(self) -> Iterator[Letter]:
         for shard in range(SHARDS):
-            debts = self._parts.debts.of(Owed.OPERATOR, shard)
-            for some in chunks([debt.user_id for debt in debts], READ_BATCH):
-                yield from self._letters(some)
+            entries = self._wiring.owed_index.of(Owed.OPERATOR, shard)
+            for user_ids in chunks([entry.user_id for entry in entries], READ_BATCH):
+                yield from self._letters(user_ids)
 
     def _letters(self, user_ids: Sequence[str]) -> Iterator[Letter]:
         """The index may lag: the record decides."""
-        users = [user for user in self._parts.users.get_many(user_ids).values() if user.owes(Owed.OPERATOR)]
-        gone = [user for user in users if user.cognito_sub not in self._in_queues and user.is_linked]
-        profiles = self._parts.profiles.get_many([str(user.cognito_sub) for user in gone])
-        yield from (self._letter(user, profiles.get(str(user.cognito_sub))) for user in gone)
+        users = [user for user in self._wiring.users.get_many(user_ids).values() if user.owes(Owed.OPERATOR)]
+        expired = [user for user in users if user.cognito_sub not in self._subs_in_queues and user.is_linked]
+        profiles = self._wiring.profiles.get_many([str(user.cognito_sub) for user in expired])
+        yield from (self._letter(user, profiles.get(str(user.cognito_sub))) for user in expired)
 
     def _letter(self, user: User, profile: Profile | None) -> Letter:
         event = user_signed_up(user, correlation_id=self._correlation_id, origin=Origin.REPLAY)
@@ -55,11 +55,11 @@ class TableLetters:
             error_code=UNKNOWN,
             failed_at=since,
             sent_at=since,
-            explained=False,
+            has_reason=False,
             user_id=user.user_id,
             sub=sub,
         )
-        return explained_by(letter, profile)
+        return add_reason(letter, profile)
 
     def delete(self, ids: Sequence[str]) -> list[str]:
         return []

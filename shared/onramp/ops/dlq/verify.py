@@ -1,11 +1,11 @@
-"""What became of users who were queued again: repaired, failed again, or still on their way.
+"""Checks the users whose messages were sent: repaired, failed again, or still on the way.
 
     nothing owed and the profile ready        repaired
     owed to the operator again                failed again: the worker gave up once more
-    no record, or another sub's               failed again: the worker refuses such a message
-    anything else                             on its way
+    no record, or linked to another sub       failed again: the worker refuses such a message
+    anything else                             on the way
 
-Whoever is watched was owed `enrich` when the message was sent, so `operator` can only be a new failure.
+Each of these users was owed `enrich` when the message was sent, so `operator` can only be a new failure.
 """
 
 from __future__ import annotations
@@ -19,13 +19,14 @@ from onramp.ops.common.dead_letters import UNKNOWN, Letter, last_failure
 from onramp.ops.dlq.wiring import DlqWiring
 from onramp.usecases.batches import READ_BATCH, chunks
 
-FIRST_LOOK_SECONDS, LAST_LOOK_SECONDS = 0.2, 2.0
-Failure = tuple[str, str]
+FIRST_PAUSE_SECONDS, LAST_PAUSE_SECONDS = 0.2, 2.0
+FailureCause = tuple[str, str]
+"""Step and error code."""
 
 
 @dataclass(frozen=True, slots=True)
-class Watched:
-    """A user whose message was sent, and why it lay among the dead letters."""
+class SentUser:
+    """A user whose message was sent, and the cause of the dead letter."""
 
     user_id: str | None
     sub: str | None
@@ -33,82 +34,95 @@ class Watched:
     error_code: str
 
     @classmethod
-    def of(cls, letter: Letter) -> Watched:
+    def of(cls, letter: Letter) -> SentUser:
         return cls(letter.user_id, letter.sub, letter.step, letter.error_code)
 
 
 @dataclass(slots=True)
-class Verification:
-    """`failed` and `waiting` count by step and error code; `unseen` are messages that name no user to look at."""
+class VerifiedCounts:
+    """`failed` and `on_the_way` count by cause; `unverifiable` are messages that name no user.
+
+    `same_cause` counts those of `failed` whose cause is the same as before, or was unknown.
+    """
 
     repaired: int = 0
-    failed: Counter[Failure] = field(default_factory=Counter)
-    waiting: Counter[Failure] = field(default_factory=Counter)
-    unseen: int = 0
-    same: Counter[Failure] = field(default_factory=Counter)
-    """Of the failed ones: those whose cause is the one they had before."""
+    failed: Counter[FailureCause] = field(default_factory=Counter)
+    on_the_way: Counter[FailureCause] = field(default_factory=Counter)
+    unverifiable: int = 0
+    same_cause: Counter[FailureCause] = field(default_factory=Counter)
 
-    def add(self, other: Verification) -> None:
+    def add(self, other: VerifiedCounts) -> None:
         self.repaired += other.repaired
-        self.unseen += other.unseen
+        self.unverifiable += other.unverifiable
         self.failed.update(other.failed)
-        self.waiting.update(other.waiting)
-        self.same.update(other.same)
+        self.on_the_way.update(other.on_the_way)
+        self.same_cause.update(other.same_cause)
 
 
 @dataclass(frozen=True, slots=True)
-class Verify:
-    parts: DlqWiring
-    patience: float
-    """Seconds."""
+class Verifier:
+    """Reads the users until each is repaired or has failed, for at most `timeout` seconds."""
 
-    def __call__(self, sent: Iterable[Watched], on_settled: Callable[[int], None] = lambda count: None) -> Verification:
-        verdict, pending = Verification(), list(sent)
-        deadline, pause = self.parts.monotonic() + self.patience, FIRST_LOOK_SECONDS
-        verdict.unseen = sum(not (one.user_id and one.sub) for one in pending)
-        pending = [one for one in pending if one.user_id and one.sub]
-        while pending:
-            before = len(pending)
-            waiting: Counter[Failure] = Counter()
-            pending = [one for some in chunks(pending, READ_BATCH) for one in self._look(some, verdict, waiting)]
-            on_settled(before - len(pending))
-            if not pending or self.parts.monotonic() >= deadline:
-                verdict.waiting = waiting
+    wiring: DlqWiring
+    timeout: float
+
+    def verify(
+        self, sent: Iterable[SentUser], on_decided: Callable[[int], None] = lambda count: None
+    ) -> VerifiedCounts:
+        counts, undecided = VerifiedCounts(), list(sent)
+        deadline, pause = self.wiring.monotonic() + self.timeout, FIRST_PAUSE_SECONDS
+        counts.unverifiable = sum(not (user.user_id and user.sub) for user in undecided)
+        undecided = [user for user in undecided if user.user_id and user.sub]
+        while undecided:
+            before = len(undecided)
+            on_the_way: Counter[FailureCause] = Counter()
+            batches = chunks(undecided, READ_BATCH)
+            undecided = [user for batch in batches for user in self._check(batch, counts, on_the_way)]
+            on_decided(before - len(undecided))
+            if not undecided or self.wiring.monotonic() >= deadline:
+                counts.on_the_way = on_the_way
                 break
-            self.parts.sleep(pause)
-            pause = min(pause * 2, LAST_LOOK_SECONDS)
-        return verdict
+            self.wiring.sleep(pause)
+            pause = min(pause * 2, LAST_PAUSE_SECONDS)
+        return counts
 
-    def _look(self, some: Sequence[Watched], verdict: Verification, waiting: Counter[Failure]) -> list[Watched]:
-        """Those of whom nothing can be said yet."""
-        users = self.parts.users.get_many([one.user_id for one in some if one.user_id])
-        profiles = self.parts.profiles.get_many([one.sub for one in some if one.sub])
+    def _check(
+        self, batch: Sequence[SentUser], counts: VerifiedCounts, on_the_way: Counter[FailureCause]
+    ) -> list[SentUser]:
+        """Those who are still on the way."""
+        users = self.wiring.users.get_many([sent.user_id for sent in batch if sent.user_id])
+        profiles = self.wiring.profiles.get_many([sent.sub for sent in batch if sent.sub])
         return [
-            one
-            for one in some
-            if not _settled(one, users.get(str(one.user_id)), profiles.get(str(one.sub)), verdict, waiting)
+            sent
+            for sent in batch
+            if not _decide(sent, users.get(str(sent.user_id)), profiles.get(str(sent.sub)), counts, on_the_way)
         ]
 
 
-def _settled(
-    one: Watched, user: User | None, profile: Profile | None, verdict: Verification, waiting: Counter[Failure]
+def _decide(
+    sent: SentUser,
+    user: User | None,
+    profile: Profile | None,
+    counts: VerifiedCounts,
+    on_the_way: Counter[FailureCause],
 ) -> bool:
-    if user and user.cognito_sub == one.sub:
+    """Counts the user. False where they are on the way."""
+    if user and user.cognito_sub == sent.sub:
         if user.owed is None and profile and profile.ready:
-            verdict.repaired += 1
+            counts.repaired += 1
             return True
-        cause = _cause(profile)
+        cause = _last_cause(profile)
         if not user.owes(Owed.OPERATOR):
-            waiting[cause] += 1
+            on_the_way[cause] += 1
             return False
     else:
         cause = ("receive", "linked_to_another_sub" if user else "unknown_user")
-    verdict.failed[cause] += 1
-    if cause == (one.step, one.error_code) or (one.step, one.error_code) == (UNKNOWN, UNKNOWN):
-        verdict.same[cause] += 1
+    counts.failed[cause] += 1
+    if cause == (sent.step, sent.error_code) or (sent.step, sent.error_code) == (UNKNOWN, UNKNOWN):
+        counts.same_cause[cause] += 1
     return True
 
 
-def _cause(profile: Profile | None) -> Failure:
+def _last_cause(profile: Profile | None) -> FailureCause:
     step, record = last_failure(profile)
     return step, str(record.get("errorCode", UNKNOWN))

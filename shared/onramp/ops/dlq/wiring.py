@@ -1,33 +1,36 @@
-"""What the commands work with: the queues, the tables and whatever reaches outside. Tests put their own in."""
+"""The queues and tables of the `dlq` commands, from one deployed stack."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from concurrent.futures import Executor
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import TYPE_CHECKING, Self
 
 from onramp.adapters.owed import OwedIndex, OwedLedger
 from onramp.adapters.profiles import ProfileTable
 from onramp.adapters.tombstones import Tombstones
 from onramp.adapters.users import UserTable
 from onramp.ops.common.context import OperatorContext
-from onramp.ops.common.dead_letters import DELIVERY, PROVISIONING
+from onramp.ops.common.queue_reader import DeadLetterQueues
+
+if TYPE_CHECKING:
+    from mypy_boto3_sqs.client import SQSClient
 
 _ENRICH_DUE_AFTER_SECONDS = "43200"  # template.yaml's default, for a stack that has no such parameter
 
 
 @dataclass(frozen=True, slots=True)
 class DlqWiring:
-    """`dead` maps a queue's name to its URL; `enrich_due_after` in milliseconds."""
+    """`provisioning_queue` is a URL; `enrich_due_after` is in milliseconds."""
 
-    sqs: Any
-    dead: Mapping[str, str]
+    sqs: SQSClient
+    dead_letters: DeadLetterQueues
     provisioning_queue: str
     users: UserTable
     profiles: ProfileTable
     ledger: OwedLedger
-    debts: OwedIndex
+    owed_index: OwedIndex
     tombstones: Tombstones
     enrich_due_after: int
     now: Callable[[], int]
@@ -40,12 +43,12 @@ class DlqWiring:
         dynamodb, users = context.client("dynamodb"), context.output("UsersTableName")
         return cls(
             sqs=context.client("sqs"),
-            dead={PROVISIONING: context.output("ProvisioningDlqUrl"), DELIVERY: context.output("EventDeliveryDlqUrl")},
+            dead_letters=DeadLetterQueues.of(context),
             provisioning_queue=context.output("ProvisioningQueueUrl"),
             users=context.users,
             profiles=context.profiles,
             ledger=OwedLedger(dynamodb, users),
-            debts=OwedIndex(dynamodb, users),
+            owed_index=OwedIndex(dynamodb, users),
             tombstones=Tombstones(dynamodb, context.output("OperationsTableName")),
             enrich_due_after=int(context.parameters.get("EnrichDueAfterSeconds", _ENRICH_DUE_AFTER_SECONDS)) * 1000,
             now=context.now,

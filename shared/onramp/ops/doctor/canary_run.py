@@ -10,12 +10,11 @@ from botocore.exceptions import BotoCoreError, ClientError
 from onramp.domain.errors import RetryableError
 from onramp.ops.common.context import OperatorContext
 from onramp.ops.common.deployment import Deployment
+from onramp.ops.common.erasure import Erasure
 from onramp.ops.common.errors import UsageError
 from onramp.ops.doctor.canary import Canary
 from onramp.ops.doctor.findings import Finding, Level, ok, reason, trouble, unchecked
 from onramp.ops.tables.erasures import ErasureTarget
-from onramp.ops.user.providers import erasers
-from onramp.ops.user.wiring import UserWiring
 
 
 def run_canary(context: OperatorContext, stack: Deployment, patience: float, *, yes: bool) -> list[Finding]:
@@ -41,16 +40,15 @@ def run_canary(context: OperatorContext, stack: Deployment, patience: float, *, 
 
 
 def _erased(context: OperatorContext, stack: Deployment, canary: Canary, *, arrived: bool) -> Finding:
-    """As `onramp user forget` does it. Where it arrived no worker can still be at it, and nothing is waited for."""
+    """Erases the user as `onramp user forget` does. Where the signup arrived, no worker runs and none is waited for."""
     used = {name: bool(stack.parameters.get(f"{name}SecretName")) for name in ("Stripe", "RevenueCat")}
-    options = "".join(f" --{name.lower()}" for name, is_used in used.items() if is_used)
-    again = f"onramp user forget {canary.sub}{options}"
+    providers = [name.lower() for name, is_used in used.items() if is_used]
+    again = " ".join((f"onramp user forget {canary.sub}", *(f"--{provider}" for provider in providers)))
     try:
         busy = not arrived and context.users.get(canary.email) is not None
         target = ErasureTarget(canary.email, (canary.sub,), stack.outputs["UserPoolId"], busy=busy, last_work=0)
-        forget = UserWiring(context).forget(erasers(context, stripe=used["Stripe"], revenuecat=used["RevenueCat"]))
-        erased = forget(
-            target, correlation_id=f"canary-{uuid.uuid4()}", waiting=lambda left: _wait(context, left, again)
+        erased = Erasure.of(context, providers).run(
+            target, f"canary-{uuid.uuid4()}", lambda seconds: _wait(context, seconds, again)
         )
     except (ClientError, BotoCoreError, RetryableError, UsageError) as error:
         return trouble(f"not erased: {reason(error)}", "a synthetic user is left behind.", again)

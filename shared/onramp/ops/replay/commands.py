@@ -9,6 +9,7 @@ import typer
 from onramp.domain.users import Owed, Status
 from onramp.ops.common.context import OperatorContext
 from onramp.ops.common.errors import UsageError
+from onramp.ops.common.options import Yes
 from onramp.ops.common.when import moment
 from onramp.ops.replay.archive import Window
 from onramp.ops.replay.archive_command import ArchiveReplayCommand
@@ -39,7 +40,7 @@ def replay(
     status: Annotated[Status | None, typer.Option(help="With --from-table: only users with this status.")] = None,
     owed: Annotated[Owed | None, typer.Option(help="With --from-table: only users who are owed this.")] = None,
     rate: Annotated[float, typer.Option(min=0.1, help="With --from-table: events a second.")] = 50.0,
-    yes: Annotated[bool, typer.Option("--yes", help="Do it without asking.")] = False,
+    yes: Yes = False,
 ) -> None:
     """Deliver UserSignedUp again: from the archive to one rule, or from the table to every rule.
 

@@ -1,0 +1,80 @@
+"""`onramp user show`: the stored rows. Administrators add attributes of their own, so unknown ones are masked."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from onramp.ops.common.context import OperatorContext
+from onramp.ops.common.masking import mask_field
+from onramp.ops.common.output import Output
+from onramp.ops.common.when import clock
+from onramp.ops.user.lookup import Row, StoredUser, UserIdentifier, audit_reveal
+from onramp.ops.user.pool_matches import report_no_record
+from onramp.ops.user.wiring import UserWiring
+
+HARMLESS = frozenset(
+    {
+        "cognitoSub", "userPoolId", "roles", "onboarding", "identityProvider", "emailVouchedBy", "createdAt",
+        "updatedAt", "linkedAt", "owed", "owedSince", "dueAt", "stripeCustomerId", "revenueCatId", "provisioningStatus",
+        "state", "attempts", "errorCode", "at", "codeVersion", "epoch", "key", "relinkedFrom", "relinkedTo",
+    }
+)  # fmt: skip
+FIRST = ("userId", "sub", "cognitoSub", "userPoolId", "roles", "onboarding", "provisioningStatus")
+TIMES = ("createdAt", "updatedAt", "linkedAt", "owedSince", "dueAt", "at")
+
+
+def show_user(context: OperatorContext, identifier: UserIdentifier, *, reveal: bool) -> bool:
+    """Whether the user has a record or a profile."""
+    wiring = UserWiring.of(context)
+    with audit_reveal(context, "user show", identifier, reveal=reveal):
+        stored = wiring.users.find(identifier)
+        if stored.record is None and stored.profile is None:
+            report_no_record(context, wiring.pool_matches, identifier, reveal=reveal)
+            return False
+        data = rows_data(stored, reveal=reveal)
+    context.out.result(data, lambda: print_rows(context.out, data))
+    return True
+
+
+def rows_data(stored: StoredUser, *, reveal: bool) -> dict[str, Any]:
+    profile = dict(stored.profile) if stored.profile else None
+    if profile:
+        profile["sub"] = profile.pop("userId")  # in `Users` this attribute is an address
+    return {"record": _row(stored.record, reveal=reveal), "profile": _row(profile, reveal=reveal, harmless=("sub",))}
+
+
+def _row(row: Row | None, *, reveal: bool, harmless: tuple[str, ...] = ()) -> dict[str, Any] | None:
+    if row is None:
+        return None
+    ordered = {name: row[name] for name in sorted(row, key=_position)}
+    if reveal:
+        return ordered
+    return {
+        name: value if name in harmless else mask_field(name, value, HARMLESS, mask_numbers=True)
+        for name, value in ordered.items()
+    }
+
+
+def _position(name: str) -> tuple[int, str]:
+    return (FIRST.index(name), "") if name in FIRST else (len(FIRST), name)
+
+
+def print_rows(out: Output, data: Mapping[str, Any]) -> None:
+    for title in ("record", "profile"):
+        row = data[title]
+        out.line(title, "bold")
+        out.facts(dict(_flat(row)) if row else {"  ": "none"})
+
+
+def _flat(row: Mapping[str, Any], prefix: str = "  ") -> list[tuple[str, object]]:
+    """Name and value of each attribute; one inside another is named `outer.inner`."""
+    facts: list[tuple[str, object]] = []
+    for name, value in row.items():
+        if isinstance(value, dict):
+            facts += _flat(value, f"{prefix}{name}.") if value else [(f"{prefix}{name}", "{}")]
+        elif name in TIMES and isinstance(value, int):
+            facts.append((f"{prefix}{name}", clock(value)))
+        else:
+            facts.append((f"{prefix}{name}", ", ".join(map(str, value)) if isinstance(value, list) else value))
+    return facts
