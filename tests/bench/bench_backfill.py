@@ -1,8 +1,8 @@
 """How fast a backfill reads and writes against the local stack: `python -m tests.bench.bench_backfill [USERS]`.
 
-The writing is held against the emulator's own UpdateItem rate in the same run: what a process of its own gets that does
-nothing else, with boto3 as it comes and the number of threads that suits it best. The worker's mapping is off
-meanwhile: it would take the two cores for its own work, and is no part of a backfill.
+The write rate is compared with the emulator's own UpdateItem rate in the same run: that of a separate process which
+does nothing else, with boto3's defaults and the best number of threads. The worker's event source mapping is disabled
+meanwhile: the worker would use the two cores, and is no part of a backfill.
 """
 
 from __future__ import annotations
@@ -19,16 +19,13 @@ from multiprocessing import get_context
 from botocore.config import Config
 
 from onramp.adapters.users import UserTable
-from onramp.domain.claims import Admission
-from onramp.domain.trust import TrustPolicy
 from onramp.domain.users import Claim, Names
 from onramp.local.sessions import local_session
 from onramp.local.stack import LocalStack
-from onramp.ops.backfill.refusals import Refusals
+from onramp.ops.backfill.refusals import RefusalsFile
 from onramp.ops.backfill.wiring import BackfillWiring
-from onramp.ops.common.context import CONFIG, tune_for_long_runs
-from onramp.ops.common.deployed_rules import DeployedRules
-from onramp.wiring.clients import now_millis
+from onramp.ops.common.context import OperatorContext, tune_for_long_runs
+from onramp.ops.common.output import Output
 
 USERS = 100_000
 APPLIED = 10_000
@@ -48,51 +45,38 @@ def main(users: int) -> None:
 @contextmanager
 def stack_with(users: int) -> Iterator[LocalStack]:
     with LocalStack.start() as stack:
-        switch_off_the_worker(stack)
+        disable_worker(stack)
         populate(stack, users)
         yield stack
 
 
 def populate(stack: LocalStack, users: int) -> None:
     for start in range(0, users, 5_000):
-        some = [
+        batch = [
             {
                 "attributes": {"email": f"{uuid.uuid4().hex}@example.com", "email_verified": "true", "name": "Nia New"},
                 "ageSeconds": WEEK,
             }
             for _ in range(min(5_000, users - start))
         ]
-        stack.control.populate(stack.outputs["UserPoolId"], some)
+        stack.control.populate(stack.outputs["UserPoolId"], batch)
 
 
-def switch_off_the_worker(stack: LocalStack) -> None:
+def disable_worker(stack: LocalStack) -> None:
     client = stack.client("lambda")
     for mapping in client.list_event_source_mappings()["EventSourceMappings"]:
         client.update_event_source_mapping(UUID=mapping["UUID"], Enabled=False)
 
 
 def run(stack: LocalStack, *, apply: bool) -> dict[str, int]:
-    pool = stack.outputs["UserPoolId"]
-    rules = DeployedRules(Admission(frozenset({pool}), TrustPolicy(), 300_000), (pool,), 300_000, str(uuid.uuid4()))
-    parts = BackfillWiring(
-        cognito=client(stack, "cognito-idp"),
-        dynamodb=client(stack, "dynamodb"),
-        events=client(stack, "events"),
-        users_table=stack.outputs["UsersTableName"],
-        operations_table=stack.outputs["OperationsTableName"],
-        event_bus=stack.outputs["EventBusName"],
-        now=now_millis,
-        monotonic=time.monotonic,
-        sleep=time.sleep,
-        threads=ThreadPoolExecutor,
+    context = OperatorContext(Output(as_json=False))
+    context.local = {"endpoint": stack.endpoint, "region": stack.region, "outputs": stack.outputs}
+    wiring = BackfillWiring.of(context)
+    backfill = wiring.backfill(
+        wiring.rules.pools, wiring.batch_publisher(), RefusalsFile(None), rate=10_000, apply=apply
     )
-    work = parts.backfill(rules, (pool,), parts.outbox(), Refusals(None), rate=10_000, apply=apply)
-    *_, last = work(work.start(resume=False))
+    *_, last = backfill.run(backfill.start(resume=False))
     return dict(last.found)
-
-
-def client(stack: LocalStack, service: str) -> object:
-    return stack.session().client(service, endpoint_url=stack.endpoint, config=CONFIG)  # type: ignore[call-overload]
 
 
 def read(stack: LocalStack, users: int) -> None:
@@ -125,7 +109,7 @@ def own_rate(stack: LocalStack) -> float:
 
 
 def writes_alone(endpoint: str, region: str, outputs: Mapping[str, str]) -> float:
-    """Claims of users nobody knows, a second, written as the backfill writes them."""
+    """Claims of new users a second, each written as the backfill writes it."""
     config = Config(max_pool_connections=THREADS)
     dynamodb = local_session(region).client("dynamodb", endpoint_url=endpoint, config=config)
     table, pool = UserTable(dynamodb, outputs["UsersTableName"]), outputs["UserPoolId"]
@@ -141,7 +125,7 @@ def writes_alone(endpoint: str, region: str, outputs: Mapping[str, str]) -> floa
 
 @contextmanager
 def timed() -> Iterator[list[float]]:
-    """The seconds, once they are over."""
+    """Yields a list that holds the elapsed seconds after the block."""
     start = time.perf_counter()
     spent: list[float] = []
     yield spent

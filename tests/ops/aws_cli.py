@@ -1,4 +1,4 @@
-"""Runs what the doctor prescribes: lines of the AWS CLI, which the tests do not have."""
+"""Runs the AWS CLI commands that the doctor prints as cures: the tests have no AWS CLI."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from botocore import xform_name
 
 
 def run_aws(command: str, client: Callable[[str], Any]) -> None:
-    """As far as cures go: options and values as botocore's model has them."""
+    """Options and values are parsed by botocore's model of the operation."""
     for line in command.partition("  (")[0].split(" && "):
         aws, service, verb, *words = shlex.split(line)
         assert aws == "aws", f"no command of the AWS CLI: {line}"

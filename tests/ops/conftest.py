@@ -1,4 +1,4 @@
-"""The operator's commands, run in this process as from a shell, against the deployed local stack."""
+"""Runs the operator's commands in this process against the deployed local stack."""
 
 from __future__ import annotations
 

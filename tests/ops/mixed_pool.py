@@ -1,4 +1,4 @@
-"""Everybody a pool may hold, and the report that the rules demand."""
+"""A pool with one user of each kind, and the counts that the rules demand."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def identity(name: str, kind: str) -> str:
 
 
 def people(stack: LocalStack, *users: tuple[str, str, dict[str, str]]) -> list[str]:
-    """Address, status and more attributes of each; verified unless those say otherwise."""
+    """Adds users: address, status and more attributes of each, verified by default. Returns their subs."""
     return stack.control.populate(
         stack.outputs["UserPoolId"],
         [
@@ -27,7 +27,7 @@ def people(stack: LocalStack, *users: tuple[str, str, dict[str, str]]) -> list[s
 
 
 def settle(stack: LocalStack) -> dict[str, Any]:
-    """They move in; the report of a backfill after that."""
+    """Fills the pool. Returns the counts that a backfill must report, by label."""
     deployed = DeployedPipeline(stack)
     federated = "EXTERNAL_PROVIDER"
     has, moved, taken = (unique_email(name) for name in ("has", "moved", "taken"))

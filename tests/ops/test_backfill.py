@@ -1,4 +1,4 @@
-"""`onramp backfill` on a stack of its own: the pool must hold these people and no others."""
+"""`onramp backfill` on a stack of its own: the pool contains exactly the users of `mixed_pool`."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def mixed(stack: LocalStack) -> dict[str, Any]:
     return settle(stack)
 
 
-def test_a_dry_run_reports_what_the_rules_demand_twice_the_same(
+def test_a_dry_run_reports_what_the_rules_demand_and_is_repeatable(
     onramp: Onramp, mixed: dict[str, Any], deployed: DeployedPipeline, tmp_path: Path
 ) -> None:
     before = deployed.dynamodb.scan(TableName=deployed.outputs["UsersTableName"])["Items"]
@@ -48,7 +48,9 @@ def test_a_dry_run_reports_what_the_rules_demand_twice_the_same(
     assert deployed.dynamodb.scan(TableName=deployed.outputs["UsersTableName"])["Items"] == before
 
 
-def test_the_file_of_refusals_is_masked_and_harmless(onramp: Onramp, mixed: dict[str, Any], tmp_path: Path) -> None:
+def test_the_refusals_file_is_masked_and_has_no_control_characters(
+    onramp: Onramp, mixed: dict[str, Any], tmp_path: Path
+) -> None:
     path = tmp_path / "refused.csv"
     ran = onramp("backfill", "--csv", str(path))
     assert "dry run" in ran.out
@@ -70,7 +72,7 @@ def rows_of(deployed: DeployedPipeline) -> list[dict[str, Any]]:
     return [item for page in pages for item in page["Items"]]
 
 
-def test_killed_for_real_and_run_again_it_loses_and_doubles_nobody(
+def test_a_killed_process_run_again_loses_and_duplicates_no_user(
     onramp: Onramp, stack: LocalStack, deployed: DeployedPipeline
 ) -> None:
     mapping = deployed.stack.client("lambda").list_event_source_mappings()["EventSourceMappings"][0]["UUID"]
@@ -85,11 +87,11 @@ def test_killed_for_real_and_run_again_it_loses_and_doubles_nobody(
     checkpoint = {"pk": {"S": "BACKFILL#run"}, "sk": {"S": "run"}}
     table = deployed.outputs["OperationsTableName"]
 
-    def under_way() -> bool:
+    def has_written() -> bool:
         row = deployed.dynamodb.get_item(TableName=table, Key=checkpoint).get("Item", {})
         return int(row.get("found", {"M": {}})["M"].get("create", {"N": "0"})["N"]) >= 100
 
-    eventually(under_way)
+    eventually(has_written)
     process.send_signal(signal.SIGKILL)
     process.wait()
     written = sum(row["userId"]["S"].startswith("crowd.") for row in rows_of(deployed))
@@ -99,39 +101,39 @@ def test_killed_for_real_and_run_again_it_loses_and_doubles_nobody(
     crowd = {r["userId"]["S"]: r["cognitoSub"]["S"] for r in rows_of(deployed) if r["userId"]["S"].startswith("crowd.")}
     assert crowd == dict(zip(emails, subs, strict=True))
     assert "Item" not in deployed.dynamodb.get_item(TableName=table, Key=checkpoint)
-    heard = eventually(lambda: all_heard(events_of, subs), within=20)
+    received = eventually(lambda: all_received(events_of, subs), within=20)
     owed = [row for row in rows_of(deployed) if row.get("owed", {"S": ""})["S"].startswith("emit#")]
-    assert heard <= set(subs), "those whose event died with the process still owe it"
-    assert set(subs) - heard <= {row["cognitoSub"]["S"] for row in owed}
+    assert received <= set(subs), "a record whose event was lost with the process still owes it"
+    assert set(subs) - received <= {row["cognitoSub"]["S"] for row in owed}
 
 
-def all_heard(events_of: Any, subs: list[str]) -> set[str] | None:
-    """Asked until the queue has nothing new."""
-    heard: set[str] = set()
+def all_received(events_of: Any, subs: list[str]) -> set[str] | None:
+    """The subs whose event has arrived, polled until the queue has no new one."""
+    received: set[str] = set()
     while True:
-        before = len(heard)
-        heard |= {sub for sub in subs if events_of(sub)}
-        if len(heard) == before:
-            return heard or None
+        before = len(received)
+        received |= {sub for sub in subs if events_of(sub)}
+        if len(received) == before:
+            return received or None
 
 
-class TestUsedWrongly:
+class TestUsageErrors:
     def test_another_pool(self, onramp: Onramp) -> None:
         ran = onramp("backfill", "--pool", "eu-west-1_Other")
         assert ran.code == 2
-        assert "no pool of this stack" in ran.err
+        assert "not a pool of this stack" in ran.err
 
-    def test_a_file_that_is_something_else(self, onramp: Onramp, tmp_path: Path) -> None:
+    def test_a_file_of_another_kind_is_not_overwritten(self, onramp: Onramp, tmp_path: Path) -> None:
         (tmp_path / "thesis.csv").write_text("precious")
         ran = onramp("backfill", "--csv", str(tmp_path / "thesis.csv"))
         assert (ran.code, ran.err.count("\n")) == (2, 1)
         assert (tmp_path / "thesis.csv").read_text() == "precious"
 
-    def test_a_file_that_cannot_be(self, onramp: Onramp, tmp_path: Path) -> None:
+    def test_a_file_that_cannot_be_created(self, onramp: Onramp, tmp_path: Path) -> None:
         ran = onramp("backfill", "--csv", str(tmp_path / "no/such/folder.csv"))
         assert (ran.code, ran.err.count("\n")) == (2, 1)
 
-    def test_nobody_to_ask(self, onramp: Onramp) -> None:
+    def test_without_a_terminal_it_needs_yes(self, onramp: Onramp) -> None:
         ran = onramp("backfill", "--apply")
         assert ran.code == 2
         assert "--yes" in ran.err

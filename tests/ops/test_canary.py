@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from onramp.local.stack import LocalStack
-from onramp.ops.user import forget
+from onramp.ops.common import erasure
 from tests.conftest import QUICK
 from tests.deployed import DeployedPipeline, eventually
 from tests.ops.conftest import Onramp
@@ -25,7 +25,7 @@ def stack() -> Iterator[LocalStack]:
 
 @pytest.fixture(autouse=True)
 def _workers_are_quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(forget, "WORKER_LIFETIME", 500)
+    monkeypatch.setattr(erasure, "WORKER_LIFETIME", 500)
 
 
 def send_canary(onramp: Onramp, patience: int = 30) -> list[Finding]:

@@ -148,7 +148,7 @@ def test_native_moves_the_whole_queue(onramp: Onramp, deployed: DeployedPipeline
     ("arguments", "message"),
     [
         (["redrive", "--native", "--reason", "x"], "leave out the filters"),
-        (["redrive", "--since", "yesterday"], "'yesterday' is no time"),
+        (["redrive", "--since", "yesterday"], "'yesterday' is not a time"),
         (["redrive", "--user", "nia"], "neither an e-mail address nor a Cognito sub"),
         (["redrive", "--queue", "other"], "'other' is not one of"),
         (["drop", "--reason", "x"], "Missing option '--reason-why'"),
@@ -167,6 +167,6 @@ def test_without_a_terminal_there_is_no_confirmation(onramp: Onramp, deployed: D
     identity = put(deployed, "ProvisioningDlqUrl", "x", {"reason": "test", "errorCode": cause})
     ran = onramp("dlq", "redrive", "--reason", cause)
     assert ran.code == 2
-    assert "say --yes" in ran.err
+    assert "add --yes" in ran.err
     assert onramp("dlq", "show", "no-such-id").code == 2
     assert onramp("dlq", "drop", "--id", identity, "--reason-why", "tidy", "--yes").code == 0

@@ -1,4 +1,4 @@
-"""How the desk finds its stack, and what it says when the environment is not as it should be."""
+"""How the commands find their stack, and their messages where the environment is wrong."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from onramp.local.stack import LocalStack
-from onramp.ops.cli import hoisted
+from onramp.ops.cli import move_global_options_first
 from tests.ops.conftest import Onramp
 
 
@@ -22,8 +22,8 @@ from tests.ops.conftest import Onramp
         (["audit", "--stack"], ["--stack", "audit"]),
     ],
 )
-def test_what_is_said_of_the_stack_may_stand_anywhere(given: list[str], expected: list[str]) -> None:
-    assert hoisted(given) == expected
+def test_global_options_are_accepted_at_any_place(given: list[str], expected: list[str]) -> None:
+    assert move_global_options_first(given) == expected
 
 
 def test_an_unknown_stack_is_one_sentence(onramp: Onramp) -> None:
@@ -33,7 +33,7 @@ def test_an_unknown_stack_is_one_sentence(onramp: Onramp) -> None:
     assert ran.err.count("\n") == 1
 
 
-def test_without_any_stack_it_says_how_to_name_one(
+def test_without_a_stack_the_message_names_the_option(
     onramp: Onramp, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.chdir(tmp_path)
@@ -64,9 +64,9 @@ def test_an_endpoint_that_does_not_answer_is_one_sentence(onramp: Onramp, monkey
 
 
 def test_an_unknown_profile_is_one_sentence(onramp: Onramp) -> None:
-    ran = onramp("audit", "--profile", "nobody")
+    ran = onramp("audit", "--profile", "no-such-profile")
     assert ran.code == 2
-    assert "nobody" in ran.err
+    assert "no-such-profile" in ran.err
 
 
 def test_a_wrong_option_is_a_usage_error(onramp: Onramp) -> None:

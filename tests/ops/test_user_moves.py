@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from onramp.ops.user import forget
+from onramp.ops.common import erasure
 from tests.deployed import DeployedPipeline, eventually, unique_email
 from tests.ops.conftest import Onramp
 
@@ -29,7 +29,7 @@ def row(deployed: DeployedPipeline, pk: str, sk: str) -> dict[str, Any] | None:
 
 
 def returned(deployed: DeployedPipeline, email: str) -> tuple[str, str]:
-    """Provisioned, deleted in Cognito, signed up again: refused, for the record is the old sub's. Both subs."""
+    """Provisioned, deleted in Cognito, signed up again and refused: the record is the old sub's. Returns both subs."""
     old = deployed.join(email, given_name="Nia")
     deployed.ready(email)
     deployed.cognito.admin_delete_user(UserPoolId=deployed.outputs["UserPoolId"], Username=email)
@@ -40,7 +40,7 @@ def returned(deployed: DeployedPipeline, email: str) -> tuple[str, str]:
 
 
 class TestRelink:
-    def test_who_came_back_is_the_same_customer(self, onramp: Onramp, deployed: DeployedPipeline) -> None:
+    def test_the_new_sub_is_the_same_customer(self, onramp: Onramp, deployed: DeployedPipeline) -> None:
         email = unique_email("nia")
         old, new = returned(deployed, email)
         customer = (deployed.profile(old) or {})["stripeCustomerId"]
@@ -61,21 +61,21 @@ class TestRelink:
         (row, *_) = onramp("audit", "--json").json
         assert (row["what"], row["details"]["from"], row["details"]["to"]) == ("user relink", old, new)
 
-    def test_refuses_what_is_not_theirs(self, onramp: Onramp, deployed: DeployedPipeline) -> None:
+    def test_refuses_a_sub_of_another_address(self, onramp: Onramp, deployed: DeployedPipeline) -> None:
         email, other = unique_email("nia"), unique_email("other")
         deployed.join(email)
-        stranger = deployed.join(other)
-        for sub in (stranger, "7d1f3a52-90b1-70c4-5e0f-2b8c1a6d4eff", "nonsense"):
+        other_sub = deployed.join(other)
+        for sub in (other_sub, "7d1f3a52-90b1-70c4-5e0f-2b8c1a6d4eff", "nonsense"):
             ran = onramp("user", "relink", email, "--sub", sub, "--yes")
             assert (ran.code, ran.err.count("\n")) == (2, 1)
 
 
 class TestForget:
     @pytest.fixture(autouse=True)
-    def _no_worker_lives_long_here(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(forget, "WORKER_LIFETIME", 300)
+    def _short_worker_lifetime(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(erasure, "WORKER_LIFETIME", 300)
 
-    def test_leaves_a_tombstone_and_tells_everybody(self, onramp: Onramp, deployed: DeployedPipeline) -> None:
+    def test_leaves_a_tombstone_and_publishes_the_event(self, onramp: Onramp, deployed: DeployedPipeline) -> None:
         email = unique_email("nia")
         events_of = deployed.subscribe("UserForgotten")
         old, new = returned(deployed, email)
@@ -97,12 +97,12 @@ class TestForget:
         assert row(deployed, f"FORGOTTEN#{new}", "tombstone") is not None
         assert row(deployed, "FORGETTING", new) is None
         reconcile(deployed)
-        assert deployed.user(email) is None, "the pool still knows them, the sweep passes them over"
+        assert deployed.user(email) is None, "the user is still in the pool, the sweep skips it"
         explained = onramp("user", "explain", new, "--json").json
         assert (explained["forgotten"], explained["cognito"][0]["outcome"]) == (True, "forgotten")
         assert email not in json.dumps(onramp("audit", "--json").json)
 
-    def test_takes_the_dead_letter_along_and_leaves_others(self, onramp: Onramp, deployed: DeployedPipeline) -> None:
+    def test_deletes_the_dead_letter_and_leaves_others(self, onramp: Onramp, deployed: DeployedPipeline) -> None:
         emails = [unique_email("stuck") for _ in range(2)]
         for email in emails:
             deployed.stripe.fault("refused", operation="create", match=email)
@@ -112,7 +112,7 @@ class TestForget:
         assert (ran.code, ran.json["erased"]["deadLetters"]) == (0, 1)
         assert deployed.dead_letter(emails[1])["reason"] == "stripe_refused_400"
 
-    def test_a_provider_that_refuses_stops_it_and_the_same_again_goes_on(
+    def test_an_error_of_a_provider_stops_it_and_a_second_run_continues(
         self, onramp: Onramp, deployed: DeployedPipeline
     ) -> None:
         email = unique_email("nia")
@@ -125,11 +125,11 @@ class TestForget:
         assert onramp("user", "forget", email, "--stripe", "--yes").code == 0
         assert (deployed.user(email), deployed.customers_of(sub)) == (None, [])
 
-    def test_nobody_is_meant(self, onramp: Onramp) -> None:
+    def test_an_address_without_a_record(self, onramp: Onramp) -> None:
         ran = onramp("user", "forget", unique_email(), "--yes")
         assert (ran.code, ran.err.count("\n")) == (2, 1)
 
-    def test_nobody_to_ask(self, onramp: Onramp, deployed: DeployedPipeline) -> None:
+    def test_without_a_terminal_and_without_yes(self, onramp: Onramp, deployed: DeployedPipeline) -> None:
         email = unique_email("nia")
         deployed.join(email)
         assert onramp("user", "forget", email).code == 2

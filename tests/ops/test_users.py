@@ -1,4 +1,4 @@
-"""`onramp user` on the local stack: one person seen, explained, prepared and given roles."""
+"""`onramp user` on the local stack: show, explain, pre-create, import and roles."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tests.ops.conftest import Onramp
 
 
 class TestShowAndExplain:
-    def test_somebody_provisioned(self, onramp: Onramp, deployed: DeployedPipeline) -> None:
+    def test_a_provisioned_user(self, onramp: Onramp, deployed: DeployedPipeline) -> None:
         email = unique_email("nia")
         sub = deployed.join(email, given_name="Nia", family_name="Newcomer")
         profile = deployed.ready(email)
@@ -36,7 +36,7 @@ class TestShowAndExplain:
         assert email not in json.dumps(row)
         assert onramp("user", "explain", sub, "--reveal", "--json").json["user"] == email
 
-    def test_somebody_stuck_and_the_command_that_helps(self, onramp: Onramp, deployed: DeployedPipeline) -> None:
+    def test_a_failed_user_and_the_command_that_redrives(self, onramp: Onramp, deployed: DeployedPipeline) -> None:
         email = unique_email("stuck")
         deployed.stripe.fault("refused", operation="create", match=email)
         sub = deployed.join(email)
@@ -49,7 +49,7 @@ class TestShowAndExplain:
         deployed.ready(email)
         assert onramp("user", "explain", email, "--json").json["state"] == "ready"
 
-    def test_somebody_the_trigger_refused(self, onramp: Onramp, deployed: DeployedPipeline) -> None:
+    def test_a_user_whom_the_trigger_refused(self, onramp: Onramp, deployed: DeployedPipeline) -> None:
         email = unique_email("unverified")
         sub = deployed.sign_up(email)
         with pytest.raises(deployed.cognito.exceptions.UserLambdaValidationException):
@@ -60,18 +60,18 @@ class TestShowAndExplain:
             assert (ran.code, found["outcome"], found["sub"]) == (1, "refused_nobody_vouches", sub)
         assert email not in onramp("user", "show", email).out
 
-    def test_somebody_nobody_knows(self, onramp: Onramp) -> None:
+    def test_an_unknown_address(self, onramp: Onramp) -> None:
         ran = onramp("user", "explain", unique_email(), "--json")
         assert (ran.code, ran.json["cognito"], ran.json["forgotten"]) == (1, [], False)
 
     @pytest.mark.parametrize("who", ["nobody", "", "two@at@example.com", "\x1b[31m@example.com"])
-    def test_nonsense_is_one_sentence(self, onramp: Onramp, who: str) -> None:
+    def test_an_unusable_identifier_is_one_sentence(self, onramp: Onramp, who: str) -> None:
         ran = onramp("user", "show", who)
         assert (ran.code, ran.out, ran.err.count("\n")) == (2, "", 1)
 
 
-class TestPrepare:
-    def test_who_signs_up_takes_the_record_over(self, onramp: Onramp, deployed: DeployedPipeline) -> None:
+class TestPreCreate:
+    def test_a_signup_links_the_record(self, onramp: Onramp, deployed: DeployedPipeline) -> None:
         email = unique_email("mara")
         upper = email.replace("mara", "MARA")
         assert (
@@ -83,7 +83,7 @@ class TestPrepare:
         deployed.join(email)
         deployed.ready(email)
         assert (deployed.user(email) or {})["roles"] == ["admin"]
-        assert "an administrator prepared the record" in onramp("user", "explain", email).out
+        assert "an administrator created the record" in onramp("user", "explain", email).out
 
     @pytest.mark.parametrize(("email", "role"), [("mara@example.com", "boss"), ("mara", "admin")])
     def test_bad_input_writes_nothing(self, onramp: Onramp, deployed: DeployedPipeline, email: str, role: str) -> None:
@@ -91,7 +91,7 @@ class TestPrepare:
         assert (ran.code, ran.err.count("\n")) == (2, 1)
         assert deployed.user("mara@example.com") is None
 
-    def test_a_file(self, onramp: Onramp, deployed: DeployedPipeline, tmp_path: Path) -> None:
+    def test_an_import(self, onramp: Onramp, deployed: DeployedPipeline, tmp_path: Path) -> None:
         emails = [unique_email(f"row{number}") for number in range(25)]
         deployed.join(emails[3])
         path = tmp_path / "people.csv"
@@ -104,7 +104,7 @@ class TestPrepare:
         again = onramp("user", "import", str(path), "--yes", "--json").json
         assert (again["new"], again["already"]) == (0, 24)
 
-    def test_a_file_with_a_bad_row_is_not_begun(
+    def test_a_file_with_a_wrong_row_writes_nothing(
         self, onramp: Onramp, deployed: DeployedPipeline, tmp_path: Path
     ) -> None:
         good = unique_email("good")
@@ -116,7 +116,7 @@ class TestPrepare:
 
 
 class TestRoles:
-    def test_change_and_nothing_else_does(self, onramp: Onramp, deployed: DeployedPipeline) -> None:
+    def test_only_the_roles_change(self, onramp: Onramp, deployed: DeployedPipeline) -> None:
         email = unique_email("mara")
         deployed.join(email)
         deployed.ready(email)
@@ -132,7 +132,7 @@ class TestRoles:
         assert onramp("user", "roles", email).code == 2
         assert onramp("user", "roles", unique_email(), "--add", "admin", "--yes").code == 2
 
-    def test_nobody_is_raised_whom_nobody_vouched_for(self, onramp: Onramp, deployed: DeployedPipeline) -> None:
+    def test_an_unverified_address_needs_vouch(self, onramp: Onramp, deployed: DeployedPipeline) -> None:
         email = unique_email("google")
         deployed.stack.control.federated_sign_in(deployed.outputs["UserPoolId"], "Google", {"email": email})
         assert (deployed.user(email) or {})["emailVouchedBy"] == "nobody"

@@ -1,4 +1,4 @@
-"""Backfill over a pool in memory: what it reports, in which order it decides, and a death at every remote call."""
+"""Backfill over a pool in memory: its report, the order of its decisions, and a crash at every remote call."""
 
 from __future__ import annotations
 
@@ -15,20 +15,17 @@ from typing import Any
 import pytest
 
 from onramp.adapters.tombstones import tombstone_key
-from onramp.domain.claims import Admission
 from onramp.domain.errors import RetryableError
-from onramp.domain.trust import TrustPolicy
-from onramp.ops.backfill.refusals import Refusals
-from onramp.ops.backfill.report import report
+from onramp.ops.backfill.refusals import RefusalsFile
+from onramp.ops.backfill.report import BackfillReport
 from onramp.ops.backfill.wiring import BackfillWiring
-from onramp.ops.common.deployed_rules import DeployedRules
 from onramp.ops.tables.backfill_checkpoints import BackfillState
 from tests.fakes import Faulty, ProcessKilled, SiteLog
-from tests.pipeline import BUS, OPERATIONS, POOL, USERS, Inline, InMemoryPipeline
+from tests.operator_context import operator_context
+from tests.pipeline import OPERATIONS, POOL, USERS, InMemoryPipeline
 
-GRACE = 300_000
 GOOGLE = json.dumps([{"providerName": "Google", "providerType": "Google", "primary": "true"}])
-STRANGER = json.dumps([{"providerName": "Okta", "providerType": "SAML", "primary": "true"}])
+UNTRUSTED = json.dumps([{"providerName": "Okta", "providerType": "SAML", "primary": "true"}])
 TRUSTED = json.dumps([{"providerName": "Contoso", "providerType": "SAML", "primary": "true"}])
 
 
@@ -45,7 +42,7 @@ def in_pool(
 
 
 def mixed_pool(pipeline: InMemoryPipeline) -> dict[str, int]:
-    """One of each kind, and some more; the report that the rules demand."""
+    """At least one user of each kind; returns the counts that the rules demand."""
     pipeline.join("has@example.com", in_pool(pipeline, 1, "has@example.com"))
     pipeline.join("old.address@example.com", in_pool(pipeline, 2, "new.address@example.com"))
     pipeline.join("taken@example.com", sub(900))
@@ -63,7 +60,7 @@ def mixed_pool(pipeline: InMemoryPipeline) -> dict[str, int]:
     in_pool(pipeline, 41, "create10@example.com")
     in_pool(pipeline, 42, "prepared@example.com", "EXTERNAL_PROVIDER", identities=GOOGLE, email_verified="false")
     in_pool(pipeline, 50, "unverified@example.com", email_verified="false")
-    in_pool(pipeline, 51, "stranger@example.com", "EXTERNAL_PROVIDER", identities=STRANGER)
+    in_pool(pipeline, 51, "stranger@example.com", "EXTERNAL_PROVIDER", identities=UNTRUSTED)
     in_pool(pipeline, 52, "no address at all")
     in_pool(pipeline, 53, None)
     in_pool(pipeline, 54, "ｎia@example.com")
@@ -88,38 +85,20 @@ def mixed_pool(pipeline: InMemoryPipeline) -> dict[str, int]:
     }
 
 
-class Desk:
-    """The backfill's parts over the world's fakes; `threads` runs everything where it is submitted."""
+class Operator:
+    """Runs backfills over the pipeline's fakes; each task runs where it is submitted."""
 
-    def __init__(self, pipeline: InMemoryPipeline, path: Path | None = None) -> None:
-        self.pipeline, self.path = pipeline, path
-        self.rules = DeployedRules(
-            Admission(frozenset({POOL}), TrustPolicy.parse("Contoso@example.com", allow_unverified=False), 300_000),
-            (POOL,),
-            GRACE,
-            "rules",
-        )
+    def __init__(self, pipeline: InMemoryPipeline, path: Path | None = None, **parameters: str) -> None:
+        self.pipeline, self.path, self.parameters = pipeline, path, parameters
 
     def states(
         self, *, apply: bool, resume: bool = True, reveal: bool = False, rate: float = 1000.0
     ) -> Iterable[BackfillState]:
-        pipeline = self.pipeline
-        stack = BackfillWiring(
-            cognito=pipeline.aws["cognito-idp"],
-            dynamodb=pipeline.aws["dynamodb"],
-            events=pipeline.aws["events"],
-            users_table=USERS,
-            operations_table=OPERATIONS,
-            event_bus=BUS,
-            now=lambda: round(pipeline.clock() * 1000),
-            monotonic=pipeline.clock,
-            sleep=pipeline.clock.advance,
-            threads=lambda _: Inline(),
-        )
-        self.outbox = stack.outbox()
-        refusals = Refusals(self.path, reveal)
-        work = stack.backfill(self.rules, self.rules.pools, self.outbox, refusals, rate=rate, apply=apply)
-        return work(work.start(resume=resume))
+        wiring = BackfillWiring.of(operator_context(self.pipeline, parameters=self.parameters))
+        self.publisher = wiring.batch_publisher()
+        refusals = RefusalsFile(self.path, reveal)
+        backfill = wiring.backfill(wiring.rules.pools, self.publisher, refusals, rate=rate, apply=apply)
+        return backfill.run(backfill.start(resume=resume))
 
     def run(self, *, apply: bool = False, resume: bool = True, reveal: bool = False) -> dict[str, int]:
         last = list(self.states(apply=apply, resume=resume, reveal=reveal))[-1]
@@ -131,27 +110,29 @@ def tables(pipeline: InMemoryPipeline) -> Any:
 
 
 class TestTheReport:
-    def test_is_what_the_rules_demand_twice_the_same_and_writes_nothing(self, pipeline: InMemoryPipeline) -> None:
+    def test_is_what_the_rules_demand_is_repeatable_and_writes_nothing(self, pipeline: InMemoryPipeline) -> None:
         expected = mixed_pool(pipeline)
-        before, heard = tables(pipeline), len(pipeline.events.events)
-        assert Desk(pipeline).run() == expected
+        before, published = tables(pipeline), len(pipeline.events.events)
+        assert Operator(pipeline).run() == expected
         pipeline.clock.advance(100)
-        assert Desk(pipeline).run() == expected
-        assert (tables(pipeline), len(pipeline.events.events)) == (before, heard)
-        assert pipeline.dynamodb.calls["put_item"] == 3, "what the test itself prepared"
+        assert Operator(pipeline).run() == expected
+        assert (tables(pipeline), len(pipeline.events.events)) == (before, published)
+        assert pipeline.dynamodb.calls["put_item"] == 3, "these are writes of the test itself"
 
-    def test_is_what_applying_then_does(self, pipeline: InMemoryPipeline) -> None:
+    def test_is_what_an_applied_run_then_does(self, pipeline: InMemoryPipeline) -> None:
         expected = mixed_pool(pipeline)
-        assert Desk(pipeline).run(apply=True) == expected
+        assert Operator(pipeline).run(apply=True) == expected
         pipeline.clock.advance(1)
-        again = Desk(pipeline).run(apply=True)
+        again = Operator(pipeline).run(apply=True)
         assert again["has_record"] == 8
         assert {k: v for k, v in again.items() if k != "has_record"} == {
             k: v for k, v in expected.items() if k not in ("has_record", "create", "link")
         }
 
     @pytest.mark.parametrize("seed", range(30))
-    def test_foresees_what_is_written_whatever_the_pool(self, pipeline: InMemoryPipeline, seed: int) -> None:
+    def test_of_a_dry_run_equals_that_of_the_applied_run_over_random_pools(
+        self, pipeline: InMemoryPipeline, seed: int
+    ) -> None:
         chance = random.Random(seed)
         pipeline.cognito.most_listed = chance.choice([1, 3, 7, 60])
         emails = [f"user{number}@example.com" for number in range(8)]
@@ -161,37 +142,37 @@ class TestTheReport:
             else:
                 pipeline.join(email, sub(1000 + len(email) + chance.randrange(40)))
         for number in range(40):
-            identities = chance.choice([{}, {"identities": GOOGLE}, {"identities": STRANGER}, {"identities": TRUSTED}])
+            identities = chance.choice([{}, {"identities": GOOGLE}, {"identities": UNTRUSTED}, {"identities": TRUSTED}])
             verified = chance.choice(["true", "false"])
             status = chance.choice(["CONFIRMED", "CONFIRMED", "EXTERNAL_PROVIDER", "UNCONFIRMED"])
             in_pool(pipeline, 1000 + number, chance.choice(emails), status, email_verified=verified, **identities)
             if chance.random() < 0.1:
                 pipeline.dynamodb.put_item(TableName=OPERATIONS, Item=tombstone_key(sub(1000 + number)))
         pipeline.clock.advance(3600)
-        foreseen = Desk(pipeline).run()
-        assert Desk(pipeline).run(apply=True) == foreseen
+        forecast = Operator(pipeline).run()
+        assert Operator(pipeline).run(apply=True) == forecast
 
-    def test_says_the_same_as_the_sweep(self, pipeline: InMemoryPipeline) -> None:
-        foreseen = mixed_pool(pipeline)
+    def test_agrees_with_the_sweep(self, pipeline: InMemoryPipeline) -> None:
+        forecast = mixed_pool(pipeline)
         pipeline.reconcile()
         (swept,) = (line["found"] for line in pipeline.lines() if line.get("message") == "swept")
-        conflicts = foreseen.pop("conflict")
+        conflicts = forecast.pop("conflict")
         assert swept["refused_linked_to_another_sub"] == conflicts
-        assert swept["healed"] == foreseen.pop("create") + foreseen.pop("link")
-        skipped = sum(foreseen.pop(outcome) for outcome in list(foreseen) if outcome.startswith("skipped_"))
+        assert swept["healed"] == forecast.pop("create") + forecast.pop("link")
+        skipped = sum(forecast.pop(outcome) for outcome in list(forecast) if outcome.startswith("skipped_"))
         assert swept["not_confirmed"] == skipped
-        assert {outcome: swept[outcome] for outcome in foreseen} == foreseen
+        assert {outcome: swept[outcome] for outcome in forecast} == forecast
 
-    def test_as_data_has_the_usual_outcomes_first(self, pipeline: InMemoryPipeline) -> None:
-        data = report([POOL], mixed_pool(pipeline), applied=False, not_taken=0)
+    def test_data_has_the_usual_outcomes_first(self, pipeline: InMemoryPipeline) -> None:
+        data = BackfillReport([POOL], mixed_pool(pipeline), applied=False).data()
         assert list(data["found"])[:3] == ["create", "link", "has_record"]
         assert (data["users"], data["refused"], data["skipped"]) == (22, 10, 3)
 
 
-class TestWhatIsApplied:
-    def test_brings_users_in_as_the_trigger_would_have(self, pipeline: InMemoryPipeline) -> None:
+class TestAnAppliedRun:
+    def test_creates_users_as_the_trigger_does(self, pipeline: InMemoryPipeline) -> None:
         mixed_pool(pipeline)
-        Desk(pipeline).run(apply=True)
+        Operator(pipeline).run(apply=True)
         pipeline.work()
         for email in ("create10@example.com", "upper.case@example.com", "prepared@example.com"):
             user = pipeline.user(email)
@@ -204,32 +185,31 @@ class TestWhatIsApplied:
         origins = Counter(event["detail"]["metadata"]["origin"] for event in pipeline.published("UserSignedUp"))
         assert origins == {"signup": 3, "backfill": 7}
 
-    def test_costs_little_more_than_its_writes(self, pipeline: InMemoryPipeline) -> None:
+    def test_makes_few_calls_besides_its_writes(self, pipeline: InMemoryPipeline) -> None:
         for number in range(600):
             in_pool(pipeline, number, f"user{number}@example.com")
         pipeline.clock.advance(3600)
-        Desk(pipeline).run(apply=True)
+        Operator(pipeline).run(apply=True)
         calls = pipeline.dynamodb.calls
         assert calls["update_item"] == 600
         assert calls["query"] == 0
         assert calls["batch_get_item"] == 20
         assert (pipeline.events.calls["put_events"], pipeline.cognito.calls["list_users"]) == (60, 10)
 
-    def test_asks_one_by_one_of_who_changed_a_moment_ago(self, pipeline: InMemoryPipeline) -> None:
-        """Their record may be too young for what was read of the index at first."""
+    def test_queries_the_index_again_for_each_user_who_changed_recently(self, pipeline: InMemoryPipeline) -> None:
+        """Their record may be newer than the snapshot of the index."""
         in_pool(pipeline, 1, "new@example.com")
-        Desk(pipeline).run()
+        Operator(pipeline).run()
         assert pipeline.dynamodb.calls["query"] == 1
 
-    def test_leaves_to_the_reconciler_what_the_bus_did_not_take(self, pipeline: InMemoryPipeline) -> None:
+    def test_leaves_events_that_the_bus_refused_to_the_reconciler(self, pipeline: InMemoryPipeline) -> None:
         for number in range(25):
             in_pool(pipeline, number, f"user{number}@example.com")
         pipeline.aws["events"] = Faulty(pipeline.events, lambda index, *_: "partial" if index == 2 else None, SiteLog())
-        context = Desk(pipeline)
-        context.run(apply=True)
-        heard = len(pipeline.published("UserSignedUp"))
-        assert heard == 25 - context.outbox.not_taken
-        assert context.outbox.not_taken > 0
+        operator = Operator(pipeline)
+        operator.run(apply=True)
+        assert len(pipeline.published("UserSignedUp")) == 25 - operator.publisher.unpublished
+        assert operator.publisher.unpublished > 0
         pipeline.aws["events"] = pipeline.events
         pipeline.cold_start()
         pipeline.clock.advance(600)
@@ -237,7 +217,7 @@ class TestWhatIsApplied:
         pipeline.reconcile()
         assert len({e["detail"]["metadata"]["eventId"] for e in pipeline.published("UserSignedUp")}) == 25
 
-    def test_a_run_that_stops_half_way_has_sent_the_events_of_what_it_wrote(self, pipeline: InMemoryPipeline) -> None:
+    def test_a_run_that_fails_half_way_has_published_the_events_of_its_writes(self, pipeline: InMemoryPipeline) -> None:
         pipeline.cognito.most_listed = 1
         for number in range(20):
             in_pool(pipeline, number, f"user{number}@example.com")
@@ -246,12 +226,12 @@ class TestWhatIsApplied:
             pipeline.cognito, lambda *_: "refused" if next(pages) == 15 else None, SiteLog()
         )
         with pytest.raises(RetryableError):
-            Desk(pipeline).run(apply=True)
+            Operator(pipeline).run(apply=True)
         written = {user["userId"] for user in pipeline.dynamodb.rows(USERS)}
         assert 10 < len(written) < 20
         assert {event["detail"]["data"]["userId"] for event in pipeline.published("UserSignedUp")} == written
 
-    def test_a_write_that_fails_is_counted_and_the_next_run_finds_the_user(self, pipeline: InMemoryPipeline) -> None:
+    def test_a_failed_write_is_counted_and_the_next_run_finds_the_user(self, pipeline: InMemoryPipeline) -> None:
         for number in range(5):
             in_pool(pipeline, number, f"user{number}@example.com")
         writes = count()
@@ -260,48 +240,48 @@ class TestWhatIsApplied:
             lambda _, __, name: "throttled" if name == "update_item" and next(writes) < 2 else None,
             SiteLog(),
         )
-        found = Desk(pipeline).run(apply=True)
+        found = Operator(pipeline).run(apply=True)
         assert found == {"create": 3, "failed": 2}
         pipeline.aws["dynamodb"] = pipeline.dynamodb
         pipeline.clock.advance(1)
-        assert Desk(pipeline).run(apply=True) == {"create": 2, "has_record": 3}
+        assert Operator(pipeline).run(apply=True) == {"create": 2, "has_record": 3}
 
-    def test_stops_where_no_write_will_do(self, pipeline: InMemoryPipeline) -> None:
+    def test_stops_where_every_write_fails(self, pipeline: InMemoryPipeline) -> None:
         for number in range(200):
             in_pool(pipeline, number, f"user{number}@example.com")
         pipeline.aws["dynamodb"] = Faulty(
             pipeline.dynamodb, lambda _, __, name: "refused" if name == "update_item" else None, SiteLog()
         )
         with pytest.raises(Exception, match="users_update_AccessDeniedException"):
-            Desk(pipeline).run(apply=True)
+            Operator(pipeline).run(apply=True)
         assert pipeline.cognito.calls["list_users"] <= 4
 
 
 class TestReading:
-    def test_a_throttled_page_is_asked_for_again(self, pipeline: InMemoryPipeline) -> None:
+    def test_a_throttled_page_is_requested_again(self, pipeline: InMemoryPipeline) -> None:
         in_pool(pipeline, 1, "user@example.com")
         pipeline.aws["cognito-idp"] = Faulty(
             pipeline.cognito, lambda index, *_: "throttled" if index <= 3 else None, SiteLog()
         )
         before = pipeline.clock()
-        assert Desk(pipeline).run() == {"create": 1}
+        assert Operator(pipeline).run() == {"create": 1}
         assert pipeline.clock() - before >= 2 + 4 + 8
 
     def test_an_empty_page_is_not_the_last(self, pipeline: InMemoryPipeline) -> None:
         for number in range(3):
             in_pool(pipeline, number, f"user{number}@example.com")
         pipeline.cognito.empty_page = lambda number: number == 1
-        assert Desk(pipeline).run() == {"create": 3}
+        assert Operator(pipeline).run() == {"create": 3}
 
-    def test_an_empty_pool_is_a_report_too(self, pipeline: InMemoryPipeline) -> None:
-        assert Desk(pipeline).run() == {}
+    def test_an_empty_pool_has_an_empty_report(self, pipeline: InMemoryPipeline) -> None:
+        assert Operator(pipeline).run() == {}
 
     def test_keeps_to_its_rate(self, pipeline: InMemoryPipeline) -> None:
         for number in range(6):
             in_pool(pipeline, number, f"user{number}@example.com")
         pipeline.cognito.most_listed = 1
         before = pipeline.clock()
-        list(Desk(pipeline).states(apply=False, rate=2.0))
+        list(Operator(pipeline).states(apply=False, rate=2.0))
         assert pipeline.clock() - before >= 5 / 2
 
 
@@ -310,10 +290,12 @@ class TestTheFileOfRefusals:
         with path.open(newline="") as file:
             return list(csv.DictReader(file))
 
-    def test_says_who_and_why_masked_and_for_its_owner_only(self, pipeline: InMemoryPipeline, tmp_path: Path) -> None:
+    def test_has_user_and_reason_masked_and_readable_by_its_owner_only(
+        self, pipeline: InMemoryPipeline, tmp_path: Path
+    ) -> None:
         mixed_pool(pipeline)
         path = tmp_path / "refused.csv"
-        Desk(pipeline, path).run()
+        Operator(pipeline, path).run()
         assert path.stat().st_mode & 0o777 == 0o600
         rows = self.rows(path)
         assert len(rows) == 10
@@ -323,25 +305,25 @@ class TestTheFileOfRefusals:
         assert row["outcome"] == "refused_nobody_vouches"
         assert row["why"]
         assert row["cure"]
-        Desk(pipeline, path).run(reveal=True)
+        Operator(pipeline, path).run(reveal=True)
         assert "unverified@example.com" in path.read_text()
 
-    def test_holds_no_formula(self, pipeline: InMemoryPipeline, tmp_path: Path) -> None:
+    def test_contains_no_formula(self, pipeline: InMemoryPipeline, tmp_path: Path) -> None:
         in_pool(pipeline, 1, "=cmd|'/c calc'!A1", email_verified="false")
         in_pool(pipeline, 2, "@SUM(1)\x1b[31m\r\n,x")
-        Desk(pipeline, path := tmp_path / "refused.csv").run(reveal=True)
+        Operator(pipeline, path := tmp_path / "refused.csv").run(reveal=True)
         assert [row["email"][:2] for row in self.rows(path)] == ["'=", "'@"]
         assert "\x1b" not in path.read_text()
 
     def test_no_other_file_is_overwritten(self, pipeline: InMemoryPipeline, tmp_path: Path) -> None:
         (path := tmp_path / "thesis.csv").write_text("precious")
-        with pytest.raises(Exception, match="name another one"):
-            Desk(pipeline, path).run()
+        with pytest.raises(Exception, match="name another file"):
+            Operator(pipeline, path).run()
         assert path.read_text() == "precious"
 
 
 def crowd(pipeline: InMemoryPipeline) -> None:
-    """Several pages, with everything that may go wrong on each."""
+    """Several pages, each with users to create, to link and to refuse."""
     pipeline.cognito.most_listed = 6
     for number in range(10, 30):
         in_pool(pipeline, number, f"user{number // 2 if number % 6 == 5 else number}@example.com")
@@ -352,7 +334,7 @@ def crowd(pipeline: InMemoryPipeline) -> None:
 
 
 def outcome(pipeline: InMemoryPipeline) -> Any:
-    """What a run leaves behind, but for the moment at which it wrote."""
+    """What a run leaves behind, without the times of its writes."""
     pipeline.aws |= {"dynamodb": pipeline.dynamodb, "events": pipeline.events, "cognito-idp": pipeline.cognito}
     pipeline.cold_start()
     pipeline.clock.advance(7 * 3600)
@@ -368,33 +350,32 @@ def outcome(pipeline: InMemoryPipeline) -> Any:
     return users, ids, customers
 
 
-def unharmed(path: Path) -> tuple[Any, dict[str, int], str]:
+def uninterrupted(path: Path) -> tuple[Any, dict[str, int], str]:
     with InMemoryPipeline() as pipeline:
         crowd(pipeline)
-        found = Desk(pipeline, path).run(apply=True)
+        found = Operator(pipeline, path).run(apply=True)
         return outcome(pipeline), found, path.read_text()
 
 
-def under_way(pipeline: InMemoryPipeline) -> bool:
-    """Whether there is a run to go on with: one that died before its first word has done nothing, either."""
+def is_resumable(pipeline: InMemoryPipeline) -> bool:
+    """Whether the next run counts all users as its own: it resumes the checkpoint, or nothing was written yet."""
     rows = [row for row in pipeline.dynamodb.rows(OPERATIONS) if row["pk"] == "BACKFILL#run"]
     return not pipeline.dynamodb.rows(USERS)[3:] or any(row["pool"] for row in rows)
 
 
-def found_done(found: dict[str, int]) -> dict[str, int]:
-    """What a run finds where another has just finished."""
+def counts_after_a_finished_run(found: dict[str, int]) -> dict[str, int]:
     rest = {outcome: count for outcome, count in found.items() if outcome not in ("create", "link")}
     return {"has_record": found["create"] + found["link"]} | rest
 
 
-class TestADeath:
-    """The process dies at one remote call after the other; the next run does the rest."""
+class TestACrash:
+    """The process dies at each remote call in turn; the next run does the rest."""
 
     @pytest.mark.parametrize("service", ["dynamodb", "events", "cognito-idp"])
     @pytest.mark.parametrize("fault", ["killed_before", "killed_after"])
-    def test_anywhere_loses_and_doubles_nothing(self, service: str, fault: str, tmp_path: Path) -> None:
-        expected, found, refused = unharmed(tmp_path / "unharmed.csv")
-        deaths = 0
+    def test_anywhere_loses_and_duplicates_nothing(self, service: str, fault: str, tmp_path: Path) -> None:
+        expected, found, refused = uninterrupted(tmp_path / "uninterrupted.csv")
+        crashes = 0
         for call in range(1, 500):
             with InMemoryPipeline() as pipeline:
                 crowd(pipeline)
@@ -404,31 +385,31 @@ class TestADeath:
                     real, lambda index, *_, at=call: fault if index == at else None, SiteLog()
                 )
                 try:
-                    Desk(pipeline, path).run(apply=True)
+                    Operator(pipeline, path).run(apply=True)
                 except ProcessKilled:
-                    deaths += 1
+                    crashes += 1
                 else:
                     break
                 pipeline.aws[service] = real
                 pipeline.clock.advance(60)
-                all_done = not under_way(pipeline)
-                again = Desk(pipeline, path).run(apply=True)
-                assert again == (found_done(found) if all_done else found), f"{service} call {call}"
+                all_done = not is_resumable(pipeline)
+                again = Operator(pipeline, path).run(apply=True)
+                assert again == (counts_after_a_finished_run(found) if all_done else found), f"{service} call {call}"
                 assert outcome(pipeline) == expected, f"{service} call {call}"
                 assert path.read_text() == refused
                 assert [row["pk"] for row in pipeline.dynamodb.rows(OPERATIONS) if row["pk"] == "BACKFILL#run"] == []
-        assert deaths >= 2
+        assert crashes >= 2
 
-    def test_resumes_on_the_page_it_had_reached(self, pipeline: InMemoryPipeline) -> None:
+    def test_resumes_at_the_page_of_the_checkpoint(self, pipeline: InMemoryPipeline) -> None:
         pipeline.cognito.most_listed = 1
         for number in range(20):
             in_pool(pipeline, number, f"user{number}@example.com")
         pipeline.clock.advance(3600)
-        for state in Desk(pipeline).states(apply=True):
+        for state in Operator(pipeline).states(apply=True):
             if state.users == 10:
                 break
         listed = pipeline.cognito.calls["list_users"]
-        assert Desk(pipeline).run(apply=True) == {"create": 20}
+        assert Operator(pipeline).run(apply=True) == {"create": 20}
         assert pipeline.cognito.calls["list_users"] - listed == 10
 
     def test_starts_again_where_the_page_token_has_expired(self, pipeline: InMemoryPipeline) -> None:
@@ -436,38 +417,33 @@ class TestADeath:
         for number in range(20):
             in_pool(pipeline, number, f"user{number}@example.com")
         pipeline.clock.advance(3600)
-        for state in Desk(pipeline).states(apply=True):
+        for state in Operator(pipeline).states(apply=True):
             if state.users == 10:
                 break
         pipeline.clock.advance(7200)
-        assert Desk(pipeline).run(apply=True) == {"create": 20}
+        assert Operator(pipeline).run(apply=True) == {"create": 20}
 
     @pytest.mark.parametrize("anew", [True, False])
-    def test_starts_again_under_other_rules_or_when_told(self, pipeline: InMemoryPipeline, anew: bool) -> None:
+    def test_starts_again_under_other_rules_or_with_anew(self, pipeline: InMemoryPipeline, anew: bool) -> None:
         pipeline.cognito.most_listed = 1
         for number in range(5):
             in_pool(pipeline, number, f"user{number}@example.com", email_verified="false" if number < 2 else "true")
         pipeline.clock.advance(3600)
-        for state in Desk(pipeline).states(apply=True):
+        for state in Operator(pipeline).states(apply=True):
             if state.users == 3:
                 break
         pipeline.clock.advance(1)
-        context = Desk(pipeline)
-        if not anew:
-            trust = TrustPolicy.parse("", allow_unverified=True)
-            context.rules = DeployedRules(Admission(frozenset({POOL}), trust, 300_000), (POOL,), GRACE, "other rules")
+        operator = Operator(pipeline) if anew else Operator(pipeline, AllowUnverifiedSignups="true")
         expected = {"refused_nobody_vouches" if anew else "create": 2, "has_record": 3}
-        assert context.run(apply=True, resume=not anew) == expected
+        assert operator.run(apply=True, resume=not anew) == expected
 
-    def test_without_its_file_of_refusals_it_starts_again_so_that_the_next_is_whole(
-        self, pipeline: InMemoryPipeline, tmp_path: Path
-    ) -> None:
+    def test_starts_again_where_its_refusals_file_is_missing(self, pipeline: InMemoryPipeline, tmp_path: Path) -> None:
         pipeline.cognito.most_listed = 1
         for number in range(6):
             in_pool(pipeline, number, f"user{number}@example.com", email_verified="false")
-        for state in Desk(pipeline, tmp_path / "lost.csv").states(apply=True):
+        for state in Operator(pipeline, tmp_path / "lost.csv").states(apply=True):
             if state.users == 3:
                 break
         (tmp_path / "lost.csv").unlink()
-        Desk(pipeline, path := tmp_path / "other.csv").run(apply=True)
+        Operator(pipeline, path := tmp_path / "other.csv").run(apply=True)
         assert len(path.read_text().splitlines()) == 7

@@ -1,4 +1,4 @@
-"""Re-emitting from the table: who matches, how fast, and that a death anywhere skips nobody."""
+"""Re-emitting from the table: which users match, the rate, and that a crash anywhere skips no user."""
 
 from __future__ import annotations
 
@@ -8,17 +8,16 @@ from typing import Any
 
 import pytest
 
-from onramp.adapters.eventbridge import EventBus
 from onramp.adapters.items import to_values
-from onramp.adapters.pacing import TokenBucket
-from onramp.adapters.profiles import ProfileTable
 from onramp.domain.event_data import Kind, event_id
 from onramp.domain.users import Owed, Status
+from onramp.ops.common.context import OperatorContext
 from onramp.ops.common.errors import CommandFailed, UsageError
+from onramp.ops.common.output import Output
 from onramp.ops.replay import records as paging
 from onramp.ops.replay.archive import MINUTE, ReplayPlan, Window
-from onramp.ops.replay.records import Query, Records
-from onramp.ops.replay.table import Emission, ReplayCheckpoint, ReplayCheckpoints
+from onramp.ops.replay.records import Query
+from onramp.ops.replay.wiring import ReplayWiring
 from tests.fakes import FakeDynamoDB, FakeEventBridge, Faulty, ProcessKilled, SiteLog, TableSpec, VirtualClock
 from tests.template import tables
 
@@ -31,17 +30,16 @@ def _small_pages(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(paging, "PAGE", 4)
 
 
-class Bench:
-    """Tables with users, a bus that remembers, and a clock that stands still until somebody waits."""
+class Stack:
+    """Tables with users, an event bus, and a virtual clock."""
 
     def __init__(self) -> None:
         self.clock = VirtualClock()
         self.dynamodb = FakeDynamoDB({name: TableSpec.of(table) for name, table in tables().items()}, self.clock)
         self.events = FakeEventBridge(self.clock, buses=(BUS,))
-        self.correlations = itertools.count()
 
     def user(self, number: int, **more: Any) -> str:
-        """Linked within the day; the sub."""
+        """Stores a user who was linked within the day. Returns the sub."""
         sub = f"00000000-0000-4000-8000-{number:012}"
         linked = {"cognitoSub": sub, "userPoolId": POOL, "linkedAt": 1_500, "roles": ["team_member"]}
         item = to_values({"userId": f"u{number}@example.com", **linked, **more})
@@ -52,136 +50,136 @@ class Bench:
         item = to_values({"userId": sub, "provisioningStatus": status})
         self.dynamodb.put_item(TableName="UserProfilesTable", Item=item)
 
-    def records(self, dynamodb: Any = None) -> Records:
-        client: Any = dynamodb or self.dynamodb
-        return Records(client, "UsersTable", ProfileTable(client, "UserProfilesTable"))
+    def wiring(self, **clients: Any) -> ReplayWiring:
+        context = OperatorContext(
+            Output(as_json=False),
+            now=lambda: round(self.clock() * 1000),
+            monotonic=self.clock,
+            sleep=self.clock.advance,
+            clients={"dynamodb": self.dynamodb, "events": self.events} | clients,
+        )
+        context.outputs = {
+            "UsersTableName": "UsersTable",
+            "UserProfilesTableName": "UserProfilesTable",
+            "OperationsTableName": "OperationsTable",
+            "EventBusName": BUS,
+        }
+        return ReplayWiring.of(context)
 
     def matching(self, query: Query) -> set[str]:
-        return {str(user.cognito_sub) for users, _ in self.records().pages(query) for user in users}
+        return {str(user.cognito_sub) for users, _ in self.wiring().records.pages(query) for user in users}
 
-    def run(self, query: Query = DAY, *, dynamodb: Any = None, events: Any = None, rate: float = 1000.0) -> int:
-        """One run of the command; how many in all."""
-        client = dynamodb or self.dynamodb
-        checkpoints = ReplayCheckpoints(client, "OperationsTable")
-        pace = TokenBucket(rate, 10, float("inf"), self.clock, self.clock.advance).take
-        bridge: Any = events or self.events
-        bus, correlation = EventBus(bridge, BUS), f"replay-{next(self.correlations)}"
-        emission = Emission(self.records(client), checkpoints, bus, pace, self.clock.advance, correlation)
-        start = checkpoints.load(query)
-        return start.emitted if start.done else max(emission.run(query, start), default=start.emitted)
+    def run(self, query: Query = DAY, *, rate: float = 1000.0, **clients: Any) -> int:
+        """One run of the command. Returns how many events were emitted by it and the runs before."""
+        wiring = self.wiring(**clients)
+        start = wiring.checkpoints.load(query.digest)
+        return start.emitted if start.done else max(wiring.emission(rate).run(query, start), default=start.emitted)
 
     def emitted(self) -> list[str]:
         return [event["detail"]["data"]["cognitoSub"] for event in self.events.events]
 
 
 @pytest.fixture
-def bench() -> Bench:
-    return Bench()
+def stack() -> Stack:
+    return Stack()
 
 
-class TestWhoMatches:
-    def test_by_the_time_of_linking(self, bench: Bench) -> None:
-        inside = {bench.user(1, linkedAt=1_000), bench.user(2, linkedAt=2_000)}
-        bench.user(3, linkedAt=999)
-        bench.user(4, linkedAt=2_001)
-        assert bench.matching(DAY) == inside
+class TestTheQuery:
+    def test_matches_the_time_of_linking(self, stack: Stack) -> None:
+        inside = {stack.user(1, linkedAt=1_000), stack.user(2, linkedAt=2_000)}
+        stack.user(3, linkedAt=999)
+        stack.user(4, linkedAt=2_001)
+        assert stack.matching(DAY) == inside
 
-    def test_nobody_who_is_not_linked(self, bench: Bench) -> None:
-        bench.user(1, cognitoSub=None)
-        bench.user(2, userPoolId=None)
-        bench.user(3, linkedAt=None)
-        bench.user(4, linkedAt="yesterday")
-        bench.user(5, userPoolId=["a", "b"])
-        assert bench.matching(DAY) == set()
+    def test_matches_linked_users_only(self, stack: Stack) -> None:
+        stack.user(1, cognitoSub=None)
+        stack.user(2, userPoolId=None)
+        stack.user(3, linkedAt=None)
+        stack.user(4, linkedAt="yesterday")
+        stack.user(5, userPoolId=["a", "b"])
+        assert stack.matching(DAY) == set()
 
-    def test_by_what_is_owed(self, bench: Bench) -> None:
-        news = bench.user(1, owed="emit#1")
-        bench.user(2, owed="enrich#1")
-        bench.user(3)
-        assert bench.matching(Query(1_000, 2_000, owed=Owed.EMIT)) == {news}
+    def test_matches_what_is_owed(self, stack: Stack) -> None:
+        owed = stack.user(1, owed="emit#1")
+        stack.user(2, owed="enrich#1")
+        stack.user(3)
+        assert stack.matching(Query(1_000, 2_000, owed=Owed.EMIT)) == {owed}
 
-    def test_by_status_and_who_has_no_profile_is_pending(self, bench: Bench) -> None:
-        subs = [bench.user(number) for number in range(4)]
+    def test_matches_the_status_and_a_user_without_a_profile_is_pending(self, stack: Stack) -> None:
+        subs = [stack.user(number) for number in range(4)]
         for sub, status in zip(subs, ("ready", "failed", "pending"), strict=False):
-            bench.profile(sub, status)
-        assert bench.matching(Query(1_000, 2_000, Status.READY)) == {subs[0]}
-        assert bench.matching(Query(1_000, 2_000, Status.FAILED)) == {subs[1]}
-        assert bench.matching(Query(1_000, 2_000, Status.PENDING)) == {subs[2], subs[3]}
+            stack.profile(sub, status)
+        assert stack.matching(Query(1_000, 2_000, Status.READY)) == {subs[0]}
+        assert stack.matching(Query(1_000, 2_000, Status.FAILED)) == {subs[1]}
+        assert stack.matching(Query(1_000, 2_000, Status.PENDING)) == {subs[2], subs[3]}
 
 
 class TestEmitting:
-    def test_each_once_under_the_same_event_id_as_ever(self, bench: Bench) -> None:
-        subs = {bench.user(number) for number in range(23)}
-        assert bench.run() == 23
-        assert sorted(bench.emitted()) == sorted(subs)
-        for event in bench.events.events:
+    def test_emits_each_user_once_with_the_event_id_of_the_signup(self, stack: Stack) -> None:
+        subs = {stack.user(number) for number in range(23)}
+        assert stack.run() == 23
+        assert sorted(stack.emitted()) == sorted(subs)
+        for event in stack.events.events:
             metadata, sub = event["detail"]["metadata"], event["detail"]["data"]["cognitoSub"]
             assert metadata["eventId"] == event_id(POOL, sub, Kind.USER_SIGNED_UP)
             assert metadata["origin"] == "replay"
-        assert bench.run() == 23, "what is done is not done again"
-        assert len(bench.events.events) == 23
+        assert stack.run() == 23, "a finished replay is not repeated"
+        assert len(stack.events.events) == 23
 
-    def test_no_faster_than_asked(self, bench: Bench) -> None:
+    def test_keeps_to_the_rate(self, stack: Stack) -> None:
         for number in range(40):
-            bench.user(number)
-        before = bench.clock()
-        bench.run(rate=10)
-        assert bench.clock() - before >= (40 - 10) / 10 - 0.001, "a burst of one call, then ten a second"
+            stack.user(number)
+        before = stack.clock()
+        stack.run(rate=10)
+        assert stack.clock() - before >= (40 - 10) / 10 - 0.001, "a burst of one call, then ten a second"
 
     @pytest.mark.parametrize("fault", ["killed_before", "killed_after"])
-    def test_a_death_at_any_call_skips_nobody_and_repeats_a_page_at_most(self, bench: Bench, fault: str) -> None:
-        subs = [bench.user(number) for number in range(14)]
+    def test_a_crash_at_any_call_skips_no_user_and_repeats_at_most_a_page(self, stack: Stack, fault: str) -> None:
+        subs = [stack.user(number) for number in range(14)]
         reached, place = True, 0
         while reached:
             place += 1
-            bench.events.events.clear()
-            bench.dynamodb.tables["OperationsTable"].items.clear()
+            stack.events.events.clear()
+            stack.dynamodb.tables["OperationsTable"].items.clear()
             log, count = SiteLog(), itertools.count(1)
 
             def plan(*_: object, place: int = place, count: Any = count) -> str | None:
                 return fault if next(count) == place else None
 
             with contextlib.suppress(ProcessKilled):
-                bench.run(dynamodb=Faulty(bench.dynamodb, plan, log), events=Faulty(bench.events, plan, log))
+                stack.run(dynamodb=Faulty(stack.dynamodb, plan, log), events=Faulty(stack.events, plan, log))
             reached = sum(log.faulted.values()) > 0
             if reached:
-                bench.run()
-            emitted = bench.emitted()
+                stack.run()
+            emitted = stack.emitted()
             assert set(emitted) == set(subs), f"killed at call {place}"
             assert len(emitted) - len(subs) <= paging.PAGE
         assert place > 8
 
-    def test_what_the_bus_refuses_is_tried_again_and_the_rest_is_not_repeated(self, bench: Bench) -> None:
+    def test_events_that_the_bus_refuses_are_published_again_and_the_others_are_not(self, stack: Stack) -> None:
         for number in range(3):
-            bench.user(number)
+            stack.user(number)
         log, count = SiteLog(), itertools.count(1)
-        events = Faulty(bench.events, lambda *_: "partial" if next(count) == 1 else None, log)
-        assert bench.run(events=events) == 3
-        assert len(bench.emitted()) == len(set(bench.emitted())) == 3
+        events = Faulty(stack.events, lambda *_: "partial" if next(count) == 1 else None, log)
+        assert stack.run(events=events) == 3
+        assert len(stack.emitted()) == len(set(stack.emitted())) == 3
 
-    def test_a_bus_that_goes_on_refusing_stops_it(self, bench: Bench) -> None:
-        bench.user(1)
-        events = Faulty(bench.events, lambda *_: "throttled", SiteLog())
-        with pytest.raises(CommandFailed, match="goes on refusing events"):
-            bench.run(events=events)
-
-    def test_another_query_has_a_checkpoint_of_its_own(self, bench: Bench) -> None:
-        checkpoints = ReplayCheckpoints(bench.dynamodb, "OperationsTable")
-        assert checkpoints.load(DAY) == ReplayCheckpoint()
-        checkpoints.save(DAY, ReplayCheckpoint({"userId": {"S": "u5@example.com"}}, 7))
-        assert checkpoints.load(DAY) == ReplayCheckpoint({"userId": {"S": "u5@example.com"}}, 7)
-        assert checkpoints.load(Query(1_000, 2_000, Status.READY)) == ReplayCheckpoint()
+    def test_stops_where_the_bus_keeps_refusing(self, stack: Stack) -> None:
+        stack.user(1)
+        events = Faulty(stack.events, lambda *_: "throttled", SiteLog())
+        with pytest.raises(CommandFailed, match="PutEvents keeps failing"):
+            stack.run(events=events)
 
 
 class TestTheArchive:
     NOW = 1_790_000_000_000
 
     @pytest.mark.parametrize(("start", "end"), [(30, 9), (30, 0), (30, -5), (10, 30), (30, 30)])
-    def test_a_window_that_is_too_young_or_no_window(self, start: int, end: int) -> None:
+    def test_a_window_that_is_too_recent_or_empty_is_refused(self, start: int, end: int) -> None:
         with pytest.raises(UsageError):
             Window(self.NOW - start * MINUTE, self.NOW - end * MINUTE).check(self.NOW)
 
-    def test_ten_minutes_are_enough(self) -> None:
+    def test_a_window_may_end_ten_minutes_ago(self) -> None:
         Window(self.NOW - 30 * MINUTE, self.NOW - 10 * MINUTE).check(self.NOW)
 
     def test_a_replay_is_found_again_by_its_window_and_rule(self) -> None:

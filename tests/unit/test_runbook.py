@@ -12,7 +12,7 @@ import pytest
 import typer
 
 from onramp.local.translate import load_template
-from onramp.ops.cli import app, hoisted
+from onramp.ops.cli import app, move_global_options_first
 
 ROOT = Path(__file__).resolve().parents[2]
 RUNBOOK = (ROOT / "docs/runbook.md").read_text()
@@ -57,7 +57,7 @@ def test_every_section_has_the_same_four_parts() -> None:
 @pytest.mark.parametrize(("document", "command"), sorted(set(commands())))
 def test_every_command_exists_with_its_options(document: str, command: str) -> None:
     node: Any = typer.main.get_command(app)
-    words = hoisted(shlex.split(command.replace("...", "x"))[1:])
+    words = move_global_options_first(shlex.split(command.replace("...", "x"))[1:])
     while words and words[0].startswith("-"):
         words = words[2:]  # --stack, --profile, --region
     while hasattr(node, "commands") and words:

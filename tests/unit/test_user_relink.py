@@ -1,4 +1,4 @@
-"""Relink: a record changes hands, and nobody becomes a second customer, whoever dies or works meanwhile."""
+"""Relink: no provider gets a second customer, whichever process is killed or runs meanwhile."""
 
 from __future__ import annotations
 
@@ -12,14 +12,13 @@ from onramp.adapters.tombstones import tombstone_key
 from onramp.domain.errors import RetryableError
 from onramp.local.fakes.faults import Fault
 from onramp.ops.common.errors import UsageError
-from onramp.ops.user.relink import Relink
 from tests.fakes import Faulty, ProcessKilled, SiteLog
-from tests.pipeline import OPERATIONS, POOL, USERS, InMemoryPipeline
+from tests.pipeline import OPERATIONS, POOL, InMemoryPipeline
 from tests.unit.user_scenario import EMAIL, GOOGLE, NEW, OLD, UserScenario, before_call, in_pool
 
 
 def returned(pipeline: InMemoryPipeline, **attributes: str) -> None:
-    """Signed up, provisioned, deleted in Cognito, and there again with another sub."""
+    """Signed up, provisioned, deleted in Cognito, signed up again with another sub."""
     pipeline.join(EMAIL, OLD, given_name="Nia")
     pipeline.work()
     in_pool(pipeline, NEW, **attributes)
@@ -27,7 +26,7 @@ def returned(pipeline: InMemoryPipeline, **attributes: str) -> None:
 
 
 def settled(pipeline: InMemoryPipeline) -> None:
-    """The reconciler tells everybody, the worker finishes; a day passes, so that nothing more is on its way."""
+    """The reconciler emits, the worker finishes, and a day passes, so that no message is left."""
     for _ in range(3):
         pipeline.clock.advance(600)
         pipeline.reconcile()
@@ -52,7 +51,7 @@ def done(pipeline: InMemoryPipeline) -> None:
 
 
 class TestRelink:
-    def test_moves_record_and_ids_and_tells_everybody(self, pipeline: InMemoryPipeline) -> None:
+    def test_moves_record_and_ids_and_emits_the_event(self, pipeline: InMemoryPipeline) -> None:
         returned(pipeline)
         calls = len(pipeline.stripe.calls) + len(pipeline.revenuecat.calls)
         assert UserScenario(pipeline).relink()
@@ -60,7 +59,7 @@ class TestRelink:
         pipeline.reconcile()
         pipeline.work()
         done(pipeline)
-        assert len(pipeline.stripe.calls) + len(pipeline.revenuecat.calls) == calls, "no provider is asked for anything"
+        assert len(pipeline.stripe.calls) + len(pipeline.revenuecat.calls) == calls, "no provider is called"
         assert (pipeline.user(EMAIL) or {})["roles"] == ["team_member"]
         first, second = (event["detail"] for event in pipeline.published("UserSignedUp"))
         assert (first["data"]["cognitoSub"], second["data"]["cognitoSub"]) == (OLD, NEW)
@@ -82,8 +81,8 @@ class TestRelink:
 
     def test_twice_is_once(self, pipeline: InMemoryPipeline) -> None:
         returned(pipeline)
-        context = UserScenario(pipeline)
-        assert [context.relink(), context.relink()] == [True, True]
+        scenario = UserScenario(pipeline)
+        assert [scenario.relink(), scenario.relink()] == [True, True]
         settled(pipeline)
         done(pipeline)
 
@@ -95,28 +94,24 @@ class TestRelink:
         done(pipeline)
         assert {letter["reason"] for letter in pipeline.dead_letters()} == {"linked_to_another_sub"}
 
-    def test_somebody_quicker_wins(self, pipeline: InMemoryPipeline) -> None:
+    def test_the_first_of_two_relinks_wins(self, pipeline: InMemoryPipeline) -> None:
         returned(pipeline)
-        context = UserScenario(pipeline)
-        user = context.find(EMAIL).user
-        assert user is not None
-        claim = context.newcomers.claim(user, NEW, context.now(), vouch=False)
-        assert context.relink()
+        scenario = UserScenario(pipeline)
+        _, user = scenario.wiring.users.find_record(EMAIL)
+        claim = scenario.wiring.relink_checks.claim(user, NEW, scenario.now(), vouch=False)
+        assert scenario.relink()
         other = "7d1f3a52-90b1-70c4-5e0f-2b8c1a6d4e03"
-        late = Relink(pipeline.dynamodb, USERS, context.profiles, stripe=True, revenuecat=True)
-        assert not late(user, replace(claim, sub=other))
+        assert not scenario.wiring.record_transfer.run(user, replace(claim, sub=other))
         assert (pipeline.user(EMAIL) or {})["cognitoSub"] == NEW
 
 
-class TestNobodyIsASecondCustomer:
-    """The old sub's worker is in the middle of something, or has left something unfinished."""
+class TestOneCustomer:
+    """The old sub's worker is running, or has stopped before its end."""
 
     @pytest.mark.parametrize("kind", ["server_error", "timeout", "stored_500"])
     @pytest.mark.parametrize("applied", [True, False])
     @pytest.mark.parametrize("hours", [0, 19, 22, 40])
-    def test_after_an_answer_that_was_lost(
-        self, pipeline: InMemoryPipeline, kind: Any, applied: bool, hours: int
-    ) -> None:
+    def test_after_a_lost_reply(self, pipeline: InMemoryPipeline, kind: Any, applied: bool, hours: int) -> None:
         pipeline.stripe.faults.add(Fault(kind, operation="create", times=None, applied=applied))
         pipeline.join(EMAIL, OLD)
         pipeline.work()
@@ -128,34 +123,34 @@ class TestNobodyIsASecondCustomer:
         done(pipeline)
 
     @pytest.mark.parametrize("relinked_before", range(1, 16))
-    def test_while_the_worker_is_at_it(self, pipeline: InMemoryPipeline, relinked_before: int) -> None:
+    def test_while_the_worker_runs(self, pipeline: InMemoryPipeline, relinked_before: int) -> None:
         """The whole relink happens just before one call of the worker on the old sub's message."""
         pipeline.join(EMAIL, OLD)
         in_pool(pipeline, NEW)
-        context = UserScenario(pipeline)
-        plan = before_call(relinked_before, context.relink)
+        scenario = UserScenario(pipeline)
+        plan = before_call(relinked_before, scenario.relink)
         pipeline.aws["dynamodb"] = Faulty(pipeline.dynamodb, plan, SiteLog())
         pipeline.cold_start()
         pipeline.work()
         pipeline.aws["dynamodb"] = pipeline.dynamodb
         pipeline.cold_start()
-        context.relink()
+        scenario.relink()
         settled(pipeline)
         done(pipeline)
 
     @pytest.mark.parametrize("worked_before", range(1, 16))
-    def test_while_the_operator_is_at_it(self, pipeline: InMemoryPipeline, worked_before: int) -> None:
+    def test_while_the_relink_runs(self, pipeline: InMemoryPipeline, worked_before: int) -> None:
         """The worker takes the old sub's message just before one call of the relink."""
         pipeline.join(EMAIL, OLD)
         in_pool(pipeline, NEW)
-        context = UserScenario(
+        scenario = UserScenario(
             pipeline, {"dynamodb": Faulty(pipeline.dynamodb, before_call(worked_before, pipeline.work), SiteLog())}
         )
-        context.relink()
+        scenario.relink()
         settled(pipeline)
         done(pipeline)
 
-    def test_where_a_table_was_restored_and_the_customer_is_older_than_it(self, pipeline: InMemoryPipeline) -> None:
+    def test_where_a_table_was_restored_and_the_customer_is_older(self, pipeline: InMemoryPipeline) -> None:
         pipeline.join(EMAIL, OLD)
         pipeline.work()
         pipeline.clock.advance(30 * 3600)
@@ -166,7 +161,7 @@ class TestNobodyIsASecondCustomer:
         assert (pipeline.profile(NEW) or {})["stripeCustomerId"] == pipeline.stripe.customers()[0]["id"]
         assert len(pipeline.stripe.customers()) == 1
 
-    def test_a_new_customer_where_there_never_was_one(self, pipeline: InMemoryPipeline) -> None:
+    def test_a_new_customer_where_there_was_none(self, pipeline: InMemoryPipeline) -> None:
         pipeline.configure(STRIPE_SECRET_NAME="")
         pipeline.join(EMAIL, OLD)
         pipeline.work()
@@ -181,8 +176,8 @@ class TestNobodyIsASecondCustomer:
 
 @pytest.mark.parametrize("fault", ["killed_before", "killed_after", "lost_reply"])
 @pytest.mark.parametrize("work_between", [False, True])
-def test_a_death_anywhere_and_the_same_again(fault: str, work_between: bool) -> None:
-    deaths = 0
+def test_killed_at_any_call_and_run_again(fault: str, work_between: bool) -> None:
+    interruptions = 0
     for call in range(1, 30):
         with InMemoryPipeline() as pipeline:
             returned(pipeline)
@@ -190,7 +185,7 @@ def test_a_death_anywhere_and_the_same_again(fault: str, work_between: bool) -> 
             try:
                 UserScenario(pipeline, {"dynamodb": Faulty(pipeline.dynamodb, plan, SiteLog())}).relink()
             except (ProcessKilled, ReadTimeoutError, RetryableError):
-                deaths += 1
+                interruptions += 1
             else:
                 break
             if work_between:
@@ -198,25 +193,25 @@ def test_a_death_anywhere_and_the_same_again(fault: str, work_between: bool) -> 
             UserScenario(pipeline).relink()
             settled(pipeline)
             done(pipeline)
-    assert deaths >= 4
+    assert interruptions >= 4
 
 
 class TestRefused:
-    def test_nobody_by_that_sub(self, pipeline: InMemoryPipeline) -> None:
+    def test_an_unknown_sub(self, pipeline: InMemoryPipeline) -> None:
         pipeline.join(EMAIL, OLD)
-        with pytest.raises(UsageError, match="no pool of this stack knows"):
+        with pytest.raises(UsageError, match="in no user pool of this stack"):
             UserScenario(pipeline).relink()
 
     def test_another_address(self, pipeline: InMemoryPipeline) -> None:
         pipeline.join(EMAIL, OLD)
-        in_pool(pipeline, NEW, "somebody.else@example.com")
+        in_pool(pipeline, NEW, "another@example.com")
         with pytest.raises(UsageError, match="another address"):
             UserScenario(pipeline).relink()
 
-    def test_somebody_who_has_a_record(self, pipeline: InMemoryPipeline) -> None:
+    def test_a_user_who_has_another_record(self, pipeline: InMemoryPipeline) -> None:
         pipeline.join("other@example.com", NEW)
         returned(pipeline)
-        with pytest.raises(UsageError, match="record of their own"):
+        with pytest.raises(UsageError, match="has another record"):
             UserScenario(pipeline).relink()
 
     def test_an_unconfirmed_user(self, pipeline: InMemoryPipeline) -> None:
@@ -234,18 +229,18 @@ class TestRefused:
     @pytest.mark.parametrize(
         "attributes", [{"email_verified": "false"}, {"identities": GOOGLE, "email_verified": "false"}]
     )
-    def test_whose_address_nobody_proved_unless_the_operator_vouches(
+    def test_an_unverified_address_unless_the_operator_vouches(
         self, pipeline: InMemoryPipeline, attributes: dict[str, str]
     ) -> None:
         returned(pipeline, **attributes)
-        context = UserScenario(pipeline)
+        scenario = UserScenario(pipeline)
         with pytest.raises(UsageError, match="--vouch"):
-            context.relink()
+            scenario.relink()
         assert (pipeline.user(EMAIL) or {})["cognitoSub"] == OLD
-        assert context.relink(vouch=True)
+        assert scenario.relink(vouch=True)
         assert (pipeline.user(EMAIL) or {})["emailVouchedBy"] == "operator"
 
-    def test_writes_nothing(self, pipeline: InMemoryPipeline) -> None:
+    def test_a_refusal_writes_nothing(self, pipeline: InMemoryPipeline) -> None:
         pipeline.join(EMAIL, OLD)
         before = [pipeline.dynamodb.rows(name) for name in pipeline.dynamodb.tables]
         with pytest.raises(UsageError):
@@ -258,4 +253,4 @@ def test_the_pool_is_the_new_identitys(pipeline: InMemoryPipeline) -> None:
     UserScenario(pipeline).relink()
     user = pipeline.user(EMAIL) or {}
     assert (user["userPoolId"], user["linkedAt"]) == (POOL, round(pipeline.clock() * 1000))
-    assert user["dueAt"] == user["linkedAt"], "the reconciler's next run tells everybody"
+    assert user["dueAt"] == user["linkedAt"], "the reconciler's next run emits it"

@@ -19,9 +19,13 @@ from onramp.usecases.signup import Refused, Written
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb.client import DynamoDBClient
 
-_CLAIM = (
+SET_IDENTITY = (
     "SET cognitoSub = :sub, userPoolId = :pool, identityProvider = :provider, emailVouchedBy = :voucher,"
-    " updatedAt = :now, linkedAt = :now, owed = :owed, owedSince = :now, dueAt = :due,"
+    " updatedAt = :now, linkedAt = :now, owed = :owed, owedSince = :now, dueAt = :due"
+)
+"""Links a record to a Cognito user and owes the event in the same write; `identity_values` has its values."""
+_CLAIM = (
+    f"{SET_IDENTITY},"
     # The record may be pre-created: what an admin set stays byte for byte.
     " #roles = if_not_exists(#roles, :roles), onboarding = if_not_exists(onboarding, :self_service),"
     " createdAt = if_not_exists(createdAt, :now)"
@@ -88,8 +92,9 @@ class UserTable:
         return str(from_item(items[0])["userId"]) if items else None
 
 
-def _claim_update(claim: Claim) -> tuple[str, dict[str, str], dict[str, Any]]:
-    values: dict[str, Any] = {
+def identity_values(claim: Claim) -> dict[str, Any]:
+    """The values of `SET_IDENTITY`, as plain Python values."""
+    return {
         ":sub": claim.sub,
         ":pool": claim.user_pool_id,
         ":provider": claim.identity_provider,
@@ -97,6 +102,12 @@ def _claim_update(claim: Claim) -> tuple[str, dict[str, str], dict[str, Any]]:
         ":now": claim.at,
         ":owed": claim.owed,
         ":due": claim.due_at,
+    }
+
+
+def _claim_update(claim: Claim) -> tuple[str, dict[str, str], dict[str, Any]]:
+    values: dict[str, Any] = {
+        **identity_values(claim),
         ":roles": list(DEFAULT_ROLES),
         ":self_service": Onboarding.SELF_SERVICE.value,
     }

@@ -1,6 +1,6 @@
 """The `onramp` command: its sub-commands, and the one place where an error becomes a sentence.
 
-Exit codes: 0 done, 1 found trouble, 2 usage or environment, 130 interrupted.
+Exit codes: 0 success, 1 something needs a person, 2 usage or environment, 130 interrupted.
 """
 
 from __future__ import annotations
@@ -30,35 +30,35 @@ from onramp.ops.status.commands import status
 from onramp.ops.user import commands as user
 
 DEBUG = "ONRAMP_DEBUG"
-ANYWHERE_WITH_VALUE = ("--stack", "--profile", "--region")
-ANYWHERE = ("--json",)
-EVERYWHERE = "Everywhere: --stack NAME, --profile NAME, --region NAME, --json. See `onramp --help`."
+GLOBAL_OPTIONS = ("--stack", "--profile", "--region")
+GLOBAL_FLAGS = ("--json",)
+GLOBAL_HELP = "Also: --stack NAME, --profile NAME, --region NAME, --json. See `onramp --help`."
 
 app = typer.Typer(
-    help="Turns every confirmed Amazon Cognito signup into a provisioned user.",
-    epilog="Exit codes: 0 done, 1 found trouble, 2 usage or environment.",
+    help="Turn every confirmed Amazon Cognito signup into a provisioned user.",
+    epilog="Exit codes: 0 success, 1 something needs a person, 2 usage or environment, 130 interrupted.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
 )
 app.add_typer(local.app, name="local")
 app.command()(demo)
-app.command(epilog=EVERYWHERE)(doctor)
-app.command(epilog=EVERYWHERE)(status)
-app.command(epilog=EVERYWHERE)(replay)
-app.command(epilog=EVERYWHERE)(attach)
-app.command(epilog=EVERYWHERE)(detach)
-app.add_typer(dlq.app, name="dlq", epilog=EVERYWHERE)
-app.add_typer(user.app, name="user", epilog=EVERYWHERE)
-app.command(epilog=EVERYWHERE)(backfill)
-app.command(epilog=EVERYWHERE)(audit)
+app.command(epilog=GLOBAL_HELP)(doctor)
+app.command(epilog=GLOBAL_HELP)(status)
+app.command(epilog=GLOBAL_HELP)(replay)
+app.command(epilog=GLOBAL_HELP)(attach)
+app.command(epilog=GLOBAL_HELP)(detach)
+app.add_typer(dlq.app, name="dlq", epilog=GLOBAL_HELP)
+app.add_typer(user.app, name="user", epilog=GLOBAL_HELP)
+app.command(epilog=GLOBAL_HELP)(backfill)
+app.command(epilog=GLOBAL_HELP)(audit)
 
 
 @app.callback()
 def _context(
     ctx: typer.Context,
     stack: Annotated[
-        str | None, typer.Option(envvar="ONRAMP_STACK", help="The CloudFormation stack; else the local one.")
+        str | None, typer.Option(envvar="ONRAMP_STACK", help="The stack's name.", show_default="the local stack")
     ] = None,
     profile: Annotated[str | None, typer.Option(help="The AWS profile.")] = None,
     region: Annotated[str | None, typer.Option(help="The AWS region.")] = None,
@@ -71,10 +71,10 @@ def main(arguments: list[str] | None = None) -> None:
     tune_for_long_runs()
     try:
         command = typer.main.get_command(app)
-        given = hoisted(sys.argv[1:] if arguments is None else arguments)
-        sys.exit(command.main(given, prog_name="onramp", standalone_mode=False) or 0)
+        ordered = move_global_options_first(sys.argv[1:] if arguments is None else arguments)
+        sys.exit(command.main(ordered, prog_name="onramp", standalone_mode=False) or 0)
     except TyperException as error:
-        error.show()  # type: ignore[attr-defined]  # every one that typer raises has it
+        error.show()  # type: ignore[attr-defined]  # every exception that typer raises has it
         sys.exit(error.exit_code)
     except (UsageError, LocalStackError) as error:
         _fail(str(error), getattr(error, "exit_code", 2))
@@ -84,29 +84,29 @@ def main(arguments: list[str] | None = None) -> None:
         cause = error.__cause__
         _fail(str(as_usage_error(cause)) if isinstance(cause, ClientError | BotoCoreError) else error.code, 2)
     except (KeyboardInterrupt, typer.Abort):
-        _fail("stopped; what was done is done, and running it again goes on from there.", 130)
-    except Exception as error:  # the outermost edge: a user never sees a traceback unasked
+        _fail("interrupted; what was done stays done. Run the command again to continue.", 130)
+    except Exception as error:  # the outermost edge: a traceback is shown only where DEBUG is set
         if os.environ.get(DEBUG):
             raise
-        _fail(f"{type(error).__name__}: {error} (set {DEBUG}=1 to see where)", 1)
+        _fail(f"{type(error).__name__}: {error} (set {DEBUG}=1 for the traceback)", 1)
 
 
-def hoisted(arguments: list[str]) -> list[str]:
-    """Moves what is said of the stack to the front, so that it may stand anywhere: `onramp dlq list --stack prod`."""
-    front: list[str] = []
+def move_global_options_first(arguments: list[str]) -> list[str]:
+    """Typer reads them before the command only; operators give them at any place: `onramp dlq list --stack prod`."""
+    first: list[str] = []
     rest: list[str] = []
-    waiting = iter(arguments)
-    for argument in waiting:
+    remaining = iter(arguments)
+    for argument in remaining:
         name = argument.partition("=")[0]
         if argument == "--":
-            return [*front, *rest, argument, *waiting]
-        if argument in ANYWHERE or (name in ANYWHERE_WITH_VALUE and "=" in argument):
-            front.append(argument)
-        elif argument in ANYWHERE_WITH_VALUE:
-            front += [argument, *([value] if (value := next(waiting, None)) is not None else [])]
+            return [*first, *rest, argument, *remaining]
+        if argument in GLOBAL_FLAGS or (name in GLOBAL_OPTIONS and "=" in argument):
+            first.append(argument)
+        elif argument in GLOBAL_OPTIONS:
+            first += [argument, *([value] if (value := next(remaining, None)) is not None else [])]
         else:
             rest.append(argument)
-    return front + rest
+    return first + rest
 
 
 def _fail(sentence: str, exit_code: int) -> None:

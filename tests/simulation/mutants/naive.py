@@ -15,8 +15,8 @@ CREATE = "onramp.adapters.stripe:StripeCustomers.create"
 CLAIM = "onramp.adapters.users:UserTable.claim"
 OWING_NOTHING = (
     Edit("onramp.adapters.users:_CLAIM", ", owed = :owed, owedSince = :now, dueAt = :due", ""),
-    Edit("onramp.adapters.users:_claim_update", '":owed": claim.owed,', ""),
-    Edit("onramp.adapters.users:_claim_update", '":due": claim.due_at,', ""),
+    Edit("onramp.adapters.users:identity_values", '":owed": claim.owed,', ""),
+    Edit("onramp.adapters.users:identity_values", '":due": claim.due_at,', ""),
 )
 
 

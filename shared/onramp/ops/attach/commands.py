@@ -10,10 +10,10 @@ from onramp.ops.attach.pool_update import TRIGGERS, PoolUpdate, SettingChange
 from onramp.ops.attach.triggers import require_attachable
 from onramp.ops.attach.wiring import AttachWiring
 from onramp.ops.common.context import OperatorContext
+from onramp.ops.common.options import Yes
 from onramp.ops.common.output import Output
 
 Pool = Annotated[str, typer.Option("--user-pool", help="Its id.", show_default="the stack's own")]
-Yes = Annotated[bool, typer.Option("--yes", help="Do it without asking.")]
 
 
 def attach(

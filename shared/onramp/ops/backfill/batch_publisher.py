@@ -1,4 +1,4 @@
-"""Events ten at a time: one PutEvents for each user would cost as much as the writes."""
+"""Publishes events in batches: one PutEvents call for each user would cost as much as the writes."""
 
 from __future__ import annotations
 
@@ -7,37 +7,39 @@ from dataclasses import dataclass, field
 
 from onramp.domain.errors import EventsRefused, RetryableError
 from onramp.domain.event_data import Event
+from onramp.usecases.batches import PUT_EVENTS
 from onramp.usecases.signup import Publisher
-
-MOST = 10
 
 
 @dataclass(slots=True)
 class BatchPublisher:
-    """Takes every event and never raises: the record owes it, so the reconciler emits what is lost here."""
+    """Never raises: the record of a lost event still owes it, and the reconciler emits it. Thread-safe.
+
+    `unpublished` counts the events that the bus did not take.
+    """
 
     publisher: Publisher
-    not_taken: int = 0
+    unpublished: int = 0
     _waiting: list[Event] = field(default_factory=list)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def publish(self, *events: Event) -> None:
         with self._lock:
             self._waiting += events
-            full = self._take() if len(self._waiting) >= MOST else []
-        self._send(full)
+            batch = self._take_batch() if len(self._waiting) >= PUT_EVENTS else []
+        self._send(batch)
 
     def flush(self) -> None:
         while True:
             with self._lock:
-                some = self._take()
-            if not some:
+                batch = self._take_batch()
+            if not batch:
                 return
-            self._send(some)
+            self._send(batch)
 
-    def _take(self) -> list[Event]:
-        taken, self._waiting = self._waiting[:MOST], self._waiting[MOST:]
-        return taken
+    def _take_batch(self) -> list[Event]:
+        batch, self._waiting = self._waiting[:PUT_EVENTS], self._waiting[PUT_EVENTS:]
+        return batch
 
     def _send(self, events: list[Event]) -> None:
         if not events:
@@ -45,10 +47,10 @@ class BatchPublisher:
         try:
             self.publisher.publish(*events)
         except EventsRefused as refused:
-            self._missed(len(refused.codes))
+            self._count_unpublished(len(refused.codes))
         except RetryableError:
-            self._missed(len(events))
+            self._count_unpublished(len(events))
 
-    def _missed(self, count: int) -> None:
+    def _count_unpublished(self, count: int) -> None:
         with self._lock:
-            self.not_taken += count
+            self.unpublished += count

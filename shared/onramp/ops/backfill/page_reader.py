@@ -1,4 +1,4 @@
-"""A pool page by page, in its order, with what the tables say of each page: read ahead of whoever judges."""
+"""Reads a pool page by page, in its order, and ahead of each page's decisions what the tables hold about its users."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from onramp.usecases.sweep import Page, Pool
 
 READERS = 4
 LIST_ATTEMPTS = 5
-PASSING = ("TooManyRequestsException", "ThrottlingException", "InternalErrorException", "Timeout", "TimeoutError")
+TRANSIENT = ("TooManyRequestsException", "ThrottlingException", "InternalErrorException", "Timeout", "TimeoutError")
 
 
 class Records(Protocol):
@@ -30,7 +30,7 @@ class Tombstones(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class PageFacts:
-    """`records` by address; `holders` by sub, only of users who changed too recently for what was read at first."""
+    """`records` by e-mail address; `holders` by sub, only of users who changed after the snapshot of the index."""
 
     records: Mapping[str, User]
     forgotten: frozenset[str]
@@ -42,7 +42,10 @@ class PageFacts:
 
 @dataclass(frozen=True, slots=True)
 class PageReader:
-    """`settled_before` in Unix milliseconds: of who changed later the index is asked one by one."""
+    """`settled_before` in Unix milliseconds: for each user who changed later, CognitoSubIndex is queried again.
+
+    `pace` waits for the turn of one ListUsers call; `sleep` takes seconds; `threads` makes a pool of that many threads.
+    """
 
     pool: Pool
     records: Records
@@ -55,25 +58,25 @@ class PageReader:
     def pages(self, user_pool_id: str, token: str | None) -> Iterator[tuple[Page, PageFacts]]:
         """From `token` to the pool's end. Raises TokenExpired, RetryableError."""
         with self.threads(1) as lister, self.threads(READERS) as readers:
-            reading: deque[tuple[Page, Future[PageFacts]]] = deque()
-            for page in self._listed(user_pool_id, token, lister):
-                reading.append((page, readers.submit(self._facts, page)))
-                if len(reading) >= READERS:
-                    first, facts = reading.popleft()
+            pending: deque[tuple[Page, Future[PageFacts]]] = deque()
+            for page in self._list_ahead(user_pool_id, token, lister):
+                pending.append((page, readers.submit(self._read_facts, page)))
+                if len(pending) >= READERS:
+                    first, facts = pending.popleft()
                     yield first, facts.result()
-            for page, facts in reading:
+            for page, facts in pending:
                 yield page, facts.result()
 
-    def _listed(self, user_pool_id: str, token: str | None, lister: Executor) -> Iterator[Page]:
-        """The next page is asked for while this one is worked on: each needs the token of the one before."""
-        asked: Future[Page] | None = lister.submit(self._list, user_pool_id, token)
-        while asked:
-            page = asked.result()
-            asked = lister.submit(self._list, user_pool_id, page.next_token) if page.next_token else None
+    def _list_ahead(self, user_pool_id: str, token: str | None, lister: Executor) -> Iterator[Page]:
+        """Requests the next page while the caller works on this one; only one ahead, for it needs this page's token."""
+        pending: Future[Page] | None = lister.submit(self._list, user_pool_id, token)
+        while pending:
+            page = pending.result()
+            pending = lister.submit(self._list, user_pool_id, page.next_token) if page.next_token else None
             yield page
 
     def _list(self, user_pool_id: str, token: str | None) -> Page:
-        """Others use the account's quota, too: a walk of hours must not end at somebody's rush."""
+        """Retries transient errors: others use the account's quota too, and a run takes hours."""
         for attempt in range(1, LIST_ATTEMPTS):
             self.pace()
             try:
@@ -81,17 +84,17 @@ class PageReader:
             except TokenExpired:
                 raise
             except RetryableError as error:
-                if not error.code.endswith(PASSING):
+                if not error.code.endswith(TRANSIENT):
                     raise
                 self.sleep(2.0**attempt)
         self.pace()
         return self.pool.page(user_pool_id, token)
 
-    def _facts(self, page: Page) -> PageFacts:
+    def _read_facts(self, page: Page) -> PageFacts:
         confirmed = [listed for listed in page.users if listed.user.status in CONFIRMED and listed.user.sub]
         records = self.records.get_many([email for listed in confirmed if (email := listed.user.email)])
         facts = PageFacts(records, frozenset(), {})
-        others = [listed for listed in confirmed if not _has(facts.record_of(listed.user), listed.user.sub)]
+        others = [listed for listed in confirmed if not _is_linked_to(facts.record_of(listed.user), listed.user.sub)]
         recent = [str(listed.user.sub) for listed in others if listed.modified_at >= self.settled_before]
         return PageFacts(
             records,
@@ -100,5 +103,5 @@ class PageReader:
         )
 
 
-def _has(record: User | None, sub: str | None) -> bool:
+def _is_linked_to(record: User | None, sub: str | None) -> bool:
     return record is not None and record.cognito_sub == sub

@@ -1,10 +1,11 @@
-"""Decides every user of a pool, page by page in the pool's order, and writes what the decision demands.
+"""Decides on every user of a pool, page by page in the pool's order, and writes the records of those who are admitted.
 
     ListUsers ─▶ records and tombstones of the page ─▶ decisions ─▶ writes ─▶ the page is finished
     one ahead    a few pages at once, in threads       in order     in threads  in order
 
-Of two users with one address the first in the pool gets the record, so decisions are made in the pool's order; the rest
-runs in parallel. Safe to die anywhere: each write is the trigger's own conditional write and stores what is still owed.
+Of two users with one address the first in the pool gets the record, so decisions are made in the pool's order; reads
+and writes run in parallel. A crash anywhere is safe: each write is the trigger's conditional write and stores what is
+owed.
 """
 
 from __future__ import annotations
@@ -38,7 +39,7 @@ class DecidedUser:
 
 @dataclass(frozen=True, slots=True)
 class WrittenPage:
-    """A finished page: each user with what was done, or the decision that nothing is, in the pool's order."""
+    """A finished page: its users in the pool's order, each with what was written, or why nothing was."""
 
     users: Sequence[tuple[Listed, Decision]]
     next_token: str | None
@@ -51,7 +52,7 @@ class WrittenPage:
 
 @dataclass(slots=True)
 class PageWriter:
-    """`sign_up` None: nothing is written. `started_at`: when this run began, before any resumption of it."""
+    """`sign_up` None: a dry run. `started_at` in Unix milliseconds: when the run began that this one may resume."""
 
     reader: PageReader
     index: RecordIndex
@@ -64,8 +65,8 @@ class PageWriter:
     threads: Callable[[int], Executor]
     _failures: int = field(default=0, init=False)
 
-    def __call__(self, user_pool_id: str, token: str | None) -> Iterator[WrittenPage]:
-        """From `token` to the pool's end. Raises TokenExpired, RetryableError; a yielded page is done."""
+    def write_pages(self, user_pool_id: str, token: str | None) -> Iterator[WrittenPage]:
+        """From `token` to the pool's end; a yielded page is done. Raises TokenExpired, RetryableError."""
         try:
             with self.threads(WRITERS) as writers:
                 started: deque[tuple[Page, list[DecidedUser]]] = deque()
@@ -75,15 +76,15 @@ class PageWriter:
                         yield self._finish(*started.popleft())
                 while started:
                     yield self._finish(*started.popleft())
-        finally:  # an event that is lost before this flush is owed: the reconciler emits it
+        finally:  # a crash before this flush loses events; their records owe them, and the reconciler emits them
             self.publisher.flush()
 
     def close(self) -> None:
         self.index.close()
 
     def _finish(self, page: Page, users: Sequence[DecidedUser]) -> WrittenPage:
-        done = [(user.listed, user.writing.result() if user.writing else user.decision) for user in users]
-        return WrittenPage(done, page.next_token)
+        written = [(user.listed, user.writing.result() if user.writing else user.decision) for user in users]
+        return WrittenPage(written, page.next_token)
 
     def _start(self, listed: Listed, facts: PageFacts, writers: Executor) -> DecidedUser:
         decision = self._decide(listed, facts)
@@ -100,38 +101,39 @@ class PageWriter:
         decision = decide(self.admission, listed.user, facts, self.clock())
         record = page.record_of(listed.user)
         if decision.kind is Kind.HAS_RECORD and record:
-            return self._unless_written_before(decision, record, listed)
-        return self._unless_taken(decision)
+            return self._repeat_first_decision(decision, record, listed)
+        return self._resolve_duplicate_email(decision)
 
-    def _unless_written_before(self, decision: Decision, record: User, listed: Listed) -> Decision:
-        """The page that was in progress when this run was interrupted comes again: its users keep their first count."""
+    def _repeat_first_decision(self, decision: Decision, record: User, listed: Listed) -> Decision:
+        """After an interruption the last page is read again: users whose record this run wrote count as before."""
         if not listed.modified_at < self.started_at <= (record.linked_at or 0):
             return decision
         return Decision(Kind.CREATE if record.onboarding == Onboarding.SELF_SERVICE else Kind.LINK)
 
-    def _unless_taken(self, decision: Decision) -> Decision:
+    def _resolve_duplicate_email(self, decision: Decision) -> Decision:
         """Of two users with one address the first gets the record, in a dry run too."""
         claim = decision.claim
         if claim is None:
             return decision
-        first = self.index.give(claim.user_id, claim.sub) if decision.writes else self.index.given_to(claim.user_id)
+        index, email = self.index, claim.user_id
+        first = index.assign(email, claim.sub) if decision.writes else index.assigned_to(email)
         return decision if first in (None, claim.sub) else Decision(Kind.CONFLICT, Cause.LINKED_TO_ANOTHER_SUB, claim)
 
     def _write(self, sign_up: SignUp, claim: Claim, decided: Kind) -> Decision:
         try:
-            done = sign_up(claim, correlation_id=self.correlation_id, origin=Origin.BACKFILL)
+            signed_up = sign_up(claim, correlation_id=self.correlation_id, origin=Origin.BACKFILL)
         except Rejection as rejection:
             conflict = rejection.cause is Cause.LINKED_TO_ANOTHER_SUB
             return Decision(Kind.CONFLICT if conflict else Kind.REFUSED, rejection.cause, claim)
         except RetryableError as error:
             return self._fail(error)
         self._failures = 0
-        if done.outcome is SignUpOutcome.RETRIED:  # a repeated write whose reply was lost, or another writer was first
-            return Decision(decided if done.user.linked_at == claim.at else Kind.HAS_RECORD, claim=claim)
-        return Decision(Kind.CREATE if done.outcome is SignUpOutcome.CREATED else Kind.LINK, claim=claim)
+        if signed_up.outcome is SignUpOutcome.RETRIED:  # the SDK repeated this write, or another writer was first
+            return Decision(decided if signed_up.user.linked_at == claim.at else Kind.HAS_RECORD, claim=claim)
+        return Decision(Kind.CREATE if signed_up.outcome is SignUpOutcome.CREATED else Kind.LINK, claim=claim)
 
     def _fail(self, error: RetryableError) -> Decision:
-        """A single write may fail; after many failures in a row no write is expected to succeed."""
+        """One failed write is counted. Many in a row: no write is expected to succeed, and the run ends."""
         self._failures += 1
         if self._failures >= FAILURES_IN_A_ROW:
             raise error

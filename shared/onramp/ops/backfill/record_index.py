@@ -1,59 +1,62 @@
-"""What a backfill has to remember of all users, on disk: its memory does not grow with the pool.
+"""What a backfill keeps about all users, on disk: its memory does not grow with the pool.
 
-Two things only: which sub has a record (the whole of CognitoSubIndex, read once: to ask it for every user would take as
-many calls as there are users), and which addresses this run has given away already.
+Two tables: which subs have a record, and which e-mail addresses this run has assigned. The subs are the whole of
+CognitoSubIndex, read once: to query the index for each user would take as many calls as there are users.
 """
 
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable, Iterator
-from typing import Any, Self
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Self
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb.client import DynamoDBClient
 
 INDEX = "CognitoSubIndex"
-TABLES = """
+SCHEMA = """
 CREATE TABLE holders (sub TEXT PRIMARY KEY, user_id TEXT NOT NULL) WITHOUT ROWID;
-CREATE TABLE given (email TEXT PRIMARY KEY, sub TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE assigned (email TEXT PRIMARY KEY, sub TEXT NOT NULL) WITHOUT ROWID;
 """
 
 
 class RecordIndex:
-    """A private database without a name: SQLite keeps a few MB of it in memory, and removes it with the process."""
+    """A temporary database without a name: SQLite keeps a few MB in memory and deletes the file with the process."""
 
     def __init__(self) -> None:
         self._db = sqlite3.connect("")
-        self._db.executescript(f"PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF; {TABLES}")
+        self._db.executescript(f"PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF; {SCHEMA}")
 
     @classmethod
-    def of(cls, pages: Iterable[Iterable[tuple[str, str]]]) -> Self:
-        """Sub and `userId` of linked records."""
-        known = cls()
+    def read(cls, client: DynamoDBClient, users_table: str) -> Self:
+        """A snapshot of CognitoSubIndex."""
+        index = cls()
         try:
-            for holders in pages:
-                known._db.executemany("INSERT OR REPLACE INTO holders VALUES (?, ?)", holders)
+            for page in _index_pages(client, users_table):
+                index._db.executemany("INSERT OR REPLACE INTO holders VALUES (?, ?)", page)
         except BaseException:
-            known.close()
+            index.close()
             raise
-        return known
+        return index
 
     def holder_of(self, sub: str) -> str | None:
         row = self._db.execute("SELECT user_id FROM holders WHERE sub = ?", (sub,)).fetchone()
         return str(row[0]) if row else None
 
-    def give(self, email: str, sub: str) -> str:
-        """To whom this run has given the address: the first who asked."""
-        self._db.execute("INSERT OR IGNORE INTO given VALUES (?, ?)", (email, sub))
-        return str(self._db.execute("SELECT sub FROM given WHERE email = ?", (email,)).fetchone()[0])
+    def assign(self, email: str, sub: str) -> str:
+        """The sub to which this run has assigned the address: the first one wins."""
+        self._db.execute("INSERT OR IGNORE INTO assigned VALUES (?, ?)", (email, sub))
+        return str(self._db.execute("SELECT sub FROM assigned WHERE email = ?", (email,)).fetchone()[0])
 
-    def given_to(self, email: str) -> str | None:
-        row = self._db.execute("SELECT sub FROM given WHERE email = ?", (email,)).fetchone()
+    def assigned_to(self, email: str) -> str | None:
+        row = self._db.execute("SELECT sub FROM assigned WHERE email = ?", (email,)).fetchone()
         return str(row[0]) if row else None
 
     def close(self) -> None:
         self._db.close()
 
 
-def linked(client: Any, users_table: str) -> Iterator[list[tuple[str, str]]]:
-    """CognitoSubIndex in pages of up to 1 MB."""
+def _index_pages(client: DynamoDBClient, users_table: str) -> Iterator[list[tuple[str, str]]]:
+    """Sub and `userId` of every linked record, in pages of up to 1 MB."""
     for page in client.get_paginator("scan").paginate(TableName=users_table, IndexName=INDEX):
         yield [(item["cognitoSub"]["S"], item["userId"]["S"]) for item in page["Items"]]

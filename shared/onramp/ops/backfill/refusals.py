@@ -1,4 +1,4 @@
-"""The file of who was not brought in, and why: for a person and their spreadsheet."""
+"""The CSV file of the users who were refused, with the reason and what an operator can do."""
 
 from __future__ import annotations
 
@@ -24,26 +24,31 @@ def is_refusal(label: str) -> bool:
 
 
 @dataclass(slots=True)
-class Refusals:
-    """Readable by its owner only. `path` None: no file, nothing is kept."""
+class RefusalsFile:
+    """Readable by its owner only. `path` None: nothing is written. `reveal`: e-mail addresses are not masked."""
 
     path: Path | None
     reveal: bool = False
     _file: TextIO | None = None
 
-    def open(self, length: int, *, begun: bool) -> bool:
-        """Goes on after `length` bytes, 0 for a new file. False where it is not that of the run that has begun."""
+    def open(self, length: int, *, resuming: bool) -> bool:
+        """Cuts the file to `length` bytes and appends; 0: a new file.
+
+        Returns False where a run is resumed whose earlier rows are not in this file. Raises UsageError.
+        """
         if self.path is None:
             return True
+        if resuming and not length:
+            return False
         try:
-            return not (begun and not length) and self._opened(self.path, length)
+            return self._open(self.path, length)
         except OSError as error:
             raise UsageError(f"{self.path} cannot be written: {error.strerror}.") from error
 
-    def _opened(self, path: Path, length: int) -> bool:
+    def _open(self, path: Path, length: int) -> bool:
         if length and (not path.is_file() or path.stat().st_size < length):
             return False
-        self._must_be_ours(path)
+        _check_header(path)
         self.close()
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
         os.fchmod(descriptor, 0o600)
@@ -53,13 +58,8 @@ class Refusals:
             csv.writer(self._file).writerow(COLUMNS)
         return True
 
-    @staticmethod
-    def _must_be_ours(path: Path) -> None:
-        if path.is_file() and path.stat().st_size and not _begins_with(path, HEADER):
-            raise UsageError(f"{path} exists and is no such file: name another one.")
-
     def write(self, users: Iterable[tuple[Listed, Decision]]) -> int:
-        """Bytes in the file now, all of them with the operating system."""
+        """Appends the refused users among them. Returns the length of the file in bytes, all of them flushed."""
         if self._file is None:
             return 0
         rows = (self._row(listed.user, decision) for listed, decision in users if is_refusal(decision.label))
@@ -69,10 +69,10 @@ class Refusals:
 
     def _row(self, user: PoolUser, decision: Decision) -> list[object]:
         email = str(user.attributes.get("email", ""))
-        shown = email if self.reveal else masked_email(email) if "@" in email else masked(email)
+        if not self.reveal:
+            email = str(masked_email(email) if "@" in email else masked(email))
         reason = reason_of(decision.label)
-        sub = user.sub or ""
-        return [user.user_pool_id, sub, shown, user.status, decision.label, reason.why, reason.cure]
+        return [user.user_pool_id, user.sub or "", email, user.status, decision.label, reason.why, reason.cure]
 
     def close(self) -> None:
         if self._file:
@@ -80,6 +80,10 @@ class Refusals:
             self._file = None
 
 
-def _begins_with(path: Path, text: str) -> bool:
+def _check_header(path: Path) -> None:
+    """Raises UsageError where the path is another kind of file: it is not overwritten."""
+    if not path.is_file() or not path.stat().st_size:
+        return
     with path.open("rb") as file:
-        return file.read(len(text)) == text.encode()
+        if file.read(len(HEADER)) != HEADER.encode():
+            raise UsageError(f"{path} exists and is not a file of refused users: name another file.")

@@ -1,4 +1,4 @@
-"""One backfill from its start, or from where an interrupted one stood, to its end."""
+"""One backfill, from its start or from the checkpoint of an interrupted one, to its end."""
 
 from __future__ import annotations
 
@@ -8,50 +8,55 @@ from dataclasses import dataclass
 
 from onramp.domain.errors import TokenExpired
 from onramp.ops.backfill.page_writer import PageWriter
-from onramp.ops.backfill.refusals import Refusals
+from onramp.ops.backfill.refusals import RefusalsFile
 from onramp.ops.tables.backfill_checkpoints import BackfillCheckpoints, BackfillState
 
 
 @dataclass(slots=True)
 class Backfill:
-    """`walk` makes the walk of a run that began at the given time. `checkpoints` None: a dry run, from the start."""
+    """`rules` is the fingerprint of the rules and pools; `checkpoints` None: a dry run.
+
+    `page_writer` makes the PageWriter of a run that started at the given time (Unix milliseconds). `restarted`: Cognito
+    no longer accepted the checkpoint's page token, so the run began again.
+    """
 
     pools: Sequence[str]
     rules: str
-    walk: Callable[[int], PageWriter]
+    page_writer: Callable[[int], PageWriter]
     checkpoints: BackfillCheckpoints | None
-    refusals: Refusals
+    refusals: RefusalsFile
     clock: Callable[[], int]
     restarted: bool = False
 
     def start(self, *, resume: bool) -> BackfillState:
-        """Where to begin: the checkpoint, unless there is none, or the file of refusals would not be whole."""
+        """The checkpoint; the first page where there is none, or where the refusals file would not be complete."""
         state = self.checkpoints.load(self.rules) if self.checkpoints and resume else None
-        if state and state.pool in self.pools and self.refusals.open(state.csv_bytes, begun=state.users > 0):
+        if state and state.pool in self.pools and self.refusals.open(state.csv_bytes, resuming=state.users > 0):
             return state
-        return self._anew(self.clock())
+        return self._first_page(self.clock())
 
-    def _anew(self, started_at: int) -> BackfillState:
-        self.refusals.open(0, begun=False)
+    def _first_page(self, started_at: int) -> BackfillState:
+        self.refusals.open(0, resuming=False)
         return BackfillState(self.rules, started_at, self.pools[0])
 
-    def __call__(self, state: BackfillState) -> Iterator[BackfillState]:
-        """Yields after every page; the last one says everything. Raises RetryableError: run it again."""
+    def run(self, state: BackfillState) -> Iterator[BackfillState]:
+        """Yields the state after every page. Raises RetryableError: a new run continues from the checkpoint."""
         try:
-            yield from self._through(state)
-        except TokenExpired:  # Cognito's page tokens are short-lived: from the first page on, most is found done
+            yield from self._run_from(state)
+        except TokenExpired:  # page tokens are short-lived; in the second pass most users are found done
             self.restarted = True
-            yield from self._through(self._anew(state.started_at))
+            yield from self._run_from(self._first_page(state.started_at))
         finally:
             self.refusals.close()
 
-    def _through(self, state: BackfillState) -> Iterator[BackfillState]:
-        self._save(state)  # at once: whoever goes on after a death must know since when users are this run's own
-        following = dict(zip(self.pools, [*self.pools[1:], ""], strict=True))
-        with closing(self.walk(state.started_at)) as walk:
+    def _run_from(self, state: BackfillState) -> Iterator[BackfillState]:
+        self._save(state)  # before the first write: after a crash `started_at` tells which records this run wrote
+        next_pools = dict(zip(self.pools, [*self.pools[1:], ""], strict=True))
+        with closing(self.page_writer(state.started_at)) as writer:
             while pool := state.pool:
-                for done in walk(pool, state.token):
-                    state = state.after(done.counts, done.next_token, following[pool], self.refusals.write(done.users))
+                for page in writer.write_pages(pool, state.token):
+                    csv_bytes = self.refusals.write(page.users)
+                    state = state.after(page.counts, page.next_token, next_pools[pool], csv_bytes)
                     self._save(state)
                     yield state
         if self.checkpoints:

@@ -1,4 +1,4 @@
-"""A backfill's parts, from the stack."""
+"""The parts of `onramp backfill`, from the stack."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ import uuid
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass
-from typing import Any
+from functools import partial
+from typing import Self
 
 from onramp.adapters.cognito import UserPools
 from onramp.adapters.eventbridge import EventBus
@@ -16,85 +17,77 @@ from onramp.adapters.users import UserTable
 from onramp.ops.backfill.batch_publisher import BatchPublisher
 from onramp.ops.backfill.page_reader import PageReader
 from onramp.ops.backfill.page_writer import PageWriter
-from onramp.ops.backfill.record_index import RecordIndex, linked
-from onramp.ops.backfill.refusals import Refusals
+from onramp.ops.backfill.record_index import RecordIndex
+from onramp.ops.backfill.refusals import RefusalsFile
 from onramp.ops.backfill.run import Backfill
 from onramp.ops.common.context import OperatorContext
-from onramp.ops.common.deployed_rules import DeployedRules
+from onramp.ops.common.deployed_rules import DeployedRules, deployed_rules
 from onramp.ops.tables.backfill_checkpoints import BackfillCheckpoints
 from onramp.usecases.signup import SignUp
 
 
 @dataclass(frozen=True, slots=True)
 class BackfillWiring:
-    """What a backfill works with. Tests put their own in."""
-
-    cognito: Any
-    dynamodb: Any
-    events: Any
-    users_table: str
-    operations_table: str
-    event_bus: str
+    rules: DeployedRules
+    pool: UserPools
+    users: UserTable
+    tombstones: Tombstones
+    checkpoints: BackfillCheckpoints
+    bus: EventBus
+    read_index: Callable[[], RecordIndex]
     now: Callable[[], int]
     monotonic: Callable[[], float]
     sleep: Callable[[float], None]
     threads: Callable[[int], Executor]
 
     @classmethod
-    def of(cls, context: OperatorContext) -> BackfillWiring:
+    def of(cls, context: OperatorContext) -> Self:
+        dynamodb, operations = context.client("dynamodb"), context.output("OperationsTableName")
         return cls(
-            cognito=context.client("cognito-idp"),
-            dynamodb=context.client("dynamodb"),
-            events=context.client("events"),
-            users_table=context.output("UsersTableName"),
-            operations_table=context.output("OperationsTableName"),
-            event_bus=context.output("EventBusName"),
+            rules=deployed_rules(context),
+            pool=UserPools(context.client("cognito-idp")),
+            users=context.users,
+            tombstones=Tombstones(dynamodb, operations),
+            checkpoints=BackfillCheckpoints(dynamodb, operations),
+            bus=EventBus(context.client("events"), context.output("EventBusName")),
+            read_index=partial(RecordIndex.read, dynamodb, context.output("UsersTableName")),
             now=context.now,
             monotonic=context.monotonic,
             sleep=context.sleep,
             threads=context.threads,
         )
 
-    def outbox(self) -> BatchPublisher:
-        return BatchPublisher(EventBus(self.events, self.event_bus))
+    def batch_publisher(self) -> BatchPublisher:
+        return BatchPublisher(self.bus)
 
     def backfill(
-        self,
-        rules: DeployedRules,
-        pools: Sequence[str],
-        outbox: BatchPublisher,
-        refusals: Refusals,
-        *,
-        rate: float,
-        apply: bool,
+        self, pools: Sequence[str], publisher: BatchPublisher, refusals: RefusalsFile, *, rate: float, apply: bool
     ) -> Backfill:
         """`rate` in pages a second."""
-        users = UserTable(self.dynamodb, self.users_table)
-        tombstones = Tombstones(self.dynamodb, self.operations_table)
         pace = TokenBucket(rate, 1, float("inf"), self.monotonic, self.sleep).take
-
-        def walk(started_at: int) -> PageWriter:
-            """Anew for every attempt: what it knows is a snapshot."""
-            settled_before = self.now() - rules.grace
-            index = RecordIndex.of(linked(self.dynamodb, self.users_table))
-            pool = UserPools(self.cognito)
-            return PageWriter(
-                reader=PageReader(pool, users, tombstones, settled_before, pace, self.sleep, self.threads),
-                index=index,
-                admission=rules.admission,
-                sign_up=SignUp(users, outbox) if apply else None,
-                publisher=outbox,
-                correlation_id=f"backfill-{uuid.uuid4()}",
-                started_at=started_at,
-                clock=self.now,
-                threads=self.threads,
-            )
-
         return Backfill(
             pools=pools,
-            rules=f"{rules.fingerprint}|{','.join(pools)}",
-            walk=walk,
-            checkpoints=BackfillCheckpoints(self.dynamodb, self.operations_table) if apply else None,
+            rules=f"{self.rules.fingerprint}|{','.join(pools)}",
+            page_writer=partial(self._page_writer, publisher, pace, apply),
+            checkpoints=self.checkpoints if apply else None,
             refusals=refusals,
             clock=self.now,
+        )
+
+    def _page_writer(
+        self, publisher: BatchPublisher, pace: Callable[[], None], apply: bool, started_at: int
+    ) -> PageWriter:
+        """A new one for each attempt: its index is a snapshot."""
+        settled_before = self.now() - self.rules.grace
+        index = self.read_index()
+        return PageWriter(
+            reader=PageReader(self.pool, self.users, self.tombstones, settled_before, pace, self.sleep, self.threads),
+            index=index,
+            admission=self.rules.admission,
+            sign_up=SignUp(self.users, publisher) if apply else None,
+            publisher=publisher,
+            correlation_id=f"backfill-{uuid.uuid4()}",
+            started_at=started_at,
+            clock=self.now,
+            threads=self.threads,
         )

@@ -1,24 +1,19 @@
-"""Who did what: one row in `Operations` for everything that changes something or reveals somebody.
-
-pk `AUDIT#2026-11`, sk the time and a random part; `who` (ARN), `what`, `details` (masked), `count`, `result`
-(`started`, `done`, `failed`, `interrupted`).
-"""
+"""Writes an audit row for every command that changes or reveals something."""
 
 from __future__ import annotations
 
 import uuid
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from typing import Any
 
-from onramp.adapters.items import from_item, to_values
+from onramp.ops.tables.audit import AuditRow, AuditTable
 
 
 @dataclass
 class AuditEntry:
-    """What a command fills in while it works: how many, and what is worth knowing of the outcome."""
+    """What a command adds while it runs: how many it changed, and counts or facts of the outcome."""
 
     count: int = 0
     outcome: dict[str, int | str] = field(default_factory=dict)
@@ -26,41 +21,24 @@ class AuditEntry:
 
 @dataclass(frozen=True)
 class AuditLog:
-    client: Any
-    table: str
+    """`who` is the ARN of the operator's credentials."""
+
+    table: AuditTable
     who: str
 
     @contextmanager
     def entry(self, what: str, details: Mapping[str, str]) -> Iterator[AuditEntry]:
-        now = datetime.now(UTC)
-        row = {
-            "pk": f"AUDIT#{now:%Y-%m}",
-            "sk": f"{now.isoformat(timespec='milliseconds')}#{uuid.uuid4().hex[:8]}",
-            "who": self.who,
-            "what": what,
-            "details": dict(details),
-        }
+        """Saves the row as `started`, and again with its result: a process killed in between leaves `started`."""
+        at = datetime.now(UTC).isoformat(timespec="milliseconds")
+        row = AuditRow(at, uuid.uuid4().hex[:8], self.who, what, details)
         entry = AuditEntry()
-        self._write(row, entry, "started")
+        self.table.save(row)
+        result = "failed"
         try:
             yield entry
-        except BaseException as error:
-            ended = "interrupted" if isinstance(error, KeyboardInterrupt) else "failed"
-            self._write(row, entry, ended)
+            result = "done"
+        except KeyboardInterrupt:
+            result = "interrupted"
             raise
-        self._write(row, entry, "done")
-
-    def of_month(self, month: str) -> Iterator[dict[str, Any]]:
-        """The rows of a month, `2026-11`, newest first."""
-        pages = self.client.get_paginator("query").paginate(
-            TableName=self.table,
-            KeyConditionExpression="pk = :pk",
-            ExpressionAttributeValues={":pk": {"S": f"AUDIT#{month}"}},
-            ScanIndexForward=False,
-        )
-        for page in pages:
-            yield from map(from_item, page["Items"])
-
-    def _write(self, row: Mapping[str, Any], entry: AuditEntry, result: str) -> None:
-        full = {**row, "count": entry.count, "outcome": entry.outcome, "result": result}
-        self.client.put_item(TableName=self.table, Item=to_values(full))
+        finally:
+            self.table.save(replace(row, count=entry.count, outcome=entry.outcome, result=result))

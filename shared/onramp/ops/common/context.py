@@ -1,7 +1,7 @@
-"""What every operator command starts from: one deployed stack, found through its outputs, and its AWS clients.
+"""The context of an operator command: one deployed stack, found through its outputs, and the AWS clients.
 
-`--stack NAME` or ONRAMP_STACK names a stack of the account; without either, the local stack's file in this directory is
-used, if there is one. `--profile`, `--region` and AWS_ENDPOINT_URL work as with every AWS tool.
+`--stack NAME` or ONRAMP_STACK names a stack of the account; without either, the file of the local stack in the current
+directory is used, if there is one. `--profile`, `--region` and AWS_ENDPOINT_URL work as with every AWS tool.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ from onramp.adapters.users import UserTable
 from onramp.ops.common.audit_log import AuditEntry, AuditLog
 from onramp.ops.common.errors import UsageError
 from onramp.ops.common.output import Output
+from onramp.ops.tables.audit import AuditTable
 from onramp.wiring.clients import now_millis
 
 if TYPE_CHECKING:
@@ -72,7 +73,7 @@ class OperatorContext:
 
     @cached_property
     def local(self) -> dict[str, Any] | None:
-        """The local stack's file, where no stack is named."""
+        """The contents of the local stack's file, where no stack is named."""
         if self.stack_name or not LOCAL_FILE.is_file():
             return None
         try:
@@ -110,10 +111,11 @@ class OperatorContext:
     @overload
     def client(self, service: Literal["sts"]) -> STSClient: ...
     def client(self, service: str) -> object:
-        """One client a service, made at its first use."""
+        """One client for each service, made when it is first used."""
         if service not in self.clients:
             endpoint = self.local["endpoint"] if self.local else None
-            self.clients[service] = self.session.client(service, endpoint_url=endpoint, config=CONFIG)  # type: ignore[call-overload]
+            session: Any = self.session  # its stubs have an overload for each literal name only
+            self.clients[service] = session.client(service, endpoint_url=endpoint, config=CONFIG)
         return self.clients[service]
 
     @cached_property
@@ -125,7 +127,7 @@ class OperatorContext:
 
     @cached_property
     def parameters(self) -> Mapping[str, str]:
-        """The values the stack was deployed with."""
+        """The parameter values that the stack was deployed with."""
         return self._stack["parameters"]
 
     @cached_property
@@ -133,7 +135,9 @@ class OperatorContext:
         """The stack's name. Raises UsageError where none is given."""
         name = self.stack_name or ("onramp-local" if self.local else None)
         if not name:
-            raise UsageError("which stack? Name it with --stack or ONRAMP_STACK, or start one with `onramp local up`.")
+            raise UsageError(
+                "no stack is named: add --stack, set ONRAMP_STACK, or start a local stack with `onramp local up`."
+            )
         return name
 
     @cached_property
@@ -154,7 +158,7 @@ class OperatorContext:
     def output(self, name: str) -> str:
         """A stack output. Raises UsageError where the stack has no output of that name: it is not an Onramp stack."""
         if name not in self.outputs:
-            raise UsageError(f"the stack has no output {name}: is it an Onramp stack, deployed from this version?")
+            raise UsageError(f"the stack has no output {name}: it is not an Onramp stack, or one of another version.")
         return self.outputs[name]
 
     @cached_property
@@ -168,8 +172,8 @@ class OperatorContext:
     @contextmanager
     def audited(self, what: str, **details: str) -> Iterator[AuditEntry]:
         """Writes an audit row before the work and its result after it: a crash in between leaves `started`."""
-        log = AuditLog(self.client("dynamodb"), self.output("OperationsTableName"), self.caller)
-        with log.entry(what, details) as entry:
+        table = AuditTable(self.client("dynamodb"), self.output("OperationsTableName"))
+        with AuditLog(table, self.caller).entry(what, details) as entry:
             yield entry
 
     @cached_property

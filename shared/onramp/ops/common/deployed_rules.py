@@ -1,4 +1,4 @@
-"""The trigger's rules as they are deployed, for whoever asks what it would say of a user."""
+"""The trigger's rules as they are deployed, for the commands that decide on a pool user."""
 
 from __future__ import annotations
 
@@ -9,13 +9,14 @@ from onramp.domain.errors import ConfigurationError
 from onramp.domain.trust import TrustPolicy
 from onramp.ops.common.context import OperatorContext
 from onramp.ops.common.errors import UsageError
+from onramp.settings import pool_ids
 
 
 @dataclass(frozen=True, slots=True)
 class DeployedRules:
-    """`pools`: the stack's own first. `grace` in milliseconds: for so long an index may lag behind a signup.
+    """`pools`: the stack's own pool first. `grace` in milliseconds: an index may lag behind a signup by that time.
 
-    `fingerprint` tells other rules from these.
+    `fingerprint` differs where the rules differ.
     """
 
     admission: Admission
@@ -25,12 +26,12 @@ class DeployedRules:
 
 
 def deployed_rules(context: OperatorContext) -> DeployedRules:
-    """From the stack's parameters. Raises DeskError where they cannot be understood."""
+    """From the stack's parameters. Raises UsageError where they cannot be parsed."""
     parameters = context.parameters
     trusted = parameters.get("TrustedIdentityProviders", "")
     unverified = parameters.get("AllowUnverifiedSignups", "false")
-    more = (arn.strip().rpartition("/")[2] for arn in parameters.get("AdditionalUserPoolArns", "").split(","))
-    pools = tuple(dict.fromkeys(filter(None, (context.output("UserPoolId"), *more))))
+    more = pool_ids(parameters.get("AdditionalUserPoolArns", ""))
+    pools = tuple(dict.fromkeys((context.output("UserPoolId"), *more)))
     try:
         trust = TrustPolicy.parse(trusted, allow_unverified=unverified == "true")
     except ConfigurationError as error:

@@ -1,4 +1,4 @@
-"""How every command speaks: a result on stdout, for people or as one JSON document; talk and progress on stderr."""
+"""The output of every command: the result on stdout, as text or as one JSON document; the rest on stderr."""
 
 from __future__ import annotations
 
@@ -41,22 +41,22 @@ class Output:
         self.talk = Console(stderr=True, highlight=False)
 
     def result(self, data: Any, show: Callable[[], None]) -> None:
-        """The one result of a command: `data` as JSON, or whatever `show` prints of it."""
+        """The one result of a command: `data` as JSON, or the text that `show` prints."""
         if self.as_json:
             sys.stdout.write(json.dumps(data, indent=2, default=_plain) + "\n")
         else:
             show()
 
     def say(self, sentence: str, style: str = "") -> None:
-        """Talk: never part of the result."""
+        """Prints a sentence on stderr: not part of the result."""
         self.talk.print(Text(visible(sentence), style=style), soft_wrap=True)
 
     def line(self, sentence: str, style: str = "") -> None:
-        """A line of the result as a person reads it."""
+        """Prints a line of the result."""
         self.screen.print(Text(visible(sentence), style=style), soft_wrap=True)
 
     def table(self, columns: Sequence[str], rows: Iterable[Sequence[object]], title: str | None = None) -> None:
-        if title:  # not the table's own, which folds it to the width of the table
+        if title:  # not the table's own title, which is folded to the width of the table
             self.line(title)
         table = Table(header_style="bold", box=None, pad_edge=False)
         for column in columns:
@@ -66,20 +66,22 @@ class Output:
         self.screen.print(table)
 
     def facts(self, facts: Mapping[str, object]) -> None:
-        """Name and value, a line each."""
+        """Prints one line for each name and value."""
         width = max(map(len, facts), default=0)
         for name, value in facts.items():
             self.line(f"{name:<{width}}  {'-' if value is None else value}")
 
     def confirm(self, plan: str, *, yes: bool) -> None:
-        """Shows what is going to happen and asks. Raises DeskError where nobody can be asked; exits 1 on a no."""
+        """Shows the plan and asks. Raises UsageError where stdin is not a terminal; exits 1 where the answer is no."""
         self.say(plan)
         if yes:
             return
         if not sys.stdin.isatty():
-            raise UsageError("this changes something and there is nobody to ask: say --yes to do it.")
-        if not typer.confirm("Do it?", err=True):
-            self.say("Nothing was done.")
+            raise UsageError(
+                "this command asks before it changes something, and stdin is not a terminal: add --yes to run it."
+            )
+        if not typer.confirm("Continue?", err=True):
+            self.say("Nothing was changed.")
             raise typer.Exit(1)
 
     def progress(self) -> Progress:

@@ -1,4 +1,4 @@
-"""What a decision on a pool user means, and what an operator can do about it: one sentence each."""
+"""Why the rules decided as they did on a pool user, and what an operator can do: one sentence each."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ class Reason(NamedTuple):
 
 
 NOTHING = "nothing to do"
+_NOT_CONFIRMED = Reason("not confirmed in Cognito", "nothing to do: the rules decide once the user is confirmed")
 _REASONS = {
     Kind.HAS_RECORD.value: Reason("they have a record", NOTHING),
     Kind.CREATE.value: Reason("they are admitted and have no record", "onramp backfill --apply, or wait for the sweep"),
@@ -51,7 +52,5 @@ _REASONS = {
 
 
 def reason_of(label: str) -> Reason:
-    """`label` as `Decision.label` gives it; every label without a reason of its own is a status of Cognito."""
-    if found := _REASONS.get(label):
-        return found
-    return Reason("not confirmed in Cognito", "nothing: they are looked at once they are confirmed")
+    """`label` is a `Decision.label`. A label without an entry is a Cognito status of an unconfirmed user."""
+    return _REASONS.get(label, _NOT_CONFIRMED)

@@ -1,4 +1,4 @@
-"""Times as an operator writes them, and durations as one reads them."""
+"""Parses the times that operators write, and formats times and durations for the screen."""
 
 from __future__ import annotations
 
@@ -12,11 +12,9 @@ _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
 
 
 def moment(text: str, now: int) -> int:
-    """Unix milliseconds of `2026-11-20`, `2026-11-20T09:00Z` (UTC where no offset is given) or `2h`, so long ago.
+    """Unix milliseconds of `2026-11-20`, `2026-11-20T09:00Z` (UTC where no offset is given) or `2h`, two hours ago.
 
-    What is so long ago is a whole second, as `clock` writes it.
-
-    Raises DeskError.
+    The second form is rounded down to a whole second, so that `clock` writes it without loss. Raises UsageError.
     """
     if ago := _AGO.fullmatch(text.strip()):
         return (now // 1000 - int(ago[1]) * _SECONDS[ago[2]]) * 1000
@@ -24,13 +22,13 @@ def moment(text: str, now: int) -> int:
         parsed = datetime.fromisoformat(text.strip())
     except ValueError:
         raise UsageError(
-            f"'{text}' is no time: write 2026-11-20T09:00Z, or 2h for two hours ago (s, m, h, d)."
+            f"'{text}' is not a time: write 2026-11-20T09:00Z, or 2h for two hours ago (s, m, h, d)."
         ) from None
     return round((parsed if parsed.tzinfo else parsed.replace(tzinfo=UTC)).timestamp() * 1000)
 
 
 def lasting(millis: float) -> str:
-    """`4 d 2 h`, `2 h 5 min`, `3 min`, `45 s`: the largest unit, and what is left over in the next one."""
+    """`4 d 2 h`, `2 h 5 min`, `3 min`, `45 s`: the largest unit, and the rest in the next one."""
     seconds = max(0, round(millis / 1000))
     for size, unit, smaller, name in ((86_400, "d", 3600, "h"), (3600, "h", 60, "min"), (60, "min", 0, "")):
         count, rest = divmod(seconds, size)
@@ -41,5 +39,5 @@ def lasting(millis: float) -> str:
 
 
 def clock(millis: int) -> str:
-    """`2026-11-20T09:00:00Z`: as it may be given to an option again."""
+    """`2026-11-20T09:00:00Z`: `moment` parses it back."""
     return f"{datetime.fromtimestamp(millis / 1000, UTC):%Y-%m-%dT%H:%M:%SZ}"

@@ -20,11 +20,10 @@ from onramp.domain.errors import RetryableError
 from onramp.domain.users import Owed, Profile, User
 from onramp.ops.common.context import OperatorContext
 from onramp.ops.common.deployment import LIVE, Deployment
+from onramp.ops.common.erasure import Erasure
 from onramp.ops.common.errors import UsageError, reason
 from onramp.ops.doctor.findings import Finding, Level, ok, trouble, unchecked
 from onramp.ops.tables.erasures import ErasureTarget
-from onramp.ops.user.providers import erasers
-from onramp.ops.user.wiring import UserWiring
 
 POLL_SECONDS = 0.2
 TRIGGER, WORKER = "PostConfirmationFunctionName", "EnrichProfileFunctionName"
@@ -133,14 +132,13 @@ def run_canary(context: OperatorContext, canary: Canary, patience: float) -> lis
 def _erased(context: OperatorContext, stack: Deployment, canary: Canary, *, arrived: bool) -> Finding:
     """As `onramp user forget` does it. A canary that arrived has no worker left: the erasure waits for none."""
     used = {name: bool(stack.parameters.get(f"{name}SecretName")) for name in ("Stripe", "RevenueCat")}
-    options = "".join(f" --{name.lower()}" for name, is_used in used.items() if is_used)
-    again = f"onramp user forget {canary.sub}{options}"
+    providers = [name.lower() for name, is_used in used.items() if is_used]
+    again = " ".join((f"onramp user forget {canary.sub}", *(f"--{provider}" for provider in providers)))
     try:
         busy = not arrived and context.users.get(canary.email) is not None
         target = ErasureTarget(canary.email, (canary.sub,), stack.outputs["UserPoolId"], busy=busy, last_work=0)
-        forget = UserWiring(context).forget(erasers(context, stripe=used["Stripe"], revenuecat=used["RevenueCat"]))
-        erased = forget(
-            target, correlation_id=f"canary-{uuid.uuid4()}", waiting=lambda left: _wait(context, left, again)
+        erased = Erasure.of(context, providers).run(
+            target, f"canary-{uuid.uuid4()}", lambda seconds: _wait(context, seconds, again)
         )
     except (ClientError, BotoCoreError, RetryableError, UsageError) as error:
         return trouble(f"not erased: {reason(error)}", "the synthetic user is still stored.", again)

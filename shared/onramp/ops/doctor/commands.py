@@ -8,13 +8,12 @@ import typer
 
 from onramp.ops.common.context import OperatorContext
 from onramp.ops.common.errors import UsageError
+from onramp.ops.common.options import Yes
 from onramp.ops.doctor.canary import run_canary
 from onramp.ops.doctor.checks import CHECKS, CheckResult, run_checks
 from onramp.ops.doctor.findings import Level
 from onramp.ops.doctor.report import report
 from onramp.ops.doctor.wiring import DoctorWiring
-
-Yes = Annotated[bool, typer.Option("--yes", help="Do it without asking.")]
 
 
 def doctor(

@@ -1,1 +1,1 @@
-"""Telling consumers again: from the bus's archive to one rule, or from the table to all."""
+"""Delivers UserSignedUp again: from the event bus's archive to one rule, or from the `Users` table to every rule."""

@@ -1,25 +1,29 @@
-"""The users to tell of again: linked users by time of linking, status and what is owed, page by page."""
+"""The linked users of a replay, by time of linking, status and what is owed, page by page."""
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from onramp.adapters.aws import readable, retryable
 from onramp.adapters.items import to_values
 from onramp.adapters.users import user_from
 from onramp.domain.users import Owed, Profile, Status, User
+from onramp.ops.common.when import clock
+from onramp.ops.tables.replay_checkpoints import ScanKey
 from onramp.usecases.reconcile import Profiles
 
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb.client import DynamoDBClient
+
 PAGE = 500
-Key = dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """Linked users by the time of linking (Unix milliseconds), by status and by what is owed."""
+    """Linked users by the time of linking (Unix milliseconds, both ends included), by status and by what is owed."""
 
     since: int
     until: int
@@ -28,24 +32,29 @@ class Query:
 
     @property
     def digest(self) -> str:
+        """The key of the checkpoint: another name of the class or of a field would lose the stored ones."""
         return hashlib.sha256(repr(self).encode()).hexdigest()[:16]
+
+    def options(self) -> dict[str, str]:
+        """By name, as the command line takes them."""
+        filters = {"status": self.status, "owed": self.owed}
+        window = {"from": clock(self.since), "to": clock(self.until)}
+        return window | {name: str(value) for name, value in filters.items() if value}
 
 
 @dataclass(frozen=True, slots=True)
-class Records:
-    """`client` is DynamoDB's."""
-
-    client: Any
+class LinkedRecords:
+    client: DynamoDBClient
     table: str
     profiles: Profiles
 
-    def pages(self, query: Query, after: Key | None = None) -> Iterator[tuple[list[User], Key | None]]:
-        """The users that match, a page of the scan at a time, and the key to go on from."""
+    def pages(self, query: Query, after: ScanKey | None = None) -> Iterator[tuple[list[User], ScanKey | None]]:
+        """The matching users of each page of the scan, and the key from which the next page continues."""
         request = {**self._request(query), **({"ExclusiveStartKey": after} if after else {})}
         while True:
             with retryable("users_scan"):
                 reply = readable("users_scan", self.client.scan(**request))
-            key: Key | None = reply.get("LastEvaluatedKey")
+            key: ScanKey | None = reply.get("LastEvaluatedKey")
             users = [user for user in map(user_from, reply.get("Items", [])) if user.is_linked]
             yield self._with_status(users, query.status), key
             if key is None:
@@ -77,5 +86,5 @@ class Records:
 
 
 def _status(profile: Profile | None) -> str:
-    """Who has no profile yet is on the way."""
+    """A user without a profile is pending: the worker has not started."""
     return profile.status if profile else Status.PENDING

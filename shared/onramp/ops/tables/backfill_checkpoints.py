@@ -1,6 +1,6 @@
-"""Where an applied backfill stands: one row in `Operations`, `BACKFILL#run`. A dry run writes nothing, not even this.
+"""The checkpoint of an applied backfill: one row in `Operations`, `BACKFILL#run`. A dry run writes none.
 
-Everything before the checkpoint is done; what comes again is found done. Lost, it only costs the progress.
+All pages before the checkpoint are done. A lost checkpoint costs only time: a new run finds the users done.
 """
 
 from __future__ import annotations
@@ -8,18 +8,22 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from onramp.adapters.items import from_item, to_values
 
-KEY = {"pk": {"S": "BACKFILL#run"}, "sk": {"S": "run"}}
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb.client import DynamoDBClient
+
+KEY: dict[str, Any] = {"pk": {"S": "BACKFILL#run"}, "sk": {"S": "run"}}
 
 
 @dataclass(frozen=True, slots=True)
 class BackfillState:
-    """`pool` is under way from `token` on (None: its first page), those before it are finished; "" = all are.
+    """`pool` is read from `token` on (None: its first page), the pools before it are done; "" = all pools are done.
 
-    `rules` tells runs under other rules apart; `csv_bytes` is how much of the file of refusals belongs to it.
+    `rules` is the fingerprint of the rules and pools of the run, `started_at` its start in Unix milliseconds. `found`
+    counts the users so far, by label. The first `csv_bytes` bytes of the refusals file belong to the run.
     """
 
     rules: str
@@ -30,7 +34,7 @@ class BackfillState:
     csv_bytes: int = 0
 
     def after(self, counts: Mapping[str, int], next_token: str | None, next_pool: str, csv_bytes: int) -> BackfillState:
-        """After one more page; without a `next_token` it was the last of its pool."""
+        """The state after one more page; without a `next_token` it was the last page of its pool."""
         found = Counter(self.found) + Counter(counts)
         pool = self.pool if next_token else next_pool
         return replace(self, pool=pool, token=next_token, found=found, csv_bytes=csv_bytes)
@@ -42,11 +46,11 @@ class BackfillState:
 
 @dataclass(frozen=True, slots=True)
 class BackfillCheckpoints:
-    client: Any
+    client: DynamoDBClient
     table: str
 
     def load(self, rules: str) -> BackfillState | None:
-        """None where there is none, or one of a run under other rules: whom those refused, these may admit."""
+        """None where there is no checkpoint, or its run had other rules: users that it refused may be admitted now."""
         reply = self.client.get_item(TableName=self.table, Key=KEY, ConsistentRead=True)
         row = from_item(reply.get("Item", {}))
         if row.get("rules") != rules:

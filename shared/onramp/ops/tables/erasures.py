@@ -1,26 +1,30 @@
-"""Erasures under way, in `Operations`: whoever dies in the middle leaves behind whom it was about.
+"""Erasures in `Operations`: a journal of those under way, and the tombstones that they leave.
 
-`FORGETTING`, one row each while it lasts, keyed by the sub (the address, where there is none). Then only the tombstones
-are left, which say nothing but that, and when, a sub was erased.
+`FORGETTING`   one row for each erasure that has not ended, keyed by the sub (the address where there is no sub). It
+               survives a killed erasure: a second run then knows the target, though the record is gone.
+`FORGOTTEN#s`  one tombstone for each erased sub. It stays, and holds the time of the erasure and no other data.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from onramp.adapters.items import from_item, to_values
 from onramp.adapters.tombstones import tombstone_key
 
-UNDER_WAY = "FORGETTING"
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb.client import DynamoDBClient
+
+JOURNAL = "FORGETTING"
 
 
 @dataclass(frozen=True, slots=True)
 class ErasureTarget:
-    """Whom to erase: the address, if it is known, and every sub they had, the present one first.
+    """The user to erase: the address, if it is known, and every sub that the record had, the present one first.
 
-    `busy`: a worker may begin with them until the record is gone; `last_work` in Unix milliseconds.
+    `busy`: a worker may start on this user until the record is deleted. `last_work` in Unix milliseconds.
     """
 
     user_id: str | None
@@ -36,12 +40,12 @@ class ErasureTarget:
 
 @dataclass(frozen=True, slots=True)
 class ErasureJournal:
-    client: Any
+    client: DynamoDBClient
     table: str
 
     def open(self, target: ErasureTarget) -> None:
         row = {
-            "pk": UNDER_WAY,
+            "pk": JOURNAL,
             "sk": target.key,
             "userId": target.user_id,
             "subs": list(target.subs),
@@ -51,25 +55,25 @@ class ErasureJournal:
         }
         self.client.put_item(TableName=self.table, Item=to_values(row))
 
-    def under_way(self, name: str) -> ErasureTarget | None:
-        """The erasure of this address or sub that did not come to its end."""
+    def unfinished(self, identifier: str) -> ErasureTarget | None:
+        """The erasure of this address or sub that was opened and not closed. A consistent read."""
         pages = self.client.get_paginator("query").paginate(
             TableName=self.table,
             KeyConditionExpression="pk = :pk",
-            ExpressionAttributeValues={":pk": {"S": UNDER_WAY}},
+            ExpressionAttributeValues={":pk": {"S": JOURNAL}},
             ConsistentRead=True,
         )
         rows = (from_item(item) for page in pages for item in page["Items"])
-        return next((_target(row) for row in rows if name in (row["userId"], *row["subs"])), None)
+        return next((_target(row) for row in rows if identifier in (row["userId"], *row["subs"])), None)
 
     def close(self, target: ErasureTarget) -> None:
-        self.client.delete_item(TableName=self.table, Key={"pk": {"S": UNDER_WAY}, "sk": {"S": target.key}})
+        self.client.delete_item(TableName=self.table, Key={"pk": {"S": JOURNAL}, "sk": {"S": target.key}})
 
-    def bury(self, subs: Sequence[str], now: int) -> dict[str, int]:
-        """A tombstone each, and since when it stands: an erasure that goes on keeps the time of its beginning."""
-        return {sub: self._bury(sub, now) for sub in subs}
+    def write_tombstones(self, subs: Sequence[str], now: int) -> dict[str, int]:
+        """Returns the time of each tombstone: where one exists already, its own time, for a second run."""
+        return {sub: self._write_tombstone(sub, now) for sub in subs}
 
-    def _bury(self, sub: str, now: int) -> int:
+    def _write_tombstone(self, sub: str, now: int) -> int:
         reply = self.client.update_item(
             TableName=self.table,
             Key=tombstone_key(sub),

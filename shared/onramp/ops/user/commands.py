@@ -1,4 +1,4 @@
-"""`onramp user`: one person, from how they came to what they are owed; and what an administrator does about them."""
+"""`onramp user`: read one user's rows, explain where provisioning stopped, change the record, erase the user."""
 
 from __future__ import annotations
 
@@ -8,56 +8,62 @@ from typing import Annotated
 import typer
 
 from onramp.ops.common.context import OperatorContext
-from onramp.ops.user import changes, look, moves
+from onramp.ops.common.options import Reveal, Yes
+from onramp.ops.user.explain import explain_user
+from onramp.ops.user.forget import forget_user
+from onramp.ops.user.import_csv import import_users
 from onramp.ops.user.lookup import UserIdentifier
-from onramp.ops.user.prepare import checked_name
+from onramp.ops.user.pre_create import pre_create_user
+from onramp.ops.user.relink import relink_user
+from onramp.ops.user.roles import change_roles
+from onramp.ops.user.show import show_user
 
 app = typer.Typer(
-    help="One person: what is known of them, where they are stuck, their roles, and forgetting them.",
+    help="One user: stored data, provisioning state, roles, relink and erasure.",
     no_args_is_help=True,
 )
 
-Who = Annotated[str, typer.Argument(metavar="EMAIL|SUB", help="An e-mail address or a Cognito sub.")]
-Email = Annotated[str, typer.Argument(metavar="EMAIL", help="The address of the record.")]
+User = Annotated[str, typer.Argument(metavar="EMAIL|SUB", help="An e-mail address or a Cognito sub.")]
+Email = Annotated[str, typer.Argument(metavar="EMAIL", help="The e-mail address of the record.")]
 Roles = Annotated[list[str] | None, typer.Option(help="May be repeated.")]
-Vouch = Annotated[bool, typer.Option("--vouch", help="You know who they are, though nobody proved the address.")]
-Reveal = Annotated[bool, typer.Option("--reveal", help="Show personal data; the audit says that you did.")]
-Yes = Annotated[bool, typer.Option("--yes", help="Do it without asking.")]
+Vouch = Annotated[
+    bool, typer.Option("--vouch", help="You vouch for the address: you know the user, though it is not verified.")
+]
 
 
 @app.command()
-def show(ctx: typer.Context, who: Who, reveal: Reveal = False) -> None:
+def show(ctx: typer.Context, user: User, reveal: Reveal = False) -> None:
     """The record and the profile as they are stored, personal data masked."""
     context: OperatorContext = ctx.obj
-    raise typer.Exit(look.show(context, UserIdentifier.of(who), reveal=reveal))
+    raise typer.Exit(0 if show_user(context, UserIdentifier.of(user), reveal=reveal) else 1)
 
 
 @app.command()
-def explain(ctx: typer.Context, who: Who, reveal: Reveal = False) -> None:
-    """How they came, each step since, where they are stuck and since when, and the command to run next.
+def explain(ctx: typer.Context, user: User, reveal: Reveal = False) -> None:
+    """How the user signed up, each step since, where provisioning stopped, and the command to run next.
 
-    Of somebody without a record it says whether Cognito knows them, and why they were refused. Exit code 1 where they
-    wait for somebody.
+    For a user without a record: whether Cognito has the user, and why the
+    signup was refused. Exit code 1 where an operator must act.
     """
     context: OperatorContext = ctx.obj
-    raise typer.Exit(look.explain(context, UserIdentifier.of(who), reveal=reveal))
+    raise typer.Exit(0 if explain_user(context, UserIdentifier.of(user), reveal=reveal) else 1)
 
 
 @app.command("pre-create")
 def pre_create(
     ctx: typer.Context,
-    email: Annotated[str, typer.Option(help="Their address; whoever proves to own it gets the record.")],
+    email: Annotated[str, typer.Option(help="The user's address. The user who proves to own it gets the record.")],
     role: Annotated[list[str], typer.Option(help="One of AllowedRoles; may be repeated.")],
-    given_name: Annotated[str, typer.Option(help="Their given name.", show_default=False)] = "",
-    family_name: Annotated[str, typer.Option(help="Their family name.", show_default=False)] = "",
+    given_name: Annotated[str, typer.Option(help="The user's given name.", show_default=False)] = "",
+    family_name: Annotated[str, typer.Option(help="The user's family name.", show_default=False)] = "",
     yes: Yes = False,
 ) -> None:
-    """Prepare the record of somebody who has not signed up yet, with roles. Never over an existing record.
+    """Create the record of a user who has not signed up yet, with roles. Never changes an existing record.
 
     Example: onramp user pre-create --email mara@example.com --role manager
     """
     context: OperatorContext = ctx.obj
-    changes.pre_create(context, email, role, checked_name(given_name), checked_name(family_name), yes=yes)
+    pre_create_user(context, email, role, given_name, family_name, yes=yes)
 
 
 @app.command("import")
@@ -66,13 +72,14 @@ def import_(
     file: Annotated[Path, typer.Argument(metavar="FILE.csv", help="Columns: email,roles,given_name,family_name.")],
     yes: Yes = False,
 ) -> None:
-    """Prepare many records from a CSV file. All rows are checked before the first is written.
+    """Pre-create many records from a CSV file. All rows are checked before the first one is written.
 
-    Several roles are separated by ; and the names may be left out. Rows that are wrong, or in whose way a record
-    stands, are listed in FILE.errors.csv. Safe to interrupt and to run again.
+    Separate several roles with ; and leave out the name columns if you like.
+    Wrong rows, and rows whose address has another record, are listed in
+    FILE.errors.csv. Safe to interrupt and to run again.
     """
     context: OperatorContext = ctx.obj
-    changes.import_file(context, file, yes=yes)
+    import_users(context, file, yes=yes)
 
 
 @app.command()
@@ -85,42 +92,45 @@ def roles(
     vouch: Vouch = False,
     yes: Yes = False,
 ) -> None:
-    """Give and take roles. Refuses to raise somebody whose address nobody vouched for.
+    """Add and remove roles. Refuses further roles for an unverified address without --vouch.
 
     Example: onramp user roles mara@example.com --add admin --remove team_member
     """
     context: OperatorContext = ctx.obj
-    changes.change_roles(context, email, add or [], remove or [], replace or [], vouch=vouch, yes=yes)
+    change_roles(context, email, add or [], remove or [], replace or [], vouch=vouch, yes=yes)
 
 
 @app.command()
 def relink(
     ctx: typer.Context,
     email: Email,
-    sub: Annotated[str, typer.Option(help="The sub with which they came back.")],
+    sub: Annotated[str, typer.Option(help="The sub of the new Cognito user.")],
     vouch: Vouch = False,
     yes: Yes = False,
 ) -> None:
-    """Give the record to another Cognito user of the same address: for people who were deleted there and came back.
+    """Link the record to another Cognito user of the same address: for a user who was deleted and signed up again.
 
-    Roles stay. What the old sub has with the providers moves along, so that nobody becomes a second customer.
+    The roles stay. The customers of the old sub move to the new one, so no
+    provider gets a second customer.
     """
     context: OperatorContext = ctx.obj
-    moves.relink(context, email, sub, vouch=vouch, yes=yes)
+    relink_user(context, email, sub, vouch=vouch, yes=yes)
 
 
 @app.command()
 def forget(
     ctx: typer.Context,
-    who: Who,
-    stripe: Annotated[bool, typer.Option("--stripe", help="Delete the customer there, too.")] = False,
-    revenuecat: Annotated[bool, typer.Option("--revenuecat", help="Delete the customer there, too.")] = False,
+    user: User,
+    stripe: Annotated[bool, typer.Option("--stripe", help="Also delete the customer at Stripe.")] = False,
+    revenuecat: Annotated[bool, typer.Option("--revenuecat", help="Also delete the customer at RevenueCat.")] = False,
     yes: Yes = False,
 ) -> None:
-    """Erase somebody: providers as asked, profile, record, dead letters; then UserForgotten tells everybody else.
+    """Erase a user: customers at the named providers, profile, record, dead letters. Then publish UserForgotten.
 
-    A tombstone keeps them from coming back by a replay, the sweep or a sign-in. Says what it cannot reach. Safe to
-    interrupt: run the same again and it goes on.
+    A tombstone keeps a replay, the sweep or a sign-in from creating the user
+    again. Lists the data that it cannot erase. Safe to interrupt: the same
+    command continues.
     """
     context: OperatorContext = ctx.obj
-    moves.forget(context, UserIdentifier.of(who), stripe=stripe, revenuecat=revenuecat, yes=yes)
+    providers = [name for name, chosen in (("stripe", stripe), ("revenuecat", revenuecat)) if chosen]
+    forget_user(context, UserIdentifier.of(user), providers, yes=yes)

@@ -1,86 +1,89 @@
-"""Erases a user, in an order in which nothing comes back.
-
-    tombstone ─▶ providers, profile ─▶ record ─▶ once more ─▶ dead letters ─▶ UserForgotten
-
-With the tombstone no message, sweep or sign-in brings them back once the record is gone. A worker that had read the
-record before may still write a profile or ask a provider for a customer, until its time is over: so where one may be at
-work, that time is waited out and everything looked at again. Repeating any of it does no harm.
-"""
+"""`onramp user forget`: finds the target, lists the data that stays, erases the user."""
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+import uuid
+from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
-from onramp.adapters.aws import condition_holds
-from onramp.adapters.items import from_item
-from onramp.domain.event_data import user_forgotten
-from onramp.ops.tables.erasures import ErasureJournal, ErasureTarget
-from onramp.ops.user.lookup import Row
-from onramp.ops.user.providers import Erase, Traces
-from onramp.usecases.signup import Publisher
+from onramp.domain.event_data import rfc3339
+from onramp.ops.common.context import OperatorContext
+from onramp.ops.common.erasure import Erasure
+from onramp.ops.common.errors import UsageError
+from onramp.ops.common.text import masked_email
+from onramp.ops.tables.erasures import ErasureTarget
+from onramp.ops.user.lookup import Row, UserIdentifier
+from onramp.ops.user.wiring import UserWiring
 
-WORKER_LIFETIME = 65_000  # milliseconds: EnrichProfile's timeout, and some for clocks
+RESTORABLE_DAYS = 35  # DynamoDB's point-in-time recovery
+CUSTOMER_IDS = {"stripe": "stripeCustomerId", "revenuecat": "revenueCatId"}
 
 
-@dataclass(frozen=True, slots=True)
-class Forget:
-    """`erasers`: the providers to be asked. `drop_letters` deletes the dead letters about these subs."""
-
-    client: Any
-    users_table: str
-    profiles_table: str
-    journal: ErasureJournal
-    erasers: Mapping[str, Erase]
-    drop_letters: Callable[[Sequence[str]], int]
-    publisher: Publisher
-    clock: Callable[[], int]
-    sleep: Callable[[float], None]
-
-    def __call__(self, target: ErasureTarget, *, correlation_id: str, waiting: Callable[[float], None]) -> Counter[str]:
-        """How many of what were erased. `waiting` is told the seconds that are waited for workers. Raises Trouble."""
-        self.journal.open(target)
-        forgotten_at = self.journal.bury(target.subs, self.clock())
-        erased = self._erase(target)
-        erased["record"] += self._delete_record(target)
-        if (left := (self.clock() if target.busy else target.last_work) + WORKER_LIFETIME - self.clock()) > 0:
-            waiting(left / 1000)
-            self.sleep(left / 1000)
-            erased += self._erase(target)
-        erased["deadLetters"] += self.drop_letters(target.subs)
-        for sub, at in forgotten_at.items():
-            self.publisher.publish(user_forgotten(sub, target.pool, at=at, correlation_id=correlation_id))
-            erased["announced"] += 1
-        self.journal.close(target)
-        return erased
-
-    def _erase(self, target: ErasureTarget) -> Counter[str]:
-        """Providers first: without the profile nobody would know their ids."""
-        profiles = [row for sub in target.subs if (row := self._profile(sub))]
-        traces = Traces(target.user_id, target.subs, profiles)
-        erased = Counter({provider: erase(traces) for provider, erase in self.erasers.items()})
-        for sub in target.subs:
-            self.client.delete_item(TableName=self.profiles_table, Key={"userId": {"S": sub}})
-        erased["profile"] = len(profiles)
-        return erased
-
-    def _profile(self, sub: str) -> Row | None:
-        reply = self.client.get_item(TableName=self.profiles_table, Key={"userId": {"S": sub}}, ConsistentRead=True)
-        return from_item(reply["Item"]) if "Item" in reply else None
-
-    def _delete_record(self, target: ErasureTarget) -> int:
-        """Only while it is theirs: an address may have a new owner by now."""
-        if target.user_id is None:
-            return 0
-        linked = {"ConditionExpression": "cognitoSub = :sub", "ExpressionAttributeValues": {":sub": {"S": target.key}}}
-        prepared = {"ConditionExpression": "attribute_exists(userId) AND attribute_not_exists(cognitoSub)"}
-        return int(
-            condition_holds(
-                self.client.delete_item,
-                TableName=self.users_table,
-                Key={"userId": {"S": target.user_id}},
-                **(linked if target.subs else prepared),
-            )
+def forget_user(context: OperatorContext, identifier: UserIdentifier, providers: Collection[str], *, yes: bool) -> None:
+    """`providers`: those whose customers are to be deleted."""
+    wiring = UserWiring.of(context)
+    target = wiring.erasure_targets.find(identifier)
+    if target is None:
+        raise UsageError(
+            f"{identifier.label()} has no record. If Cognito has the user (see onramp user explain), forget the sub:"
+            " then the pipeline creates no record for it."
         )
+    erasure = Erasure.of(context, providers)
+    profile = wiring.users.find(identifier).profile or {}
+    residual = list(residual_data(context, target, profile, providers, wiring.pool_matches.pools_of(target.subs)))
+    context.out.confirm(_plan(target, erasure.erasers), yes=yes)
+    user = {"user": masked_email(target.user_id)} if target.user_id else {}
+    details = {**user, "subs": " ".join(target.subs), "providers": " ".join(erasure.erasers)}
+    with context.audited("user forget", **details) as entry:
+        erased = erasure.run(target, f"forget-{uuid.uuid4()}", lambda seconds: _say_wait(context, seconds))
+        entry.count, entry.outcome = 1, dict(erased)
+    data: dict[str, Any] = {
+        **user,
+        "subs": list(target.subs),
+        "at": rfc3339(context.now()),
+        "erased": dict(erased),
+        "remains": residual,
+    }
+    context.out.result(data, lambda: _print_result(context, data))
+
+
+def _plan(target: ErasureTarget, providers: Collection[str]) -> str:
+    user = masked_email(target.user_id) if target.user_id else "a user without a record"
+    subs = f" ({', '.join(target.subs)})" if target.subs else ""
+    customers = f"the customer at {' and at '.join(providers)}" if providers else "no customer at a provider"
+    return f"Erases {user}{subs} permanently: {customers}; profile, record, dead letters. Then publishes UserForgotten."
+
+
+def _say_wait(context: OperatorContext, seconds: float) -> None:
+    context.out.say(f"A worker may still be running on this user: deleting again in {seconds:.0f} s.")
+
+
+def _print_result(context: OperatorContext, data: Mapping[str, Any]) -> None:
+    context.out.line("Erased.", "green")
+    context.out.facts({f"  {kind}": count for kind, count in data["erased"].items()})
+    context.out.line("Not erased:")
+    for sentence in data["remains"]:
+        context.out.line(f"  {sentence}")
+
+
+def residual_data(
+    context: OperatorContext,
+    target: ErasureTarget,
+    profile: Row,
+    providers: Collection[str],
+    pools: Mapping[str, str],
+) -> Iterator[str]:
+    """The data that an erasure cannot reach, a sentence each. `pools`: by sub, the pool that still contains it."""
+    if target.subs:
+        days = context.parameters.get("ArchiveRetentionDays", "30")
+        yield f"The event archive keeps UserSignedUp, with the address, for up to {days} days."
+    yield f"The tables can be restored to any time of the last {RESTORABLE_DAYS} days."
+    if target.subs:
+        days = context.parameters.get("LogRetentionDays", "30")
+        yield f"Logs contain the sub, and no other personal data, for up to {days} days; the tombstone keeps the sub."
+    for provider, attribute in CUSTOMER_IDS.items():
+        if (customer := profile.get(attribute)) and provider not in providers:
+            yield f"{customer} stays at {provider}: --{provider} deletes it too."
+    for sub, pool in pools.items():
+        delete = f"aws cognito-idp admin-delete-user --user-pool-id {pool} --username {sub}"
+        yield f"Cognito still has the user, without a record. To delete it: {delete}"

@@ -1,24 +1,36 @@
-"""Somebody by e-mail address or sub, as the tables hold them."""
+"""Finds one user by e-mail address or sub: the record and the profile as they are stored."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from onramp.adapters.items import from_item
 from onramp.adapters.users import UserTable, user_from
 from onramp.domain.identity import canonical_email, usable_sub
 from onramp.domain.users import User
+from onramp.ops.common.context import OperatorContext
 from onramp.ops.common.errors import UsageError
 from onramp.ops.common.text import masked_email
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb.client import DynamoDBClient
 
 Row = Mapping[str, Any]
 
 
+def parse_email(text: str) -> str:
+    """The canonical form. Raises UsageError."""
+    if email := canonical_email(text):
+        return email
+    raise UsageError(f"'{text}' is not a usable e-mail address (ASCII, name@domain, no spaces).")
+
+
 @dataclass(frozen=True, slots=True)
 class UserIdentifier:
-    """What somebody was asked for by: exactly one of the two. `text` is as it was typed."""
+    """An e-mail address or a sub, the other is None. `text` is as it was typed."""
 
     text: str
     email: str | None
@@ -26,19 +38,20 @@ class UserIdentifier:
 
     @classmethod
     def of(cls, text: str) -> UserIdentifier:
-        """Raises DeskError."""
+        """Raises UsageError."""
         email, sub = canonical_email(text), usable_sub(text)
         if not email and not sub:
             raise UsageError(f"'{text}' is neither an e-mail address nor a Cognito sub.")
         return cls(text, email, sub)
 
-    def shown(self, *, reveal: bool = False) -> str:
+    def label(self, *, reveal: bool = False) -> str:
+        """The sub, or the address, which is masked without `reveal`."""
         return self.sub or (str(self.email) if reveal else masked_email(str(self.email)))
 
 
 @dataclass(frozen=True, slots=True)
 class StoredUser:
-    """Rows as they are stored; `user` is the record as the pipeline reads it."""
+    """`record` and `profile` are rows as stored; `user` is the record as the pipeline reads it."""
 
     record: Row | None
     profile: Row | None
@@ -46,13 +59,15 @@ class StoredUser:
 
     @property
     def provisioning(self) -> dict[str, dict[str, Any]]:
-        """The step records, and Stripe's intent beside them."""
-        found = (self.profile or {}).get("provisioning")
-        return {name: row for name, row in found.items() if isinstance(row, dict)} if isinstance(found, dict) else {}
+        """The step records, and the Stripe intent, which is stored beside them."""
+        entries = (self.profile or {}).get("provisioning")
+        if not isinstance(entries, dict):
+            return {}
+        return {name: entry for name, entry in entries.items() if isinstance(entry, dict)}
 
     @property
     def steps(self) -> dict[str, dict[str, Any]]:
-        return {name: row for name, row in self.provisioning.items() if "state" in row}
+        return {name: entry for name, entry in self.provisioning.items() if "state" in entry}
 
     @property
     def status(self) -> str | None:
@@ -61,20 +76,34 @@ class StoredUser:
 
 @dataclass(frozen=True, slots=True)
 class UserLookup:
-    client: Any
+    client: DynamoDBClient
     users_table: str
     profiles_table: str
 
-    def find(self, name: UserIdentifier) -> StoredUser:
-        """Consistent reads, but for the index that leads from a sub to its record."""
-        user_id = name.email or UserTable(self.client, self.users_table).holder_of(str(name.sub))
+    def find(self, identifier: UserIdentifier) -> StoredUser:
+        """Consistent reads, except the index from a sub to its record, which may lag behind by seconds."""
+        user_id = identifier.email or UserTable(self.client, self.users_table).holder_of(str(identifier.sub))
         item = self._item(self.users_table, user_id) if user_id else None
         user = user_from(item) if item else None
-        sub = user.cognito_sub if user else name.sub
+        sub = user.cognito_sub if user else identifier.sub
         profile = self._item(self.profiles_table, sub) if sub else None
         return StoredUser(from_item(item) if item else None, from_item(profile) if profile else None, user)
 
+    def find_record(self, email: str) -> tuple[StoredUser, User]:
+        """The rows, and the record among them. Raises UsageError where the address has no record."""
+        user_id = parse_email(email)
+        stored = self.find(UserIdentifier(email, user_id, None))
+        if stored.user is None:
+            raise UsageError(f"{masked_email(user_id)} has no record: `onramp user explain` shows the reason.")
+        return stored, stored.user
+
     def _item(self, table: str, key: str) -> dict[str, Any] | None:
         reply = self.client.get_item(TableName=table, Key={"userId": {"S": key}}, ConsistentRead=True)
-        item: dict[str, Any] | None = reply.get("Item")
-        return item
+        return reply.get("Item")
+
+
+def audit_reveal(
+    context: OperatorContext, command: str, identifier: UserIdentifier, *, reveal: bool
+) -> AbstractContextManager[object]:
+    """Personal data is shown only with a row in the audit log."""
+    return context.audited(f"reveal {command}", user=identifier.label()) if reveal else nullcontext()

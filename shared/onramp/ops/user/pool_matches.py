@@ -1,15 +1,16 @@
-"""Somebody without a record: does Cognito know them, and what does the trigger say of them."""
+"""The Cognito users who match an address or a sub, each with the decision of the deployed rules."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from onramp.adapters.cognito import UserPools
 from onramp.adapters.tombstones import Tombstones
 from onramp.adapters.users import UserTable
-from onramp.domain.decision import Decision, Facts, Kind, Listed, decide
+from onramp.domain.decision import Decision, Facts, Listed, decide
+from onramp.ops.common.context import OperatorContext
 from onramp.ops.common.deployed_rules import DeployedRules
 from onramp.ops.common.output import Output
 from onramp.ops.common.reasons import reason_of
@@ -19,7 +20,7 @@ from onramp.ops.user.lookup import UserIdentifier
 
 @dataclass(frozen=True, slots=True)
 class PoolMatch:
-    """One Cognito user who may be meant, judged by the deployed rules."""
+    """`decision`: what the trigger or the sweep would do with this user."""
 
     listed: Listed
     decision: Decision
@@ -32,61 +33,67 @@ class PoolMatches:
     tombstones: Tombstones
     rules: DeployedRules
 
-    def find(self, name: UserIdentifier, now: int) -> list[PoolMatch]:
-        """In every pool of the stack. An address may stand there in other letters than ours."""
-        asked = [("sub", name.sub)] if name.sub else [("email", text) for text in {name.text, str(name.email)}]
-        found = {
+    def find(self, identifier: UserIdentifier, now: int) -> list[PoolMatch]:
+        """In every pool of the stack. A pool may store an address as it was typed, so both spellings are searched."""
+        if identifier.sub:
+            filters = {("sub", identifier.sub)}
+        else:
+            filters = {("email", text) for text in (identifier.text, str(identifier.email))}
+        users = {
             (pool, listed.user.sub): listed
             for pool in self.rules.pools
-            for attribute, value in asked
-            for listed in self.pools.matching(pool, attribute, str(value))
+            for attribute, value in filters
+            for listed in self.pools.matching(pool, attribute, value)
         }
-        return [PoolMatch(listed, self._decide(listed, now)) for listed in found.values()]
+        return [PoolMatch(listed, self._decide(listed, now)) for listed in users.values()]
 
     def _decide(self, listed: Listed, now: int) -> Decision:
         facts = Facts(self.users.get, self.users.holder_of, self.tombstones.is_forgotten)
         return decide(self.rules.admission, listed.user, facts, now)
 
+    def pools_of(self, subs: Iterable[str]) -> dict[str, str]:
+        """By sub, the pool that contains it; subs that no pool contains are left out."""
+        return {sub: pool for sub in subs for pool in self.rules.pools if self.pools.matching(pool, "sub", sub)}
 
-def matches_data(name: UserIdentifier, strangers: list[PoolMatch], *, forgotten: bool, reveal: bool) -> dict[str, Any]:
+
+def match_data(match: PoolMatch, *, reveal: bool) -> dict[str, Any]:
+    user, decision = match.listed.user, match.decision
+    email, reason = str(user.attributes.get("email", "")), reason_of(decision.label)
     return {
-        "asked": name.shown(reveal=reveal),
-        "record": None,
-        "forgotten": forgotten,
-        "cognito": [_data(stranger, reveal=reveal) for stranger in strangers],
-    }
-
-
-def with_others(data: Mapping[str, Any], others: list[PoolMatch], *, reveal: bool) -> dict[str, Any]:
-    """Who else has this address in Cognito, added to what is told of its record."""
-    waiting = any(stranger.decision.kind is not Kind.NOT_CONFIRMED for stranger in others)
-    return {
-        "others": [_data(stranger, reveal=reveal) for stranger in others],
-        "needsSomebody": data["needsSomebody"] or waiting,
-    }
-
-
-def _data(stranger: PoolMatch, *, reveal: bool) -> dict[str, Any]:
-    person, decision = stranger.listed.user, stranger.decision
-    email, reason = str(person.attributes.get("email", "")), reason_of(decision.label)
-    return {
-        "userPoolId": person.user_pool_id,
-        "sub": person.sub,
+        "userPoolId": user.user_pool_id,
+        "sub": user.sub,
         "email": email if reveal else masked_email(email) if "@" in email else masked(email),
-        "status": person.status,
+        "status": user.status,
         "outcome": decision.label,
         "why": reason.why,
-        "next": reason.cure.replace("SUB", person.sub or "SUB"),
+        "next": reason.cure.replace("SUB", user.sub or "SUB"),
     }
 
 
-def show_matches(out: Output, data: Mapping[str, Any]) -> None:
+def report_no_record(
+    context: OperatorContext, pool_matches: PoolMatches, identifier: UserIdentifier, *, reveal: bool
+) -> None:
+    """The result of `show` and `explain` for a user without a record."""
+    data = no_record_data(pool_matches, identifier, context.now(), reveal=reveal)
+    context.out.result(data, lambda: print_no_record(context.out, data))
+
+
+def no_record_data(pool_matches: PoolMatches, identifier: UserIdentifier, now: int, *, reveal: bool) -> dict[str, Any]:
+    return {
+        "asked": identifier.label(reveal=reveal),
+        "record": None,
+        "forgotten": identifier.sub is not None and pool_matches.tombstones.is_forgotten(identifier.sub),
+        "cognito": [match_data(match, reveal=reveal) for match in pool_matches.find(identifier, now)],
+    }
+
+
+def print_no_record(out: Output, data: Mapping[str, Any]) -> None:
     out.line(f"{data['asked']} has no record.")
     if data["forgotten"]:
-        out.line("They were erased with `onramp user forget`: nothing brings them back.")
+        out.line("The user was erased with `onramp user forget`: the pipeline does not create a record again.")
     if not data["cognito"]:
-        out.line("No pool of this stack knows them either.")
-    for found in data["cognito"]:
+        out.line("The user is in no user pool of this stack.")
+    for match in data["cognito"]:
         out.line("")
-        out.line(f"Cognito knows them: {found['why']}.")
-        out.facts({name: found[name] for name in ("sub", "email", "userPoolId", "status", "outcome", "next")})
+        out.line(f"Found in Cognito: {match['why']}.")
+        out.facts({name: match[name] for name in ("sub", "email", "userPoolId", "status", "outcome", "next")})

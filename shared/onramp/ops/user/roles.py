@@ -1,77 +1,75 @@
-"""A change of roles: docs/protocol.md's "admin edit". Named attributes only, and only over the roles that were read."""
+"""`onramp user roles`: replaces the roles of a record, only over the roles that were read."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
-from onramp.adapters.aws import condition_holds
-from onramp.adapters.items import to_values
 from onramp.domain.trust import NOBODY
 from onramp.domain.users import DEFAULT_ROLES, User
-from onramp.ops.common.errors import UsageError
-from onramp.ops.user.lookup import StoredUser
-
-OPERATOR = "operator"
+from onramp.ops.common.context import OperatorContext
+from onramp.ops.common.errors import CommandFailed, UsageError
+from onramp.ops.common.text import masked_email
+from onramp.ops.tables.users import OPERATOR
+from onramp.ops.user.pre_create import allowed_roles, parse_roles
+from onramp.ops.user.wiring import UserWiring
 
 
 @dataclass(frozen=True, slots=True)
 class RoleChange:
-    """`vouches`: the operator vouches for the address, which then stands in the record."""
+    """`vouch`: the write also stores that the operator vouches for the address."""
 
-    user: User
     before: tuple[str, ...]
     after: tuple[str, ...]
-    vouches: bool
+    vouch: bool
 
     @property
-    def nothing(self) -> bool:
-        return self.before == self.after and not self.vouches
+    def is_empty(self) -> bool:
+        return self.before == self.after and not self.vouch
+
+
+def change_roles(
+    context: OperatorContext,
+    email: str,
+    add: Sequence[str],
+    remove: Sequence[str],
+    replace: Sequence[str],
+    *,
+    vouch: bool,
+    yes: bool,
+) -> None:
+    if bool(replace) == bool(add or remove):
+        raise UsageError("name the change: either --add and --remove, or --set.")
+    parse_roles([*add, *replace], allowed_roles(context))
+    wiring = UserWiring.of(context)
+    stored, user = wiring.users.find_record(email)
+    change = plan_role_change(user, add=add, remove=remove, replace=replace, vouch=vouch)
+    masked = masked_email(user.user_id)
+    before, after = ", ".join(change.before) or "none", ", ".join(change.after) or "none"
+    if not change.is_empty:
+        vouching = " You vouch for the address." if change.vouch else ""
+        context.out.confirm(f"Roles of {masked}: {before} -> {after}.{vouching}", yes=yes)
+        voucher = OPERATOR if change.vouch else str(user.email_vouched_by)
+        with context.audited("user roles", user=masked, before=before, after=after, vouched=voucher) as entry:
+            if not wiring.records.set_roles(stored.record or {}, change.after, context.now(), vouch=change.vouch):
+                raise CommandFailed("the record was changed after it was read: check its roles, then run this again.")
+            entry.count = 1
+    data = {"user": masked, "before": list(change.before), "after": list(change.after), "changed": not change.is_empty}
+    unchanged = " (unchanged)" if change.is_empty else ""
+    context.out.result(data, lambda: context.out.line(f"{masked}: {after}{unchanged}"))
 
 
 def plan_role_change(
     user: User, *, add: Sequence[str], remove: Sequence[str], replace: Sequence[str], vouch: bool
 ) -> RoleChange:
-    """Raises DeskError where a record that nobody vouched for would be raised."""
-    after = tuple(replace) if replace else tuple(role for role in user.roles if role not in remove)
-    after = tuple(dict.fromkeys((*after, *add)))
-    raised = set(after) - set(user.roles) - set(DEFAULT_ROLES)
-    unproved = user.email_vouched_by == NOBODY
-    if unproved and raised and not vouch:
+    """Raises UsageError where the address is not verified and the change would add roles without `vouch`."""
+    kept = tuple(replace) if replace else tuple(role for role in user.roles if role not in remove)
+    after = tuple(dict.fromkeys((*kept, *add)))
+    added = set(after) - set(user.roles) - set(DEFAULT_ROLES)
+    unverified = user.email_vouched_by == NOBODY
+    if unverified and added and not vouch:
         raise UsageError(
-            f"nobody vouches for this address, so whoever signed up with it may be anybody: do not give them"
-            f" {', '.join(sorted(raised))} before you know who they are. Then say --vouch."
+            f"this address is not verified: the user may not be its owner. Add {', '.join(sorted(added))} only if you"
+            f" know the user, with --vouch."
         )
-    return RoleChange(user, user.roles, after, vouches=vouch and unproved)
-
-
-@dataclass(frozen=True, slots=True)
-class Roles:
-    client: Any
-    table: str
-
-    def write(self, change: RoleChange, person: StoredUser, now: int) -> bool:
-        """False where roles or voucher are no longer those that were read: nothing was written."""
-        values: dict[str, Any] = {":roles": list(change.after), ":now": now}
-        sets = ["#roles = :roles", "updatedAt = :now"]
-        if change.vouches:
-            sets.append("emailVouchedBy = :operator")
-            values[":operator"] = OPERATOR
-        conditions = ["attribute_exists(userId)"]
-        for path, name in (("#roles", "roles"), ("emailVouchedBy", "emailVouchedBy")):
-            # As it is stored: an administrator's tool may have written a set or a single word.
-            if (stored := (person.record or {}).get(name)) is None:
-                conditions.append(f"attribute_not_exists({path})")
-            else:
-                conditions.append(f"{path} = :read_{name}")
-                values[f":read_{name}"] = stored
-        return condition_holds(
-            self.client.update_item,
-            TableName=self.table,
-            Key={"userId": {"S": change.user.user_id}},
-            UpdateExpression=f"SET {', '.join(sets)}",
-            ConditionExpression=" AND ".join(conditions),
-            ExpressionAttributeNames={"#roles": "roles"},
-            ExpressionAttributeValues=to_values(values),
-        )
+    return RoleChange(user.roles, after, vouch=vouch and unverified)

@@ -1,4 +1,4 @@
-"""How somebody came, how far they got, where they are stuck, and what to do next."""
+"""The story of one record: how the user signed up, each step since, where provisioning stopped, what to run next."""
 
 from __future__ import annotations
 
@@ -15,11 +15,12 @@ from onramp.ops.user.lookup import StoredUser
 from onramp.ops.user.provisioning_state import provisioning_state
 
 
-def story(person: StoredUser, user: User, now: int, project: str, *, reveal: bool) -> dict[str, Any]:
-    """`project`: RevenueCat's, for the link."""
-    stands = provisioning_state(user, person.status, person.steps, now)
+def story_data(stored: StoredUser, user: User, now: int, project: str, *, reveal: bool) -> dict[str, Any]:
+    """`user` is the record in `stored`; `project` is RevenueCat's id of the project, for the link."""
+    state = provisioning_state(user, stored.status, stored.steps, now)
     linked = user.cognito_sub is not None
     signed_up = event_id(str(user.user_pool_id), str(user.cognito_sub), Kind.USER_SIGNED_UP) if linked else None
+    timeline = sorted(_timeline(stored, user), key=lambda entry: entry[0])
     return {
         "user": user.user_id if reveal else masked_email(user.user_id),
         "sub": user.cognito_sub,
@@ -31,73 +32,66 @@ def story(person: StoredUser, user: User, now: int, project: str, *, reveal: boo
         },
         "roles": list(user.roles),
         "event": {"kind": Kind.USER_SIGNED_UP, "eventId": signed_up} if linked else None,
-        "timeline": [{"at": rfc3339(at), "what": what} for at, what in sorted(_timeline(person, user), key=_when)],
-        "steps": {name: dict(record) for name, record in person.steps.items()},
-        "state": stands.state,
-        "why": stands.why,
-        "since": rfc3339(stands.since) if stands.since else None,
+        "timeline": [{"at": rfc3339(at), "what": what} for at, what in timeline],
+        "steps": {name: dict(record) for name, record in stored.steps.items()},
+        "state": state.state,
+        "why": state.why,
+        "since": rfc3339(state.since) if state.since else None,
         "owed": user.owed,
-        "nextLook": rfc3339(stands.next_look) if stands.next_look else None,
-        "next": stands.next,
-        "needsSomebody": stands.needs_somebody,
-        "links": _links(person, project),
+        "nextLook": rfc3339(state.due_at) if state.due_at else None,
+        "next": state.next,
+        "needsSomebody": state.needs_operator,
+        "links": _links(stored, project),
     }
 
 
-def _timeline(person: StoredUser, user: User) -> Iterator[tuple[int, str]]:
-    profile = person.profile or {}
-    prepared, old = user.onboarding == Onboarding.PRE_CREATED, profile.get("relinkedFrom")
-    if user.created_at and (prepared or old):
-        did = "an administrator prepared the record" if prepared else "the record was made"
-        yield user.created_at, did
+def _timeline(stored: StoredUser, user: User) -> Iterator[tuple[int, str]]:
+    """Unix milliseconds and what happened, in no order."""
+    profile = stored.profile or {}
+    pre_created, old_sub = user.onboarding == Onboarding.PRE_CREATED, profile.get("relinkedFrom")
+    if user.created_at and (pre_created or old_sub):
+        yield user.created_at, "an administrator created the record" if pre_created else "the record was created"
     if user.linked_at:
-        did = "came and took over the prepared record" if prepared else "came and got a record"
-        did = f"took over from {old}, by a relink" if old else did
-        yield user.linked_at, f"{did}; through {user.identity_provider}, address vouched for by {user.email_vouched_by}"
-    if (at := profile.get("createdAt")) and not old:
-        yield at, "the worker began a profile"
-    intent = person.provisioning.get("stripeIntent", {})
+        yield user.linked_at, f"{_link(pre_created, old_sub)}; {_identity(user)}"
+    if (at := profile.get("createdAt")) and not old_sub:
+        yield at, "the worker created the profile"
+    intent = stored.provisioning.get("stripeIntent", {})
     if intent.get("createdAt"):  # 0: burnt, Stripe refused it
-        yield intent["createdAt"], f"what to ask of Stripe was stored (epoch {intent.get('epoch')})"
-    for name, record in person.steps.items():
-        yield record.get("at", 0), f"{name}: {step_words(record)}"
+        yield intent["createdAt"], f"the Stripe intent was stored (epoch {intent.get('epoch')})"
+    for name, record in stored.steps.items():
+        yield record.get("at", 0), f"{name}: {_step(record)}"
 
 
-def _when(entry: tuple[int, str]) -> int:
-    return entry[0]
+def _link(pre_created: bool, old_sub: object) -> str:
+    if old_sub:
+        return f"relinked from {old_sub}"
+    return "signed up: the pre-created record was linked" if pre_created else "signed up: the record was created"
 
 
-def step_words(record: Mapping[str, Any]) -> str:
+def _identity(user: User) -> str:
+    return f"identity provider {user.identity_provider}, address vouched for by {user.email_vouched_by}"
+
+
+def _step(record: Mapping[str, Any]) -> str:
     attempts = record.get("attempts", 0)
     times = "1 attempt" if attempts == 1 else f"{attempts} attempts"
     code = f" ({record['errorCode']})" if record.get("errorCode") else ""
     return f"{record.get('state')}{code}, {times}, code {record.get('codeVersion')}"
 
 
-def _links(person: StoredUser, project: str) -> dict[str, str]:
-    profile, links = person.profile or {}, {}
+def _links(stored: StoredUser, project: str) -> dict[str, str]:
+    profile, links = stored.profile or {}, {}
     if stripe := profile.get("stripeCustomerId"):
         links["stripe"] = f"https://dashboard.stripe.com/customers/{quote(str(stripe), safe='')}"
     if (revenuecat := profile.get("revenueCatId")) and project:
-        # The dashboard leaves out the prefix that the API puts before a project's id.
+        # The dashboard's URLs contain a project's id without the prefix that it has in the API.
         path = f"{quote(project.removeprefix('proj'), safe='')}/{quote(str(revenuecat), safe='')}"
         links["revenuecat"] = f"https://app.revenuecat.com/customers/{path}"
     return links
 
 
-def show_story(out: Output, data: Mapping[str, Any], now: int) -> None:
-    came = data["cameBy"]
-    event = data["event"]
-    out.facts(
-        {
-            "user": data["user"],
-            "sub": data["sub"],
-            "came": f"{came['onboarding']} through {came['identityProvider'] or 'nobody yet'}",
-            "address": f"vouched for by {came['emailVouchedBy'] or 'nobody yet'}",
-            "roles": ", ".join(data["roles"]),
-            "event": f"{event['kind']} {event['eventId']}" if event else None,
-        }
-    )
+def print_story(out: Output, data: Mapping[str, Any], now: int) -> None:
+    _print_identity(out, data)
     out.line("")
     for entry in data["timeline"]:
         out.line(f"{clock(moment(entry['at'], now))}  {entry['what']}")
@@ -105,9 +99,9 @@ def show_story(out: Output, data: Mapping[str, Any], now: int) -> None:
     healthy = data["state"] in (Status.READY, "prepared")
     out.line(data["why"], "green" if healthy else "red" if data["needsSomebody"] else "yellow")
     facts = {
-        "since": _ago(data["since"], now),
+        "since": _with_age(data["since"], now),
         "owed": data["owed"],
-        "next look": data["nextLook"],
+        "due": data["nextLook"],
         **{f"{name} dashboard": link for name, link in data["links"].items()},
         "next": data["next"],
     }
@@ -118,7 +112,22 @@ def show_story(out: Output, data: Mapping[str, Any], now: int) -> None:
         out.facts({name: other[name] for name in ("sub", "status", "outcome", "next")})
 
 
-def _ago(at: str | None, now: int) -> str | None:
+def _print_identity(out: Output, data: Mapping[str, Any]) -> None:
+    signup, event = data["cameBy"], data["event"]
+    out.facts(
+        {
+            "user": data["user"],
+            "sub": data["sub"],
+            "onboarding": signup["onboarding"],
+            "provider": signup["identityProvider"],
+            "vouched by": signup["emailVouchedBy"],
+            "roles": ", ".join(data["roles"]),
+            "event": f"{event['kind']} {event['eventId']}" if event else None,
+        }
+    )
+
+
+def _with_age(at: str | None, now: int) -> str | None:
     if not at:
         return None
     since = moment(at, now)

@@ -1,108 +1,53 @@
-"""The parts of the user commands, from the stack."""
+"""The parts of the `user` commands, from one deployed stack."""
 
 from __future__ import annotations
 
-import time
-from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from functools import cached_property
+from typing import Self
 
 from onramp.adapters.cognito import UserPools
-from onramp.adapters.eventbridge import EventBus
 from onramp.adapters.tombstones import Tombstones
 from onramp.ops.common.context import OperatorContext
-from onramp.ops.common.dead_letters import DeadLetterQueues
-from onramp.ops.common.deployed_rules import DeployedRules, deployed_rules
-from onramp.ops.common.queue_reader import drop_letters
+from onramp.ops.common.deployed_rules import deployed_rules
 from onramp.ops.tables.erasures import ErasureJournal
-from onramp.ops.user.erasure_target import ErasureTargets
-from onramp.ops.user.forget import Forget
+from onramp.ops.tables.profiles import ProfileWrites
+from onramp.ops.tables.users import UserWrites
+from onramp.ops.user.erasure_targets import ErasureTargets
 from onramp.ops.user.lookup import UserLookup
 from onramp.ops.user.pool_matches import PoolMatches
-from onramp.ops.user.prepare import Preparations
-from onramp.ops.user.providers import Erase
-from onramp.ops.user.relink import Relink
+from onramp.ops.user.record_transfer import RecordTransfer
 from onramp.ops.user.relink_checks import RelinkChecks
-from onramp.ops.user.roles import Roles
 
 
-@dataclass
+@dataclass(frozen=True, slots=True)
 class UserWiring:
-    context: OperatorContext
+    """`users` reads the rows of one user, `records` writes `Users`."""
 
-    @cached_property
-    def people(self) -> UserLookup:
-        return UserLookup(self.context.client("dynamodb"), self._users, self._profiles)
+    users: UserLookup
+    records: UserWrites
+    pool_matches: PoolMatches
+    relink_checks: RelinkChecks
+    record_transfer: RecordTransfer
+    erasure_targets: ErasureTargets
 
-    @cached_property
-    def rules(self) -> DeployedRules:
-        return deployed_rules(self.context)
-
-    @cached_property
-    def strangers(self) -> PoolMatches:
-        return PoolMatches(self.pools, self.context.users, self.tombstones, self.rules)
-
-    @cached_property
-    def newcomers(self) -> RelinkChecks:
-        return RelinkChecks(self.pools, self.context.users, self.tombstones, self.rules)
-
-    @cached_property
-    def preparations(self) -> Preparations:
-        return Preparations(self.context.client("dynamodb"), self._users)
-
-    @cached_property
-    def roles(self) -> Roles:
-        return Roles(self.context.client("dynamodb"), self._users)
-
-    @cached_property
-    def relink(self) -> Relink:
-        uses = self.context.parameters
-        return Relink(
-            self.context.client("dynamodb"),
-            self._users,
-            self.context.profiles,
-            stripe=bool(uses.get("StripeSecretName")),
-            revenuecat=bool(uses.get("RevenueCatSecretName")),
+    @classmethod
+    def of(cls, context: OperatorContext) -> Self:
+        dynamodb, operations = context.client("dynamodb"), context.output("OperationsTableName")
+        users_table, profiles_table = context.output("UsersTableName"), context.output("UserProfilesTableName")
+        users, records = UserLookup(dynamodb, users_table, profiles_table), UserWrites(dynamodb, users_table)
+        pools, tombstones = UserPools(context.client("cognito-idp")), Tombstones(dynamodb, operations)
+        rules = deployed_rules(context)
+        return cls(
+            users=users,
+            records=records,
+            pool_matches=PoolMatches(pools, context.users, tombstones, rules),
+            relink_checks=RelinkChecks(pools, context.users, tombstones, rules),
+            record_transfer=RecordTransfer(
+                records=records,
+                profiles=context.profiles,
+                profile_writes=ProfileWrites(dynamodb, profiles_table),
+                stripe=bool(context.parameters.get("StripeSecretName")),
+                revenuecat=bool(context.parameters.get("RevenueCatSecretName")),
+            ),
+            erasure_targets=ErasureTargets(users, ErasureJournal(dynamodb, operations), context.output("UserPoolId")),
         )
-
-    @cached_property
-    def whom(self) -> ErasureTargets:
-        return ErasureTargets(self.people, self._journal, self.context.output("UserPoolId"))
-
-    def forget(self, erasers: Mapping[str, Erase]) -> Forget:
-        queues = DeadLetterQueues.of(self.context)
-        return Forget(
-            client=self.context.client("dynamodb"),
-            users_table=self._users,
-            profiles_table=self._profiles,
-            journal=self._journal,
-            erasers=erasers,
-            drop_letters=lambda subs: drop_letters(queues, subs),
-            publisher=EventBus(self.context.client("events"), self.context.output("EventBusName")),
-            clock=self.context.now,
-            sleep=time.sleep,
-        )
-
-    def in_cognito(self, subs: Iterable[str]) -> dict[str, str]:
-        """Those that a pool of the stack knows, with their pool."""
-        return {sub: pool for sub in subs for pool in self.rules.pools if self.pools.matching(pool, "sub", sub)}
-
-    @cached_property
-    def pools(self) -> UserPools:
-        return UserPools(self.context.client("cognito-idp"))
-
-    @cached_property
-    def tombstones(self) -> Tombstones:
-        return Tombstones(self.context.client("dynamodb"), self.context.output("OperationsTableName"))
-
-    @property
-    def _journal(self) -> ErasureJournal:
-        return ErasureJournal(self.context.client("dynamodb"), self.context.output("OperationsTableName"))
-
-    @property
-    def _users(self) -> str:
-        return self.context.output("UsersTableName")
-
-    @property
-    def _profiles(self) -> str:
-        return self.context.output("UserProfilesTableName")

@@ -1,14 +1,17 @@
-"""Rows for the eye: what is not known to be harmless is masked, since administrators add fields of their own."""
+"""`onramp user show`: the stored rows. Administrators add attributes of their own, so unknown ones are masked."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
 
+from onramp.ops.common.context import OperatorContext
 from onramp.ops.common.masking import mask_field
 from onramp.ops.common.output import Output
 from onramp.ops.common.when import clock
-from onramp.ops.user.lookup import Row, StoredUser
+from onramp.ops.user.lookup import Row, StoredUser, UserIdentifier, audit_reveal
+from onramp.ops.user.pool_matches import report_no_record
+from onramp.ops.user.wiring import UserWiring
 
 HARMLESS = frozenset(
     {
@@ -21,17 +24,30 @@ FIRST = ("userId", "sub", "cognitoSub", "userPoolId", "roles", "onboarding", "pr
 TIMES = ("createdAt", "updatedAt", "linkedAt", "owedSince", "dueAt", "at")
 
 
-def user_data(person: StoredUser, *, reveal: bool) -> dict[str, Any]:
-    profile = dict(person.profile) if person.profile else None
+def show_user(context: OperatorContext, identifier: UserIdentifier, *, reveal: bool) -> bool:
+    """Whether the user has a record or a profile."""
+    wiring = UserWiring.of(context)
+    with audit_reveal(context, "user show", identifier, reveal=reveal):
+        stored = wiring.users.find(identifier)
+        if stored.record is None and stored.profile is None:
+            report_no_record(context, wiring.pool_matches, identifier, reveal=reveal)
+            return False
+        data = rows_data(stored, reveal=reveal)
+    context.out.result(data, lambda: print_rows(context.out, data))
+    return True
+
+
+def rows_data(stored: StoredUser, *, reveal: bool) -> dict[str, Any]:
+    profile = dict(stored.profile) if stored.profile else None
     if profile:
-        profile["sub"] = profile.pop("userId")  # by its meaning: a record's userId is an address
-    return {"record": _row(person.record, reveal=reveal), "profile": _row(profile, reveal=reveal, harmless=("sub",))}
+        profile["sub"] = profile.pop("userId")  # in `Users` this attribute is an address
+    return {"record": _row(stored.record, reveal=reveal), "profile": _row(profile, reveal=reveal, harmless=("sub",))}
 
 
 def _row(row: Row | None, *, reveal: bool, harmless: tuple[str, ...] = ()) -> dict[str, Any] | None:
     if row is None:
         return None
-    ordered = {name: row[name] for name in sorted(row, key=_place)}
+    ordered = {name: row[name] for name in sorted(row, key=_position)}
     if reveal:
         return ordered
     return {
@@ -40,18 +56,19 @@ def _row(row: Row | None, *, reveal: bool, harmless: tuple[str, ...] = ()) -> di
     }
 
 
-def _place(name: str) -> tuple[int, str]:
+def _position(name: str) -> tuple[int, str]:
     return (FIRST.index(name), "") if name in FIRST else (len(FIRST), name)
 
 
-def show_user(out: Output, data: Mapping[str, Any]) -> None:
+def print_rows(out: Output, data: Mapping[str, Any]) -> None:
     for title in ("record", "profile"):
         row = data[title]
         out.line(title, "bold")
-        out.facts(dict(_flat(row)) if row else {"  ": "there is none"})
+        out.facts(dict(_flat(row)) if row else {"  ": "none"})
 
 
 def _flat(row: Mapping[str, Any], prefix: str = "  ") -> list[tuple[str, object]]:
+    """Name and value of each attribute; one inside another is named `outer.inner`."""
     facts: list[tuple[str, object]] = []
     for name, value in row.items():
         if isinstance(value, dict):

@@ -1,0 +1,82 @@
+"""`replay --from-table` from the options to the report: count, confirm, write the audit row, emit."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from onramp.ops.common.context import OperatorContext
+from onramp.ops.common.errors import UsageError
+from onramp.ops.common.output import Output
+from onramp.ops.replay.records import Query
+from onramp.ops.replay.wiring import ReplayWiring
+from onramp.ops.tables.replay_checkpoints import ReplayCheckpoint
+
+
+@dataclass(frozen=True, slots=True)
+class TableReplayReport:
+    """`emitted` by this run; `rules`: all rules of the event bus, by name."""
+
+    query: Query
+    emitted: int
+    rules: list[str]
+
+    def data(self) -> dict[str, Any]:
+        return {**self.query.options(), "emitted": self.emitted, "rules": self.rules}
+
+    def show(self, out: Output) -> None:
+        out.line(f"Re-emitted UserSignedUp of {self.emitted:,} users, to {len(self.rules)} rules.")
+
+
+@dataclass(frozen=True, slots=True)
+class TableReplayCommand:
+    """`rate` in events a second; `again`: from the start, whatever was emitted before."""
+
+    query: Query
+    rate: float
+    again: bool
+    yes: bool
+
+    def run(self, context: OperatorContext, wiring: ReplayWiring) -> TableReplayReport:
+        """Raises UsageError, RetryableError, and CommandFailed where PutEvents keeps failing."""
+        start = ReplayCheckpoint() if self.again else wiring.checkpoints.load(self.query.digest)
+        if start.done:
+            raise UsageError(f"these {start.emitted:,} users were re-emitted before: add --again to do it once more.")
+        remaining = self._count(context.out, wiring, start)
+        rules = sorted(rule["Name"] for rule in wiring.replays.rules(wiring.bus_name))
+        if start.emitted:
+            context.out.say(f"Continues after {start.emitted:,} that were emitted before; --again starts over.")
+        context.out.say(f"PutEvents reaches every rule of {wiring.bus_name}: {', '.join(rules)}.")
+        context.out.confirm(f"Re-emits UserSignedUp of {remaining:,} users, {self.rate:g} a second.", yes=self.yes)
+        with self._explain_interruption(context.out):
+            emitted = self._emit(context, wiring, start, remaining)
+        return TableReplayReport(self.query, emitted, rules)
+
+    def _emit(self, context: OperatorContext, wiring: ReplayWiring, start: ReplayCheckpoint, remaining: int) -> int:
+        audited = context.audited("replay --from-table", **self.query.options())
+        with audited as entry, context.out.progress() as bar:
+            task = bar.add_task("emitting", total=remaining)
+            for emitted in wiring.emission(self.rate).run(self.query, start):
+                entry.count = emitted - start.emitted
+                bar.update(task, completed=entry.count)
+        return entry.count
+
+    def _count(self, out: Output, wiring: ReplayWiring, start: ReplayCheckpoint) -> int:
+        with out.progress() as bar:
+            task, count = bar.add_task("counting", total=None), 0
+            for users, _ in wiring.records.pages(self.query, start.key):
+                count += len(users)
+                bar.update(task, completed=count)
+        return count
+
+    @contextmanager
+    def _explain_interruption(self, out: Output) -> Iterator[None]:
+        """Times given as `2h` mean another query later: the command to continue names them in full."""
+        try:
+            yield
+        except BaseException:
+            options = " ".join(f"--{name} {value}" for name, value in self.query.options().items())
+            out.say(f"To continue: onramp replay --from-table {options}")
+            raise

@@ -1,0 +1,50 @@
+"""The parts of `onramp replay`, from the stack."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Self
+
+from onramp.adapters.eventbridge import EventBus
+from onramp.adapters.pacing import TokenBucket
+from onramp.ops.common.context import OperatorContext
+from onramp.ops.replay.archive import Replays
+from onramp.ops.replay.records import LinkedRecords
+from onramp.ops.replay.table import Emission
+from onramp.ops.tables.replay_checkpoints import ReplayCheckpoints
+from onramp.usecases.batches import PUT_EVENTS
+
+
+@dataclass(frozen=True, slots=True)
+class ReplayWiring:
+    """`bus_name`: the stack's event bus."""
+
+    bus_name: str
+    bus: EventBus
+    replays: Replays
+    records: LinkedRecords
+    checkpoints: ReplayCheckpoints
+    now: Callable[[], int]
+    monotonic: Callable[[], float]
+    sleep: Callable[[float], None]
+
+    @classmethod
+    def of(cls, context: OperatorContext) -> Self:
+        dynamodb, events, bus = context.client("dynamodb"), context.client("events"), context.output("EventBusName")
+        return cls(
+            bus_name=bus,
+            bus=EventBus(events, bus),
+            replays=Replays(events),
+            records=LinkedRecords(dynamodb, context.output("UsersTableName"), context.profiles),
+            checkpoints=ReplayCheckpoints(dynamodb, context.output("OperationsTableName")),
+            now=context.now,
+            monotonic=context.monotonic,
+            sleep=context.sleep,
+        )
+
+    def emission(self, rate: float) -> Emission:
+        """`rate` in events a second, with bursts of one PutEvents call."""
+        pace = TokenBucket(rate, PUT_EVENTS, float("inf"), self.monotonic, self.sleep).take
+        return Emission(self.records, self.checkpoints, self.bus, pace, self.sleep, f"replay-{uuid.uuid4()}")
