@@ -27,7 +27,7 @@ from onramp.ops.dlq.wiring import DlqWiring
 from tests.fakes import Faulty, QueueSpec, SiteLog
 from tests.fakes.faults import Plan
 from tests.fakes.queues import Queue
-from tests.pipeline import DLQ, OPERATIONS, PROFILES, QUEUE, USERS, Inline, InMemoryPipeline
+from tests.pipeline import DLQ, OPERATIONS, PROFILES, QUEUE, USERS, InlineExecutor, InMemoryPipeline
 
 RULE_DLQ = "EventDeliveryDlq"
 BOTH = (PROVISIONING, DELIVERY)
@@ -56,7 +56,7 @@ class DlqScenario(InMemoryPipeline):
             now=lambda: round(self.clock() * 1000),
             monotonic=self.clock,
             sleep=self._wait,
-            threads=lambda count: Inline(),
+            threads=lambda count: InlineExecutor(),
             clients=wrapped,
         )
         context.__dict__ |= {"outputs": self.outputs, "parameters": {}, "caller": "arn:aws:iam::123456789012:user/olu"}
@@ -76,7 +76,7 @@ class DlqScenario(InMemoryPipeline):
 
     def _wait(self, seconds: float) -> None:
         self.clock.advance(seconds)
-        self.work()
+        self.run_worker()
 
     def redrive(self, plan: Plan | None = None, **options: Any) -> RedriveReport:
         context = self.context(plan)
@@ -101,13 +101,13 @@ class DlqScenario(InMemoryPipeline):
     def refused(self, email: str, sub: str, *, code: str = "email_invalid") -> None:
         """Stripe refuses this user until `stripe.faults` is cleared."""
         self.stripe.faults.add(Fault("refused", operation="create", match=email, times=None, status=400, code=code))
-        self.join(email, sub)
-        self.work()
+        self.sign_up(email, sub)
+        self.run_worker()
 
     def unknown_to_revenuecat(self, email: str, sub: str) -> None:
         self.revenuecat.faults.add(Fault("refused", match=sub, times=None, status=422))
-        self.join(email, sub)
-        self.work()
+        self.sign_up(email, sub)
+        self.run_worker()
 
     def copy(self, email: str) -> None:
         """A worker died after its dead letter and before it acknowledged: there are two."""
@@ -116,7 +116,7 @@ class DlqScenario(InMemoryPipeline):
 
     def undelivered(self, email: str, sub: str) -> None:
         """EventBridge could not deliver the event of this signup."""
-        self.join(email, sub)
+        self.sign_up(email, sub)
         (message,) = [message for message in self.sqs.messages(QUEUE) if email in message.body]
         self.sqs.queues[QUEUE].delete(message)
         said = {

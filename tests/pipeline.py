@@ -1,9 +1,9 @@
 """The whole pipeline in memory: the real handlers, use cases and adapters over fake AWS and fake providers.
 
-    with World() as world:
-        world.join("nia@example.com", SUB)   # Cognito calls the trigger
-        world.work()                         # the worker takes its batches until nothing is visible
-        assert world.profile(SUB)["provisioningStatus"] == "ready"
+    with InMemoryPipeline() as pipeline:
+        pipeline.sign_up("nia@example.com", SUB)   # Cognito calls the trigger
+        pipeline.run_worker()                         # the worker takes its batches until nothing is visible
+        assert pipeline.profile(SUB)["provisioningStatus"] == "ready"
 
 Only what reaches outside is replaced (`onramp.wiring.clients` and `.http`): settings, wiring, serialisation, conditions
 and SDK errors are the real ones. Nothing runs in parallel and time is virtual, so a run can be repeated exactly.
@@ -69,7 +69,7 @@ SETTINGS = {
 }
 
 
-class Inline(Executor):
+class InlineExecutor(Executor):
     """Runs a task where it is submitted. What is not an Exception (a killed process) is not kept in the future."""
 
     def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
@@ -82,7 +82,7 @@ class Inline(Executor):
 
 
 @dataclass
-class Context:
+class LambdaContext:
     """Lambda's context, on the virtual clock."""
 
     pipeline: InMemoryPipeline
@@ -135,14 +135,14 @@ class InMemoryPipeline:
         self._patch = pytest.MonkeyPatch()
         for name, value in self.settings.items():
             self._patch.setenv(name, value)
-        for (module, name), replacement in self.outside().items():
+        for (module, name), replacement in self.replacements().items():
             self._patch.setattr(module, name, replacement)
         handler: Any = logger.registered_handler
         self._patch.setattr(handler, "stream", self.log)
         self.cold_start()
         return self
 
-    def outside(self) -> dict[tuple[ModuleType, str], Any]:
+    def replacements(self) -> dict[tuple[ModuleType, str], Any]:
         """What stands in for whatever reaches outside the process."""
         return {
             (clients, "session"): lambda: SimpleNamespace(client=lambda service, **_: self.aws[service]),
@@ -150,7 +150,7 @@ class InMemoryPipeline:
             (clients, "monotonic"): self.clock,
             (clients, "sleep"): self.clock.advance,
             (clients, "chance"): self.rng.random,
-            (clients, "threads"): lambda count, name: Inline(),
+            (clients, "threads"): lambda count, name: InlineExecutor(),
             (http, "for_stripe"): lambda: StripeInMemory(self.stripe, self.clock),
             (http, "for_revenuecat"): lambda connections: HttpInMemory(self.revenuecat, self.clock),
         }
@@ -183,14 +183,14 @@ class InMemoryPipeline:
 
     # -- what happens ----------------------------------------------------------------------------------
 
-    def confirm(self, event: Any) -> Any:
+    def invoke_trigger(self, event: Any) -> Any:
         """Cognito calls the trigger. Returns its answer, raises what it raises."""
         handler = self.function("post_confirmation").handler
         with self._logging():
-            return handler(event, Context(self, 5.0))
+            return handler(event, LambdaContext(self, 5.0))
 
-    def join(self, email: str, sub: str, **attributes: Any) -> Any:
-        return self.confirm(signup(email, sub, **attributes))
+    def sign_up(self, email: str, sub: str, **attributes: Any) -> Any:
+        return self.invoke_trigger(signup(email, sub, **attributes))
 
     def pre_create(self, email: str, *roles: str, **more: Any) -> dict[str, Any]:
         item = {"userId": {"S": email}, "roles": {"L": [{"S": role} for role in roles]}, **more}
@@ -198,30 +198,30 @@ class InMemoryPipeline:
         self.dynamodb.put_item(TableName=USERS, Item=item, ConditionExpression="attribute_not_exists(userId)")
         return item
 
-    def work_batch(self, event: Mapping[str, Any]) -> Any:
+    def invoke_worker(self, event: Mapping[str, Any]) -> Any:
         """One invocation of the worker."""
         handler = self.function("enrich_profile").handler
         with self._logging():
-            return handler(event, Context(self, 60.0))
+            return handler(event, LambdaContext(self, 60.0))
 
-    def work(self) -> None:
+    def run_worker(self) -> None:
         """The event source mapping, until nothing is visible."""
         while (batch := self.sqs.lambda_batch(QUEUE))["Records"]:
-            self.sqs.settle(batch, self.work_batch(batch))
+            self.sqs.settle(batch, self.invoke_worker(batch))
 
-    def work_for(self, hours: float, step: float = 60.0) -> None:
+    def run_worker_for(self, hours: float, step: float = 60.0) -> None:
         """The worker over virtual time."""
         until = self.clock() + hours * 3600
-        self.work()
+        self.run_worker()
         while self.clock() < until:
             self.clock.advance(step)
-            self.work()
+            self.run_worker()
 
     def reconcile(self, timeout: float = 240.0) -> None:
         """One tick of the schedule."""
         handler = self.function("reconcile").handler
         with self._logging():
-            handler({}, Context(self, timeout))
+            handler({}, LambdaContext(self, timeout))
 
     # -- what can be seen ------------------------------------------------------------------------------
 
@@ -240,7 +240,7 @@ class InMemoryPipeline:
             for message in self.sqs.messages(DLQ)
         ]
 
-    def lines(self) -> list[dict[str, Any]]:
+    def log_lines(self) -> list[dict[str, Any]]:
         """The log: one JSON object a line, whatever the input."""
         return [json.loads(line) for line in self.log.getvalue().splitlines()]
 

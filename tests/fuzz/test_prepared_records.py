@@ -54,7 +54,7 @@ def test_what_an_admin_prepared_stays_and_the_user_is_provisioned(
         pipeline.dynamodb.put_item(TableName=USERS, Item=KEY | prepared)
         before = pipeline.dynamodb.get_item(TableName=USERS, Key=KEY)["Item"]
         assert refusal(pipeline, signup(EMAIL, SUB, given_name="Nia")) is None
-        pipeline.work()
+        pipeline.run_worker()
         record = pipeline.dynamodb.get_item(TableName=USERS, Key=KEY)["Item"]
         assert {name: record[name] for name in before} == before
         assert "owed" not in record
@@ -62,7 +62,7 @@ def test_what_an_admin_prepared_stays_and_the_user_is_provisioned(
         assert profile["provisioningStatus"] == {"S": "ready"}
         (envelope,) = pipeline.published("UserSignedUp")
         UserSignedUp.model_validate_json(json.dumps(envelope["detail"]))
-        pipeline.lines()
+        pipeline.log_lines()
 
 
 @FUZZ
@@ -89,7 +89,7 @@ def test_what_a_user_edited_while_waiting_stays_and_reaches_others_sound(edited:
         assert refusal(pipeline, signup(EMAIL, SUB)) is None
         pipeline.dynamodb.put_item(TableName=PROFILES, Item={"userId": {"S": SUB}} | edited)
         before = pipeline.dynamodb.get_item(TableName=PROFILES, Key={"userId": {"S": SUB}})["Item"]
-        pipeline.work()
+        pipeline.run_worker()
         profile = pipeline.dynamodb.get_item(TableName=PROFILES, Key={"userId": {"S": SUB}})["Item"]
         assert {name: profile[name] for name in before} == before
         assert profile["provisioningStatus"] == {"S": "ready"}

@@ -35,8 +35,8 @@ def test_whoever_can_be_healed_is_and_the_rest_is_counted(people: list[tuple[dic
         pipeline.cognito.add_user("last", {"sub": LAST_SUB, "email": LAST, "email_verified": "true"})
         pipeline.clock.advance(3600)
         pipeline.reconcile()
-        assert any("ReconcileCompleted" in line for line in pipeline.lines())
-        (swept,) = (line["found"] for line in pipeline.lines() if line.get("message") == "swept")
+        assert any("ReconcileCompleted" in line for line in pipeline.log_lines())
+        (swept,) = (line["found"] for line in pipeline.log_lines() if line.get("message") == "swept")
         assert sum(swept.values()) == len(people) + 1
         users = pipeline.dynamodb.rows(USERS)
         assert LAST in {user["userId"] for user in users}

@@ -32,7 +32,7 @@ def refusal(pipeline: InMemoryPipeline, event: Any) -> str | None:
     """The text Cognito would show to the user, or None where the event came back as it was."""
     before = copy.deepcopy(event)
     try:
-        answer = pipeline.confirm(event)
+        answer = pipeline.invoke_trigger(event)
     except Exception as error:  # noqa: BLE001  # whatever it is, Cognito would show it
         return f"{type(error).__name__}: {error}"
     assert answer is event
@@ -51,7 +51,7 @@ def refused_or_sound(event: Any) -> None:
         elif users or published:
             (user,), (envelope,) = users, published
             sound(pipeline, user, envelope, event["request"]["userAttributes"])
-        pipeline.lines()  # one JSON object a line
+        pipeline.log_lines()  # one JSON object a line
 
 
 def sound(
@@ -67,7 +67,7 @@ def sound(
     body = json.dumps(envelope)
     assert len(body) < 32 * KILOBYTE
     check_message({"MessageBody": json.dumps(envelope, ensure_ascii=False)})  # what EventBridge puts into the queue
-    pipeline.work()
+    pipeline.run_worker()
     assert (pipeline.profile(attributes["sub"]) or {})["provisioningStatus"] == "ready"
 
 
@@ -80,7 +80,7 @@ def test_any_json_is_refused_with_the_sentence_or_is_no_signup(event: Any) -> No
         assert (said is None) == is_another_trigger
         assert said is None or SENTENCE.fullmatch(said)
         assert (pipeline.dynamodb.rows(USERS), pipeline.events.events) == ([], [])
-        pipeline.lines()
+        pipeline.log_lines()
 
 
 @FUZZ
@@ -127,4 +127,4 @@ def test_no_sign_in_is_ever_blocked(event: Any) -> None:
         assert refusal(pipeline, event | {"triggerSource": "PostAuthentication_Authentication"}) is None
         for user, envelope in zip(pipeline.dynamodb.rows(USERS), pipeline.published("UserSignedUp"), strict=True):
             sound(pipeline, user, envelope, event["request"]["userAttributes"])
-        pipeline.lines()
+        pipeline.log_lines()

@@ -20,8 +20,8 @@ DEAD_LETTER = {"step", "reason", "errorCode", "attempts", "firstFailedAt", "code
 
 def two_signups(pipeline: InMemoryPipeline) -> tuple[str, str]:
     """The bodies of two messages that are taken from the queue again: the bystander's, and the one to be changed."""
-    pipeline.join(BYSTANDER, THEIR_SUB)
-    pipeline.join(EMAIL, SUB, given_name="Nia", family_name="New")
+    pipeline.sign_up(BYSTANDER, THEIR_SUB)
+    pipeline.sign_up(EMAIL, SUB, given_name="Nia", family_name="New")
     batch = pipeline.sqs.lambda_batch(QUEUE)
     pipeline.sqs.settle(batch, {})
     theirs, ours = (record["body"] for record in batch["Records"])
@@ -64,7 +64,7 @@ def test_any_message_is_understood_or_put_away_with_a_reason_and_fails_alone(bod
         theirs, _ = two_signups(pipeline)
         pipeline.sqs.put(QUEUE, theirs)
         pipeline.sqs.put(QUEUE, body)
-        assert pipeline.work_batch(pipeline.sqs.lambda_batch(QUEUE)) == {"batchItemFailures": []}
+        assert pipeline.invoke_worker(pipeline.sqs.lambda_batch(QUEUE)) == {"batchItemFailures": []}
         assert (pipeline.profile(THEIR_SUB) or {})["provisioningStatus"] == "ready"
         nobody_else_was_touched(pipeline)
         if letters := pipeline.dead_letters():
@@ -76,7 +76,7 @@ def test_any_message_is_understood_or_put_away_with_a_reason_and_fails_alone(bod
             assert pipeline.profile(SUB) is None
         else:
             assert (pipeline.profile(SUB) or {})["provisioningStatus"] == "ready"
-        pipeline.lines()
+        pipeline.log_lines()
 
 
 @FUZZ
@@ -87,6 +87,6 @@ def test_any_batch_at_all_harms_nobody(event: Any) -> None:
     with InMemoryPipeline() as pipeline:
         two_signups(pipeline)
         with suppress(Exception):  # not what SQS sends: the mapping would try it again
-            pipeline.work_batch(event)
+            pipeline.invoke_worker(event)
         nobody_else_was_touched(pipeline)
-        pipeline.lines()
+        pipeline.log_lines()

@@ -36,11 +36,11 @@ def fail(pipeline: InMemoryPipeline, service: str, error: Callable[..., Exceptio
 
 
 def signed_up(sinks: Sinks) -> None:
-    sinks.try_to(sinks.pipeline.confirm, canaries.event(SUB))
+    sinks.try_to(sinks.pipeline.invoke_trigger, canaries.event(SUB))
 
 
 def signs_in(sinks: Sinks) -> None:
-    sinks.try_to(sinks.pipeline.confirm, canaries.event(SUB) | SIGN_IN)
+    sinks.try_to(sinks.pipeline.invoke_trigger, canaries.event(SUB) | SIGN_IN)
 
 
 def in_pool(pipeline: InMemoryPipeline, email: str = EMAIL) -> None:
@@ -71,8 +71,8 @@ def a_repeated_call(sinks: Sinks) -> None:
 
 def _rejected(cause: str, event: Any) -> None:
     def way(sinks: Sinks) -> None:
-        sinks.pipeline.join(EMAIL, OTHER)
-        sinks.try_to(sinks.pipeline.confirm, event)
+        sinks.pipeline.sign_up(EMAIL, OTHER)
+        sinks.try_to(sinks.pipeline.invoke_trigger, event)
 
     PATHS[f"rejected {len(PATHS)} {cause}"] = f'"cause":"{cause}"', way
 
@@ -92,7 +92,7 @@ def rejected_link(sinks: Sinks) -> None:
     sinks.pipeline.pre_create(EMAIL, "canary-role")
     google = json.dumps([{"providerName": "Google", "providerType": "Google", "primary": "canary"}])
     event = canaries.event(SUB, email_verified="canary", identities=google)
-    sinks.try_to(sinks.pipeline.confirm, event)
+    sinks.try_to(sinks.pipeline.invoke_trigger, event)
 
 
 @path("sign-in of a user without a record")
@@ -104,7 +104,7 @@ def healed_at_sign_in(sinks: Sinks) -> None:
 
 
 def worked(sinks: Sinks) -> None:
-    sinks.try_to(sinks.pipeline.work)
+    sinks.try_to(sinks.pipeline.run_worker)
 
 
 @path("provisioned")
@@ -219,7 +219,7 @@ def a_dead_letter_queue_that_fails(sinks: Sinks) -> None:
 def a_record_of_the_batch_that_is_none(sinks: Sinks) -> None:
     record = {"messageId": "canary", "body": "canary", "receiptHandle": "canary", "attributes": {}}
     record["attributes"] = {"ApproximateReceiveCount": "canary", "ApproximateFirstReceiveTimestamp": "canary"}
-    sinks.try_to(sinks.pipeline.work_batch, {"Records": [record]})
+    sinks.try_to(sinks.pipeline.invoke_worker, {"Records": [record]})
 
 
 # -- the reconciler ------------------------------------------------------------------------------------

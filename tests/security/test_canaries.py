@@ -57,7 +57,7 @@ def test_the_canaries_were_there_to_be_given_away() -> None:
 def test_every_sink_is_watched() -> None:
     """Whoever gave a canary away anywhere would be found."""
     with world_with_secrets() as pipeline, Sinks(pipeline, logging.DEBUG).open() as sinks:
-        pipeline.join(EMAIL, SUB)
+        pipeline.sign_up(EMAIL, SUB)
         handler = pipeline.function("enrich_profile")
         letter = DeadLetter(
             "body", step=CANARY, reason="any", error_code="any", attempts=1, first_failed_at=0, code_version="1"

@@ -9,7 +9,7 @@ from types import CodeType, ModuleType
 from typing import TYPE_CHECKING, Any
 
 from tests.fakes import ProcessKilled
-from tests.pipeline import Context
+from tests.pipeline import LambdaContext
 from tests.simulation.scheduler import NEVER, Process
 from tests.template import ROOT
 
@@ -41,7 +41,7 @@ class Lambdas:
         process.deadline = self._sim.clock() + TIMEOUTS[function]
         process.skew = self.skew(process.role, str(environment))
         try:
-            answer = self._module(environment).handler(event, Context(self._sim, TIMEOUTS[function]))
+            answer = self._module(environment).handler(event, LambdaContext(self._sim, TIMEOUTS[function]))
         except ProcessKilled:
             self._modules.pop(environment, None)
             self.deaths += 1

@@ -66,7 +66,7 @@ class Simulation(InMemoryPipeline):
         self._stdout.__exit__(None, None, None)
         super().__exit__(*error)
 
-    def outside(self) -> dict[tuple[ModuleType, str], Any]:
+    def replacements(self) -> dict[tuple[ModuleType, str], Any]:
         sleeping = SimpleNamespace(advance=self.scheduler.sleep)
         stripe: Any = StripeInMemory(self.providers["stripe"], sleeping)  # type: ignore[arg-type]
         revenuecat: Any = HttpInMemory(self.providers["revenuecat"], sleeping)  # type: ignore[arg-type]

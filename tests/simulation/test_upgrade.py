@@ -55,7 +55,7 @@ def test_what_release_1_0_left_behind_comes_to_the_same_end(pipeline: InMemoryPi
         earlier_request(pipeline, case["profile"], case["stripe"]["key"], case["stripe"]["hoursAgo"])
     delivered = case["delivered"]
     pipeline.sqs.put(QUEUE, delivered if isinstance(delivered, str) else json.dumps(delivered))
-    pipeline.work()
+    pipeline.run_worker()
     if reason := case["ends"].get("reason"):
         assert [letter["reason"] for letter in pipeline.dead_letters()] == [reason]
         assert pipeline.dynamodb.rows(PROFILES) == []

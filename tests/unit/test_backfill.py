@@ -24,7 +24,7 @@ from onramp.ops.backfill.wiring import BackfillWiring
 from onramp.ops.common.deployed_rules import DeployedRules
 from onramp.ops.tables.backfill_checkpoints import BackfillState
 from tests.fakes import Faulty, ProcessKilled, SiteLog
-from tests.pipeline import BUS, OPERATIONS, POOL, USERS, Inline, InMemoryPipeline
+from tests.pipeline import BUS, OPERATIONS, POOL, USERS, InlineExecutor, InMemoryPipeline
 
 GRACE = 300_000
 GOOGLE = json.dumps([{"providerName": "Google", "providerType": "Google", "primary": "true"}])
@@ -46,10 +46,10 @@ def in_pool(
 
 def mixed_pool(pipeline: InMemoryPipeline) -> dict[str, int]:
     """One of each kind, and some more; the report that the rules demand."""
-    pipeline.join("has@example.com", in_pool(pipeline, 1, "has@example.com"))
-    pipeline.join("old.address@example.com", in_pool(pipeline, 2, "new.address@example.com"))
-    pipeline.join("taken@example.com", sub(900))
-    pipeline.work()
+    pipeline.sign_up("has@example.com", in_pool(pipeline, 1, "has@example.com"))
+    pipeline.sign_up("old.address@example.com", in_pool(pipeline, 2, "new.address@example.com"))
+    pipeline.sign_up("taken@example.com", sub(900))
+    pipeline.run_worker()
     for number in range(10, 13):
         in_pool(pipeline, number, f"create{number}@example.com", given_name="Nia")
     in_pool(pipeline, 20, "Upper.Case@Example.COM")
@@ -114,7 +114,7 @@ class Desk:
             now=lambda: round(pipeline.clock() * 1000),
             monotonic=pipeline.clock,
             sleep=pipeline.clock.advance,
-            threads=lambda _: Inline(),
+            threads=lambda _: InlineExecutor(),
         )
         self.outbox = stack.outbox()
         refusals = Refusals(self.path, reveal)
@@ -159,7 +159,7 @@ class TestTheReport:
             if chance.random() < 0.5:
                 pipeline.pre_create(email, "admin")
             else:
-                pipeline.join(email, sub(1000 + len(email) + chance.randrange(40)))
+                pipeline.sign_up(email, sub(1000 + len(email) + chance.randrange(40)))
         for number in range(40):
             identities = chance.choice([{}, {"identities": GOOGLE}, {"identities": STRANGER}, {"identities": TRUSTED}])
             verified = chance.choice(["true", "false"])
@@ -174,7 +174,7 @@ class TestTheReport:
     def test_says_the_same_as_the_sweep(self, pipeline: InMemoryPipeline) -> None:
         foreseen = mixed_pool(pipeline)
         pipeline.reconcile()
-        (swept,) = (line["found"] for line in pipeline.lines() if line.get("message") == "swept")
+        (swept,) = (line["found"] for line in pipeline.log_lines() if line.get("message") == "swept")
         conflicts = foreseen.pop("conflict")
         assert swept["refused_linked_to_another_sub"] == conflicts
         assert swept["healed"] == foreseen.pop("create") + foreseen.pop("link")
@@ -192,7 +192,7 @@ class TestWhatIsApplied:
     def test_brings_users_in_as_the_trigger_would_have(self, pipeline: InMemoryPipeline) -> None:
         mixed_pool(pipeline)
         Desk(pipeline).run(apply=True)
-        pipeline.work()
+        pipeline.run_worker()
         for email in ("create10@example.com", "upper.case@example.com", "prepared@example.com"):
             user = pipeline.user(email)
             assert user is not None
@@ -233,7 +233,7 @@ class TestWhatIsApplied:
         pipeline.aws["events"] = pipeline.events
         pipeline.cold_start()
         pipeline.clock.advance(600)
-        pipeline.work()
+        pipeline.run_worker()
         pipeline.reconcile()
         assert len({e["detail"]["metadata"]["eventId"] for e in pipeline.published("UserSignedUp")}) == 25
 
@@ -356,9 +356,9 @@ def outcome(pipeline: InMemoryPipeline) -> Any:
     pipeline.aws |= {"dynamodb": pipeline.dynamodb, "events": pipeline.events, "cognito-idp": pipeline.cognito}
     pipeline.cold_start()
     pipeline.clock.advance(7 * 3600)
-    pipeline.work()
+    pipeline.run_worker()
     pipeline.reconcile()
-    pipeline.work()
+    pipeline.run_worker()
     users = {
         user["userId"]: (user.get("cognitoSub"), user["roles"], "owed" in user)
         for user in pipeline.dynamodb.rows(USERS)

@@ -84,13 +84,13 @@ def all_are_well(scenario: DlqScenario) -> None:
 
 def again(scenario: DlqScenario, way: Way) -> None:
     """The operator comes back; what a flip without a send left behind is queued by the reconciler in half a day."""
-    scenario.work()
+    scenario.run_worker()
     with suppress(UsageError):  # nothing is left of that reason
         way(scenario)
     if way is by_table:
         scenario.clock.advance(13 * 3600)
         scenario.reconcile()
-    scenario.work()
+    scenario.run_worker()
 
 
 @pytest.mark.parametrize("way", [by_letters, by_table])
@@ -134,7 +134,7 @@ def test_a_kill_and_no_worker_until_the_operator_comes_back() -> None:
                 scenario.clock.advance(WORKING_SECONDS + 1)
                 with suppress(UsageError):
                     by_letters(scenario)
-                scenario.work()
+                scenario.run_worker()
                 all_are_well(scenario)
                 between = (calls[place - 1], mode) in (
                     ("send_message_batch", "killed_after"),

@@ -70,11 +70,11 @@ class TestByCause:
 
     def test_poison_stays_unless_it_is_asked_for(self, scenario: DlqScenario) -> None:
         scenario.sqs.put(QUEUE, "no JSON at all")
-        scenario.work()
+        scenario.run_worker()
         assert scenario.redrive().tally.sent == 0
         report = scenario.redrive(reasons=("malformed_event",), wait=0)
         assert report.tally.sent == 1
-        scenario.work()
+        scenario.run_worker()
         assert [letter["reason"] for letter in scenario.dead_letters()] == ["malformed_event"], "it came back, once"
 
     def test_at_most_so_many(self, scenario: DlqScenario) -> None:
@@ -327,8 +327,8 @@ class TestOtherLetters:
 
     def test_of_sqs_itself_takes_its_reason_from_the_profile(self, scenario: DlqScenario) -> None:
         scenario.stripe.faults.add(Fault("server_error", times=None))
-        scenario.join("ada@example.com", ADA)
-        scenario.work()
+        scenario.sign_up("ada@example.com", ADA)
+        scenario.run_worker()
         (message,) = scenario.sqs.messages(QUEUE)
         scenario.sqs.queues[QUEUE].delete(message)
         scenario.sqs.put(DLQ, message.body)
@@ -338,9 +338,9 @@ class TestOtherLetters:
         assert scenario.is_ready("ada@example.com")
 
     def test_of_somebody_without_a_record_fails_again_at_once(self, scenario: DlqScenario) -> None:
-        scenario.join("ada@example.com", ADA)
+        scenario.sign_up("ada@example.com", ADA)
         scenario.dynamodb.delete_item(TableName=USERS, Key={"userId": {"S": "ada@example.com"}})
-        scenario.work()
+        scenario.run_worker()
         report = scenario.redrive(reasons=("unknown_user",), canary=False)
         assert report.outcome.verdict.failed == {("receive", "unknown_user"): 1}
 
@@ -388,7 +388,7 @@ def test_drop_deletes_what_was_asked_for_and_the_user_stays_visible(scenario: Dl
     scenario.refused("ada@example.com", ADA)
     scenario.unknown_to_revenuecat("ben@example.com", BEN)
     scenario.sqs.put(QUEUE, "no JSON at all")
-    scenario.work()
+    scenario.run_worker()
     assert scenario.drop(reasons=("malformed_event",)).count == 1
     assert scenario.drop(reasons=(STRIPE,)).count == 1
     assert [letter["reason"] for letter in scenario.dead_letters()] == [REVENUECAT]

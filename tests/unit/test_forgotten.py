@@ -22,38 +22,38 @@ def erase(pipeline: InMemoryPipeline) -> None:
 
 
 def outcomes(pipeline: InMemoryPipeline) -> list[str]:
-    return [line["message"] for line in pipeline.lines() if line.get("sub") == SUB]
+    return [line["message"] for line in pipeline.log_lines() if line.get("sub") == SUB]
 
 
 def healed(pipeline: InMemoryPipeline) -> Any:
-    return next((line["Healed"][0] for line in pipeline.lines() if "Healed" in line), 0)
+    return next((line["Healed"][0] for line in pipeline.log_lines() if "Healed" in line), 0)
 
 
 class TestTheWorker:
     def test_acknowledges_what_comes_late_and_writes_nothing(self, pipeline: InMemoryPipeline) -> None:
-        pipeline.join(EMAIL, SUB)
+        pipeline.sign_up(EMAIL, SUB)
         erase(pipeline)
-        pipeline.work()
+        pipeline.run_worker()
         assert outcomes(pipeline)[-1] == "forgotten"
         assert (pipeline.sqs.messages(QUEUE), pipeline.dead_letters()) == ([], [])
         assert (pipeline.dynamodb.rows(PROFILES), pipeline.stripe.customers()) == ([], [])
 
     def test_also_where_the_address_has_a_new_owner(self, pipeline: InMemoryPipeline) -> None:
-        pipeline.join(EMAIL, SUB)
+        pipeline.sign_up(EMAIL, SUB)
         late = pipeline.sqs.messages(QUEUE)[0]
-        pipeline.work()
+        pipeline.run_worker()
         erase(pipeline)
-        pipeline.join(EMAIL, new := str(uuid.uuid4()))
+        pipeline.sign_up(EMAIL, new := str(uuid.uuid4()))
         pipeline.sqs.duplicate(QUEUE, late)
-        pipeline.work()
+        pipeline.run_worker()
         assert outcomes(pipeline)[-1] == "forgotten"
         assert pipeline.dead_letters() == []
         assert (pipeline.user(EMAIL) or {})["cognitoSub"] == new
 
     def test_still_buries_the_message_of_somebody_it_never_knew(self, pipeline: InMemoryPipeline) -> None:
-        pipeline.join(EMAIL, SUB)
+        pipeline.sign_up(EMAIL, SUB)
         pipeline.dynamodb.delete_item(TableName=USERS, Key={"userId": {"S": EMAIL}})
-        pipeline.work()
+        pipeline.run_worker()
         assert [letter["reason"] for letter in pipeline.dead_letters()] == ["unknown_user"]
 
     def test_asks_for_a_tombstone_only_where_there_is_no_record(self, pipeline: InMemoryPipeline) -> None:
@@ -66,13 +66,13 @@ class TestTheWorker:
 
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(pipeline.dynamodb, "get_item", get_item)
-            pipeline.join(EMAIL, SUB)
-            pipeline.work()
+            pipeline.sign_up(EMAIL, SUB)
+            pipeline.run_worker()
         assert tables[OPERATIONS] == 0
 
     @pytest.mark.parametrize("fault", ["refused", "throttled", "not_sent", "malformed"])
     def test_waits_where_it_cannot_know(self, pipeline: InMemoryPipeline, fault: str) -> None:
-        pipeline.join(EMAIL, SUB)
+        pipeline.sign_up(EMAIL, SUB)
         erase(pipeline)
         calls: list[str] = []
 
@@ -82,10 +82,10 @@ class TestTheWorker:
 
         pipeline.aws["dynamodb"] = Faulty(pipeline.dynamodb, second_read, SiteLog())
         pipeline.cold_start()
-        pipeline.work()
+        pipeline.run_worker()
         assert (len(pipeline.sqs.messages(QUEUE)), pipeline.dead_letters()) == (1, [])
         pipeline.clock.advance(1000)
-        pipeline.work()
+        pipeline.run_worker()
         assert pipeline.sqs.messages(QUEUE) == []
 
 
@@ -96,13 +96,13 @@ class TestNobodyIsBroughtBack:
         pipeline.clock.advance(600)
         pipeline.reconcile()
         assert pipeline.dynamodb.rows(USERS) == []
-        (swept,) = (line for line in pipeline.lines() if line.get("message") == "swept")
+        (swept,) = (line for line in pipeline.log_lines() if line.get("message") == "swept")
         assert swept["found"]["forgotten"] == 1
 
     def test_by_a_sign_in(self, pipeline: InMemoryPipeline) -> None:
         erase(pipeline)
         event = signup(EMAIL, SUB) | {"triggerSource": "PostAuthentication_Authentication"}
-        assert pipeline.confirm(event) == event
+        assert pipeline.invoke_trigger(event) == event
         assert (pipeline.dynamodb.rows(USERS), healed(pipeline)) == ([], 0)
 
 

@@ -42,11 +42,11 @@ def with_bus_refusing(pipeline: InMemoryPipeline, act: Callable[[], object]) -> 
 
 def unheard(pipeline: InMemoryPipeline) -> None:
     """A signup whose event the bus refused."""
-    with_bus_refusing(pipeline, lambda: pipeline.join(EMAIL, SUB))
+    with_bus_refusing(pipeline, lambda: pipeline.sign_up(EMAIL, SUB))
 
 
 def metric(pipeline: InMemoryPipeline, name: str) -> Any:
-    return next((line[name][0] for line in reversed(pipeline.lines()) if name in line), None)
+    return next((line[name][0] for line in reversed(pipeline.log_lines()) if name in line), None)
 
 
 class TestEmit:
@@ -57,7 +57,7 @@ class TestEmit:
         assert pipeline.published("UserSignedUp") == []
 
     def test_is_emitted_again_with_the_same_id_then_flipped(self, pipeline: InMemoryPipeline) -> None:
-        pipeline.join("first@example.com", str(uuid.uuid4()))
+        pipeline.sign_up("first@example.com", str(uuid.uuid4()))
         unheard(pipeline)
         pipeline.clock.advance(6 * MINUTE)
         pipeline.reconcile()
@@ -67,7 +67,7 @@ class TestEmit:
         assert user is not None
         assert (owed(pipeline)[:7], user["dueAt"]) == ("enrich#", round(pipeline.clock() * 1000) + 12 * 3600 * 1000)
         assert user["owedSince"] < user["dueAt"] - 12 * 3600 * 1000
-        pipeline.work()
+        pipeline.run_worker()
         assert owed(pipeline) == "nothing"
 
     def test_stays_owed_where_the_bus_refuses_again(self, pipeline: InMemoryPipeline) -> None:
@@ -82,7 +82,7 @@ class TestEmit:
     def test_of_a_batch_only_what_the_bus_took_is_flipped(self, pipeline: InMemoryPipeline) -> None:
         pipeline.aws["events"] = Faulty(pipeline.events, lambda *_: "partial", SiteLog())
         for number in range(4):
-            pipeline.join(f"user{number}@example.com", str(uuid.UUID(int=number)))
+            pipeline.sign_up(f"user{number}@example.com", str(uuid.UUID(int=number)))
         pipeline.clock.advance(6 * MINUTE)
         pipeline.reconcile()
         kinds = [str(row["owed"])[:4] for row in pipeline.dynamodb.rows(USERS)]
@@ -122,7 +122,7 @@ class TestAnAdminsOwnEdit:
     )
     def test_stops_nobody(self, pipeline: InMemoryPipeline, broken: dict[str, Any]) -> None:
         with_bus_refusing(
-            pipeline, lambda: [pipeline.join(email, str(uuid.uuid4())) for email in ("first@example.com", EMAIL)]
+            pipeline, lambda: [pipeline.sign_up(email, str(uuid.uuid4())) for email in ("first@example.com", EMAIL)]
         )
         ((name, value),) = broken.items()
         change: dict[str, Any] = {"UpdateExpression": f"REMOVE {name}"}
@@ -137,15 +137,15 @@ class TestAnAdminsOwnEdit:
     def test_does_not_stop_the_signup_that_cognito_repeats(self, pipeline: InMemoryPipeline) -> None:
         unheard(pipeline)
         pipeline.dynamodb.update_item(TableName=USERS, Key={"userId": {"S": EMAIL}}, UpdateExpression="REMOVE linkedAt")
-        assert pipeline.join(EMAIL, SUB) == signup(EMAIL, SUB)
+        assert pipeline.sign_up(EMAIL, SUB) == signup(EMAIL, SUB)
 
 
 class TestEnrich:
     def lost(self, pipeline: InMemoryPipeline) -> None:
         """A user whose message is gone: retried, and then the queue forgot it."""
         pipeline.stripe.faults.add(Fault("server_error", times=None))
-        pipeline.join(EMAIL, SUB)
-        pipeline.work()
+        pipeline.sign_up(EMAIL, SUB)
+        pipeline.run_worker()
         pipeline.stripe.faults.clear()
         pipeline.clock.advance(60)
         pipeline.sqs.settle(pipeline.sqs.lambda_batch(QUEUE), None)
@@ -161,7 +161,7 @@ class TestEnrich:
         pipeline.clock.advance(13 * HOUR)
         pipeline.reconcile()
         assert len(pipeline.sqs.messages(QUEUE)) == 1
-        pipeline.work()
+        pipeline.run_worker()
         assert owed(pipeline) == "nothing"
         assert len(pipeline.published("UserSignedUp")) == 1, "the other teams have heard of it already"
 
@@ -204,8 +204,8 @@ class TestBacklog:
 class TestOperator:
     def refused(self, pipeline: InMemoryPipeline) -> None:
         pipeline.stripe.faults.add(Fault("refused", operation="create"))
-        pipeline.join(EMAIL, SUB)
-        pipeline.work()
+        pipeline.sign_up(EMAIL, SUB)
+        pipeline.run_worker()
         assert owed(pipeline).startswith("operator#")
 
     def test_is_never_due(self, pipeline: InMemoryPipeline) -> None:
@@ -229,7 +229,7 @@ class TestOperator:
         )
         pipeline.reconcile()
         assert owed(pipeline).startswith("enrich#")
-        pipeline.work()
+        pipeline.run_worker()
         assert owed(pipeline) == "nothing"
         assert len(pipeline.published("UserProvisioned")) == 1
 
@@ -241,7 +241,7 @@ class TestSweep:
         pipeline.clock.advance(6 * MINUTE)
         pipeline.reconcile()
         assert [row["userId"] for row in pipeline.dynamodb.rows(USERS)] == [EMAIL]
-        pipeline.work()
+        pipeline.run_worker()
         assert owed(pipeline) == "nothing"
         assert metric(pipeline, "Healed") == 1
         pipeline.reconcile()
@@ -272,8 +272,8 @@ class TestSweep:
         assert metric(pipeline, "SignupRejected") is None, "the alarm counts each refusal once, in the trigger"
 
     def test_a_changed_email_is_reported_and_nothing_is_written(self, pipeline: InMemoryPipeline) -> None:
-        pipeline.join(EMAIL, SUB)
-        pipeline.work()
+        pipeline.sign_up(EMAIL, SUB)
+        pipeline.run_worker()
         in_pool(pipeline, "nia.new@example.com")
         pipeline.clock.advance(6 * MINUTE)
         before = pipeline.dynamodb.rows(USERS)
@@ -343,15 +343,15 @@ class TestSweep:
         pipeline.reconcile()
         assert {row["userId"] for row in pipeline.dynamodb.rows(USERS)} == {"user0@example.com", "user2@example.com"}
         assert metric(pipeline, "ReconcileCompleted") is None, "an alarm stays until it is mended"
-        assert [line["place"].split(":")[0] for line in pipeline.lines() if line.get("message") == "bug"] == [
+        assert [line["place"].split(":")[0] for line in pipeline.log_lines() if line.get("message") == "bug"] == [
             "IndexError at test_reconcile.py"
         ]
 
 
 class TestEveryRun:
     def test_an_idle_run_makes_twelve_queries_and_one_list_users(self, pipeline: InMemoryPipeline) -> None:
-        pipeline.join(EMAIL, SUB)
-        pipeline.work()
+        pipeline.sign_up(EMAIL, SUB)
+        pipeline.run_worker()
         in_pool(pipeline)
         pipeline.clock.advance(HOUR)
         pipeline.dynamodb.calls.clear()
@@ -375,7 +375,7 @@ class TestEveryRun:
         pipeline.cold_start()
         pipeline.clock.advance(6 * MINUTE)
         pipeline.reconcile()
-        pipeline.work()
+        pipeline.run_worker()
         assert owed(pipeline) == "nothing"
         assert (pipeline.user("other@example.com") or {}).get("owed") is None
 
@@ -390,11 +390,11 @@ class TestEveryRun:
 class TestSignIn:
     def sign_in(self, pipeline: InMemoryPipeline, **more: Any) -> dict[str, Any]:
         event = signup(EMAIL, SUB, **more) | {"triggerSource": "PostAuthentication_Authentication"}
-        assert pipeline.confirm(event) == event
+        assert pipeline.invoke_trigger(event) == event
         return event
 
     def test_costs_one_read_for_a_user_who_has_a_record(self, pipeline: InMemoryPipeline) -> None:
-        pipeline.join(EMAIL, SUB)
+        pipeline.sign_up(EMAIL, SUB)
         pipeline.dynamodb.calls.clear()
         self.sign_in(pipeline)
         assert dict(pipeline.dynamodb.calls) == {"get_item": 1}
@@ -402,11 +402,11 @@ class TestSignIn:
     def test_heals_a_user_who_has_none(self, pipeline: InMemoryPipeline) -> None:
         self.sign_in(pipeline)
         assert owed(pipeline).startswith("emit#")
-        pipeline.work()
+        pipeline.run_worker()
         assert owed(pipeline) == "nothing"
 
     def test_leaves_a_changed_email_alone(self, pipeline: InMemoryPipeline) -> None:
-        pipeline.join("old@example.com", SUB)
+        pipeline.sign_up("old@example.com", SUB)
         self.sign_in(pipeline)
         assert pipeline.user(EMAIL) is None
 

@@ -22,18 +22,18 @@ def refused(pipeline: InMemoryPipeline, event: Any) -> str:
     """The cause in the log of a refusal that says nothing to the user and writes nothing."""
     before = pipeline.dynamodb.rows(USERS)
     with pytest.raises(Exception, match=SENTENCE) as caught:
-        pipeline.confirm(event)
+        pipeline.invoke_trigger(event)
     assert type(caught.value).__name__ == "SignUpFailed"
     assert caught.value.__cause__ is None
     assert caught.value.__suppress_context__ or caught.value.__context__ is None
     assert pipeline.dynamodb.rows(USERS) == before
     assert pipeline.events.events == []
-    return next(str(line["cause"]) for line in reversed(pipeline.lines()) if "cause" in line and "message" in line)
+    return next(str(line["cause"]) for line in reversed(pipeline.log_lines()) if "cause" in line and "message" in line)
 
 
 def test_a_new_user(pipeline: InMemoryPipeline) -> None:
     event = signup(EMAIL, SUB, given_name="Nia")
-    assert pipeline.confirm(copy.deepcopy(event)) == event
+    assert pipeline.invoke_trigger(copy.deepcopy(event)) == event
     user = pipeline.user(EMAIL)
     assert user is not None
     assert user["roles"] == ["team_member"]
@@ -45,7 +45,7 @@ def test_a_new_user(pipeline: InMemoryPipeline) -> None:
 
 def test_a_pre_created_user_keeps_roles_and_the_event_says_so(pipeline: InMemoryPipeline) -> None:
     prepared = pipeline.pre_create(EMAIL, "manager", givenName={"S": "Mara"})
-    pipeline.join(EMAIL, SUB, given_name="Nia", family_name="New")
+    pipeline.sign_up(EMAIL, SUB, given_name="Nia", family_name="New")
     item = pipeline.dynamodb.get_item(TableName=USERS, Key={"userId": {"S": EMAIL}})["Item"]
     assert {name: item[name] for name in prepared} == prepared
     data = pipeline.published("UserSignedUp")[0]["detail"]["data"]
@@ -60,15 +60,15 @@ def test_a_pre_created_user_keeps_roles_and_the_event_says_so(pipeline: InMemory
 class TestCalledAgain:
     def test_while_the_event_is_owed_it_is_emitted_again_with_the_same_id(self, pipeline: InMemoryPipeline) -> None:
         for _ in range(2):
-            pipeline.join(EMAIL, SUB)
+            pipeline.sign_up(EMAIL, SUB)
         first, second = pipeline.published("UserSignedUp")
         assert first["detail"]["metadata"]["eventId"] == second["detail"]["metadata"]["eventId"]
 
     def test_after_enrichment_it_puts_no_debt_back_and_emits_nothing(self, pipeline: InMemoryPipeline) -> None:
-        pipeline.join(EMAIL, SUB)
-        pipeline.work()
+        pipeline.sign_up(EMAIL, SUB)
+        pipeline.run_worker()
         before, events = pipeline.user(EMAIL), len(pipeline.events.events)
-        pipeline.join(EMAIL, SUB)
+        pipeline.sign_up(EMAIL, SUB)
         assert (pipeline.user(EMAIL), len(pipeline.events.events)) == (before, events)
 
     @pytest.mark.parametrize("fault", ["retried", "lost_reply"])
@@ -79,14 +79,14 @@ class TestCalledAgain:
         )
         if fault == "lost_reply":
             with pytest.raises(Exception, match=SENTENCE):
-                pipeline.join(EMAIL, SUB)
-        pipeline.join(EMAIL, SUB)
+                pipeline.sign_up(EMAIL, SUB)
+        pipeline.sign_up(EMAIL, SUB)
         assert len(pipeline.published("UserSignedUp")) == 1
 
 
 class TestRefused:
     def test_another_sub(self, pipeline: InMemoryPipeline) -> None:
-        pipeline.join(EMAIL, SUB)
+        pipeline.sign_up(EMAIL, SUB)
         pipeline.events.events.clear()
         assert refused(pipeline, signup(EMAIL, OTHER)) == "linked_to_another_sub"
 
@@ -124,7 +124,7 @@ class TestRefused:
 )
 def test_every_other_source_goes_back_unchanged(pipeline: InMemoryPipeline, source: str) -> None:
     event = signup(EMAIL, SUB) | {"triggerSource": source}
-    assert pipeline.confirm(copy.deepcopy(event)) == event
+    assert pipeline.invoke_trigger(copy.deepcopy(event)) == event
     assert pipeline.dynamodb.rows(USERS) == []
     assert pipeline.events.events == []
 
@@ -134,17 +134,17 @@ class TestTheEvent:
     def test_that_could_not_be_emitted_is_still_owed(self, pipeline: InMemoryPipeline, fault: str) -> None:
         pipeline.aws["events"] = Faulty(pipeline.events, lambda *_: fault, SiteLog(), pipeline.clock.advance)
         event = signup(EMAIL, SUB)
-        assert pipeline.confirm(event) == event
+        assert pipeline.invoke_trigger(event) == event
         user = pipeline.user(EMAIL)
         assert user is not None
         assert user["owed"].startswith("emit#")
-        assert any("EmitFailed" in line for line in pipeline.lines())
+        assert any("EmitFailed" in line for line in pipeline.log_lines())
 
     def test_is_not_tried_with_too_little_time_left(self, pipeline: InMemoryPipeline) -> None:
         pipeline.aws["dynamodb"] = Faulty(
             pipeline.dynamodb, lambda *_: "slow", SiteLog(), pipeline.clock.advance, slow_seconds=3.8
         )
-        pipeline.join(EMAIL, SUB)
+        pipeline.sign_up(EMAIL, SUB)
         assert pipeline.events.events == []
         assert pipeline.user(EMAIL) is not None
 
@@ -153,9 +153,9 @@ class TestTheEvent:
 def test_a_failed_write_says_the_same_sentence_and_emits_nothing(pipeline: InMemoryPipeline, fault: str) -> None:
     pipeline.aws["dynamodb"] = Faulty(pipeline.dynamodb, lambda *_: fault, SiteLog(), pipeline.clock.advance)
     with pytest.raises(Exception, match=SENTENCE):
-        pipeline.join(EMAIL, SUB)
+        pipeline.sign_up(EMAIL, SUB)
     assert pipeline.events.events == []
-    assert any("SignupFailed" in line for line in pipeline.lines())
+    assert any("SignupFailed" in line for line in pipeline.log_lines())
 
 
 def test_nothing_from_custom_attributes_metadata_or_unknown_keys_is_used(pipeline: InMemoryPipeline) -> None:
@@ -163,14 +163,16 @@ def test_nothing_from_custom_attributes_metadata_or_unknown_keys_is_used(pipelin
     event["request"]["clientMetadata"] = {"roles": "canary"}
     event["request"]["groupConfiguration"] = {"groupsToOverride": ["canary"]}
     event["canary"] = "canary"
-    pipeline.confirm(event)
+    pipeline.invoke_trigger(event)
     assert "canary" not in repr((pipeline.dynamodb.rows(USERS), pipeline.events.events)) + pipeline.log.getvalue()
 
 
 def test_nothing_personal_is_logged(pipeline: InMemoryPipeline) -> None:
-    pipeline.join("canary.mail@example.com", SUB, given_name="Canarygiven", name="Canaryname", phone_number="+4912345")
+    pipeline.sign_up(
+        "canary.mail@example.com", SUB, given_name="Canarygiven", name="Canaryname", phone_number="+4912345"
+    )
     with pytest.raises(Exception, match=SENTENCE):
-        pipeline.join("canary.mail@example.com", OTHER)
+        pipeline.sign_up("canary.mail@example.com", OTHER)
     log = pipeline.log.getvalue().lower()
     assert SUB in log
     assert not any(secret in log for secret in ("canary", "+4912345", "@example.com"))
@@ -181,4 +183,4 @@ def test_a_missing_setting_fails_at_init_naming_it() -> None:
         InMemoryPipeline(USERS_TABLE_NAME="", EVENT_BUS_NAME="") as pipeline,
         pytest.raises(ConfigurationError, match="USERS_TABLE_NAME, EVENT_BUS_NAME"),
     ):
-        pipeline.confirm(signup(EMAIL, SUB))
+        pipeline.invoke_trigger(signup(EMAIL, SUB))

@@ -15,7 +15,7 @@ from onramp.ops.user.lookup import UserIdentifier, UserLookup
 from onramp.ops.user.prepare import ALREADY, IN_THE_WAY, NEW, Preparations, Prepared, checked_name
 from onramp.ops.user.roles import Roles, plan_role_change
 from tests.fakes import Faulty, ProcessKilled, SiteLog
-from tests.pipeline import PROFILES, USERS, Inline, InMemoryPipeline
+from tests.pipeline import PROFILES, USERS, InlineExecutor, InMemoryPipeline
 from tests.unit.user_scenario import EMAIL, OLD
 
 ALLOWED = ("admin", "manager", "team_member")
@@ -25,7 +25,7 @@ MARA = Prepared("mara@example.com", ("manager",), "Mara")
 class TestPrepare:
     def test_is_what_the_trigger_expects(self, pipeline: InMemoryPipeline) -> None:
         assert Preparations(pipeline.dynamodb, USERS).write(MARA, 5) == NEW
-        pipeline.join(MARA.user_id, OLD, given_name="Other")
+        pipeline.sign_up(MARA.user_id, OLD, given_name="Other")
         user = pipeline.user(MARA.user_id) or {}
         assert (user["roles"], user["onboarding"], user["givenName"]) == (["manager"], "pre_created", "Mara")
         assert (user["cognitoSub"], user["createdAt"]) == (OLD, 5)
@@ -59,7 +59,7 @@ class TestPrepare:
     def test_never_over_somebody_who_has_signed_up(self, pipeline: InMemoryPipeline) -> None:
         preparations = Preparations(pipeline.dynamodb, USERS)
         preparations.write(MARA, 5)
-        pipeline.join(MARA.user_id, OLD)
+        pipeline.sign_up(MARA.user_id, OLD)
         assert preparations.write(MARA, 6) == IN_THE_WAY
         assert (pipeline.user(MARA.user_id) or {})["cognitoSub"] == OLD
 
@@ -150,11 +150,11 @@ class TestImport:
         return read_csv(sheet(tmp_path, f"email,roles,given_name\n{lines}"), ALLOWED)[0]
 
     def work(self, client: Any) -> Import:
-        return Import(Preparations(client, USERS), lambda: 7, lambda _: Inline())
+        return Import(Preparations(client, USERS), lambda: 7, lambda _: InlineExecutor())
 
     def test_writes_what_is_new_and_leaves_the_rest(self, pipeline: InMemoryPipeline, tmp_path: Path) -> None:
         rows = self.rows(tmp_path)
-        pipeline.join("user3@example.com", OLD)
+        pipeline.sign_up("user3@example.com", OLD)
         Preparations(pipeline.dynamodb, USERS).write(rows[5].prepared, 1)
         work = self.work(pipeline.dynamodb)
         assert work.compared(rows) == {NEW: 28, ALREADY: 1, IN_THE_WAY: 1}
@@ -186,7 +186,7 @@ class TestRoles:
         return Roles(client or pipeline.dynamodb, USERS).write(plan_role_change(person.user, **options), person, 9)
 
     def test_add_remove_and_set_touch_nothing_else(self, pipeline: InMemoryPipeline) -> None:
-        pipeline.join(EMAIL, OLD)
+        pipeline.sign_up(EMAIL, OLD)
         before = pipeline.user(EMAIL) or {}
         assert self.change(pipeline, add=["admin", "manager"], remove=["team_member"])
         after = pipeline.user(EMAIL) or {}
@@ -195,7 +195,7 @@ class TestRoles:
         assert (pipeline.user(EMAIL) or {})["roles"] == ["team_member"]
 
     def test_only_over_the_roles_that_were_read(self, pipeline: InMemoryPipeline) -> None:
-        pipeline.join(EMAIL, OLD)
+        pipeline.sign_up(EMAIL, OLD)
         quicker: Any = lambda index, *_: self.change(pipeline, add=["manager"]) and None if index == 1 else None  # noqa: E731
         assert not self.change(pipeline, Faulty(pipeline.dynamodb, quicker, SiteLog()), add=["admin"])
         assert (pipeline.user(EMAIL) or {})["roles"] == ["team_member", "manager"]
@@ -209,7 +209,7 @@ class TestRoles:
 
     def test_nobody_is_raised_whom_nobody_vouched_for(self, pipeline: InMemoryPipeline) -> None:
         with InMemoryPipeline(ALLOW_UNVERIFIED_SIGNUPS="true") as open_world:
-            open_world.join(EMAIL, OLD, email_verified="false")
+            open_world.sign_up(EMAIL, OLD, email_verified="false")
             with pytest.raises(UsageError, match="--vouch"):
                 self.change(open_world, add=["admin"])
             assert self.change(open_world, replace=["team_member"]), "which raises nobody"
@@ -219,7 +219,7 @@ class TestRoles:
             assert self.change(open_world, add=["manager"]), "somebody vouches now"
 
     def test_a_record_that_goes_meanwhile_is_not_half_made_again(self, pipeline: InMemoryPipeline) -> None:
-        pipeline.join(EMAIL, OLD)
+        pipeline.sign_up(EMAIL, OLD)
         gone: Any = lambda *_: pipeline.dynamodb.delete_item(TableName=USERS, Key={"userId": {"S": EMAIL}}) and None  # noqa: E731
         assert not self.change(pipeline, Faulty(pipeline.dynamodb, gone, SiteLog()), add=["admin"])
         assert pipeline.dynamodb.rows(USERS) == []

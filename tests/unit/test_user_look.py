@@ -38,8 +38,8 @@ def on_screen(show: Any, *arguments: Any) -> str:
 
 class TestShow:
     def test_masks_whatever_is_not_known_to_be_harmless(self, pipeline: InMemoryPipeline) -> None:
-        pipeline.join(EMAIL, OLD, given_name="Nia", family_name="Newcomer")
-        pipeline.work()
+        pipeline.sign_up(EMAIL, OLD, given_name="Nia", family_name="Newcomer")
+        pipeline.run_worker()
         for table, key in ((USERS, EMAIL), (PROFILES, OLD)):
             pipeline.dynamodb.update_item(
                 TableName=table,
@@ -62,8 +62,8 @@ class TestShow:
         assert all(secret in revealed for secret in ("nia@example.com", "Newcomer", "Secret Street 5"))
 
     def test_a_hostile_name_forges_no_line(self, pipeline: InMemoryPipeline) -> None:
-        pipeline.join(EMAIL, OLD)
-        pipeline.work()
+        pipeline.sign_up(EMAIL, OLD)
+        pipeline.run_worker()
         pipeline.dynamodb.update_item(
             TableName=PROFILES,
             Key={"userId": {"S": OLD}},
@@ -77,15 +77,15 @@ class TestShow:
             assert "\u202e" not in text
 
     def test_is_found_by_sub_and_by_any_spelling(self, pipeline: InMemoryPipeline) -> None:
-        pipeline.join(EMAIL, OLD)
+        pipeline.sign_up(EMAIL, OLD)
         context = UserScenario(pipeline)
         assert context.find(OLD).user == context.find("NIA@Example.com").user == context.find(EMAIL).user is not None
 
 
 class TestWhereTheyStand:
     def test_ready(self, pipeline: InMemoryPipeline) -> None:
-        pipeline.join(EMAIL, OLD, given_name="Nia")
-        pipeline.work()
+        pipeline.sign_up(EMAIL, OLD, given_name="Nia")
+        pipeline.run_worker()
         data = told(pipeline)
         assert (data["state"], data["owed"], data["needsSomebody"], data["next"]) == ("ready", None, False, "nothing")
         assert data["event"]["eventId"] == event_id(POOL, OLD, Kind.USER_SIGNED_UP)
@@ -105,7 +105,7 @@ class TestWhereTheyStand:
         assert (data["state"], data["event"], data["needsSomebody"]) == ("prepared", None, False)
 
     def test_not_begun_and_then_late(self, pipeline: InMemoryPipeline) -> None:
-        pipeline.join(EMAIL, OLD)
+        pipeline.sign_up(EMAIL, OLD)
         data = told(pipeline)
         assert (data["state"], data["owed"][:5]) == ("waiting", "emit#")
         assert data["nextLook"] > data["since"]
@@ -115,8 +115,8 @@ class TestWhereTheyStand:
     @pytest.mark.parametrize(("kind", "says"), [("server_error", "comes back by itself"), ("unauthorized", "doctor")])
     def test_being_tried_again(self, pipeline: InMemoryPipeline, kind: Any, says: str) -> None:
         pipeline.stripe.faults.add(Fault(kind, times=None))
-        pipeline.join(EMAIL, OLD)
-        pipeline.work_for(0.1)
+        pipeline.sign_up(EMAIL, OLD)
+        pipeline.run_worker_for(0.1)
         data = told(pipeline)
         assert (data["state"], data["owed"][:7], data["needsSomebody"]) == ("waiting", "enrich#", False)
         assert says in data["next"]
@@ -125,15 +125,15 @@ class TestWhereTheyStand:
 
     def test_given_up(self, pipeline: InMemoryPipeline) -> None:
         pipeline.stripe.faults.add(Fault("refused", operation="create", times=None))
-        pipeline.join(EMAIL, OLD)
-        pipeline.work()
+        pipeline.sign_up(EMAIL, OLD)
+        pipeline.run_worker()
         data = told(pipeline)
         assert (data["state"], data["needsSomebody"], data["nextLook"] is not None) == ("operator", True, False)
         assert f"onramp dlq redrive --user {OLD}" in data["next"]
         assert "stripe with parameter_invalid_string" in data["why"]
 
     def test_unsettled(self, pipeline: InMemoryPipeline) -> None:
-        pipeline.join(EMAIL, OLD)
+        pipeline.sign_up(EMAIL, OLD)
         pipeline.dynamodb.update_item(
             TableName=USERS, Key={"userId": {"S": EMAIL}}, UpdateExpression="REMOVE owed, owedSince, dueAt"
         )
@@ -143,7 +143,7 @@ class TestWhereTheyStand:
 
     @pytest.mark.parametrize("change", ["REMOVE linkedAt", "SET linkedAt = owed", "REMOVE userPoolId"])
     def test_broken_by_hand(self, pipeline: InMemoryPipeline, change: str) -> None:
-        pipeline.join(EMAIL, OLD)
+        pipeline.sign_up(EMAIL, OLD)
         pipeline.dynamodb.update_item(TableName=USERS, Key={"userId": {"S": EMAIL}}, UpdateExpression=change)
         data = told(pipeline)
         assert data["needsSomebody"]
@@ -151,8 +151,8 @@ class TestWhereTheyStand:
         assert data["next"].startswith(f"set {change.split()[1]} with `aws dynamodb update-item`")
 
     def test_relinked(self, pipeline: InMemoryPipeline) -> None:
-        pipeline.join(EMAIL, OLD)
-        pipeline.work()
+        pipeline.sign_up(EMAIL, OLD)
+        pipeline.run_worker()
         in_pool(pipeline, NEW)
         pipeline.clock.advance(60)
         UserScenario(pipeline).relink()
@@ -160,8 +160,8 @@ class TestWhereTheyStand:
 
     def test_on_the_screen_it_is_all_there(self, pipeline: InMemoryPipeline) -> None:
         pipeline.stripe.faults.add(Fault("refused", operation="create", times=None))
-        pipeline.join(EMAIL, OLD)
-        pipeline.work()
+        pipeline.sign_up(EMAIL, OLD)
+        pipeline.run_worker()
         text = on_screen(show_story, told(pipeline), UserScenario(pipeline).now() + 7_200_000)
         assert "2 h ago" in text
         assert f"onramp dlq redrive --user {OLD}" in text
@@ -202,7 +202,7 @@ class TestNoRecord:
         assert self.outcome(pipeline, "Nia@Example.com") == "create"
 
     def test_names_the_record_in_the_way_and_how_to_relink(self, pipeline: InMemoryPipeline) -> None:
-        pipeline.join(EMAIL, OLD)
+        pipeline.sign_up(EMAIL, OLD)
         in_pool(pipeline, NEW)
         data = matches_data(UserIdentifier.of(NEW), self.found(pipeline, NEW), forgotten=False, reveal=False)
         (found,) = data["cognito"]

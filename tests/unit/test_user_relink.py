@@ -20,8 +20,8 @@ from tests.unit.user_scenario import EMAIL, GOOGLE, NEW, OLD, UserScenario, befo
 
 def returned(pipeline: InMemoryPipeline, **attributes: str) -> None:
     """Signed up, provisioned, deleted in Cognito, and there again with another sub."""
-    pipeline.join(EMAIL, OLD, given_name="Nia")
-    pipeline.work()
+    pipeline.sign_up(EMAIL, OLD, given_name="Nia")
+    pipeline.run_worker()
     in_pool(pipeline, NEW, **attributes)
     pipeline.clock.advance(3600)
 
@@ -31,8 +31,8 @@ def settled(pipeline: InMemoryPipeline) -> None:
     for _ in range(3):
         pipeline.clock.advance(600)
         pipeline.reconcile()
-        pipeline.work_for(1, step=600)
-    pipeline.work_for(26, step=3600)
+        pipeline.run_worker_for(1, step=600)
+    pipeline.run_worker_for(26, step=3600)
 
 
 def customers(pipeline: InMemoryPipeline) -> tuple[int, list[str]]:
@@ -58,7 +58,7 @@ class TestRelink:
         assert UserScenario(pipeline).relink()
         pipeline.clock.advance(1)
         pipeline.reconcile()
-        pipeline.work()
+        pipeline.run_worker()
         done(pipeline)
         assert len(pipeline.stripe.calls) + len(pipeline.revenuecat.calls) == calls, "no provider is asked for anything"
         assert (pipeline.user(EMAIL) or {})["roles"] == ["team_member"]
@@ -88,7 +88,7 @@ class TestRelink:
         done(pipeline)
 
     def test_a_message_of_the_old_sub_moves_nothing(self, pipeline: InMemoryPipeline) -> None:
-        pipeline.join(EMAIL, OLD)
+        pipeline.sign_up(EMAIL, OLD)
         in_pool(pipeline, NEW)
         UserScenario(pipeline).relink()
         settled(pipeline)
@@ -118,8 +118,8 @@ class TestNobodyIsASecondCustomer:
         self, pipeline: InMemoryPipeline, kind: Any, applied: bool, hours: int
     ) -> None:
         pipeline.stripe.faults.add(Fault(kind, operation="create", times=None, applied=applied))
-        pipeline.join(EMAIL, OLD)
-        pipeline.work()
+        pipeline.sign_up(EMAIL, OLD)
+        pipeline.run_worker()
         pipeline.clock.advance(hours * 3600)
         pipeline.stripe.faults.clear()
         in_pool(pipeline, NEW)
@@ -130,13 +130,13 @@ class TestNobodyIsASecondCustomer:
     @pytest.mark.parametrize("relinked_before", range(1, 16))
     def test_while_the_worker_is_at_it(self, pipeline: InMemoryPipeline, relinked_before: int) -> None:
         """The whole relink happens just before one call of the worker on the old sub's message."""
-        pipeline.join(EMAIL, OLD)
+        pipeline.sign_up(EMAIL, OLD)
         in_pool(pipeline, NEW)
         context = UserScenario(pipeline)
         plan = before_call(relinked_before, context.relink)
         pipeline.aws["dynamodb"] = Faulty(pipeline.dynamodb, plan, SiteLog())
         pipeline.cold_start()
-        pipeline.work()
+        pipeline.run_worker()
         pipeline.aws["dynamodb"] = pipeline.dynamodb
         pipeline.cold_start()
         context.relink()
@@ -146,18 +146,19 @@ class TestNobodyIsASecondCustomer:
     @pytest.mark.parametrize("worked_before", range(1, 16))
     def test_while_the_operator_is_at_it(self, pipeline: InMemoryPipeline, worked_before: int) -> None:
         """The worker takes the old sub's message just before one call of the relink."""
-        pipeline.join(EMAIL, OLD)
+        pipeline.sign_up(EMAIL, OLD)
         in_pool(pipeline, NEW)
         context = UserScenario(
-            pipeline, {"dynamodb": Faulty(pipeline.dynamodb, before_call(worked_before, pipeline.work), SiteLog())}
+            pipeline,
+            {"dynamodb": Faulty(pipeline.dynamodb, before_call(worked_before, pipeline.run_worker), SiteLog())},
         )
         context.relink()
         settled(pipeline)
         done(pipeline)
 
     def test_where_a_table_was_restored_and_the_customer_is_older_than_it(self, pipeline: InMemoryPipeline) -> None:
-        pipeline.join(EMAIL, OLD)
-        pipeline.work()
+        pipeline.sign_up(EMAIL, OLD)
+        pipeline.run_worker()
         pipeline.clock.advance(30 * 3600)
         pipeline.dynamodb.delete_item(TableName="UserProfilesTable", Key={"userId": {"S": OLD}})
         in_pool(pipeline, NEW)
@@ -168,8 +169,8 @@ class TestNobodyIsASecondCustomer:
 
     def test_a_new_customer_where_there_never_was_one(self, pipeline: InMemoryPipeline) -> None:
         pipeline.configure(STRIPE_SECRET_NAME="")
-        pipeline.join(EMAIL, OLD)
-        pipeline.work()
+        pipeline.sign_up(EMAIL, OLD)
+        pipeline.run_worker()
         pipeline.configure(STRIPE_SECRET_NAME="/stripe")
         in_pool(pipeline, NEW)
         pipeline.clock.advance(3600)
@@ -203,24 +204,24 @@ def test_a_death_anywhere_and_the_same_again(fault: str, work_between: bool) -> 
 
 class TestRefused:
     def test_nobody_by_that_sub(self, pipeline: InMemoryPipeline) -> None:
-        pipeline.join(EMAIL, OLD)
+        pipeline.sign_up(EMAIL, OLD)
         with pytest.raises(UsageError, match="no pool of this stack knows"):
             UserScenario(pipeline).relink()
 
     def test_another_address(self, pipeline: InMemoryPipeline) -> None:
-        pipeline.join(EMAIL, OLD)
+        pipeline.sign_up(EMAIL, OLD)
         in_pool(pipeline, NEW, "somebody.else@example.com")
         with pytest.raises(UsageError, match="another address"):
             UserScenario(pipeline).relink()
 
     def test_somebody_who_has_a_record(self, pipeline: InMemoryPipeline) -> None:
-        pipeline.join("other@example.com", NEW)
+        pipeline.sign_up("other@example.com", NEW)
         returned(pipeline)
         with pytest.raises(UsageError, match="record of their own"):
             UserScenario(pipeline).relink()
 
     def test_an_unconfirmed_user(self, pipeline: InMemoryPipeline) -> None:
-        pipeline.join(EMAIL, OLD)
+        pipeline.sign_up(EMAIL, OLD)
         in_pool(pipeline, NEW, status="UNCONFIRMED")
         with pytest.raises(UsageError, match="must confirm"):
             UserScenario(pipeline).relink()
@@ -246,7 +247,7 @@ class TestRefused:
         assert (pipeline.user(EMAIL) or {})["emailVouchedBy"] == "operator"
 
     def test_writes_nothing(self, pipeline: InMemoryPipeline) -> None:
-        pipeline.join(EMAIL, OLD)
+        pipeline.sign_up(EMAIL, OLD)
         before = [pipeline.dynamodb.rows(name) for name in pipeline.dynamodb.tables]
         with pytest.raises(UsageError):
             UserScenario(pipeline).relink()

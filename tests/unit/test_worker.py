@@ -40,8 +40,8 @@ def envelope(pipeline: InMemoryPipeline) -> dict[str, Any]:
 
 class TestProvisioned:
     def test_everything_is_there_and_nothing_is_owed(self, pipeline: InMemoryPipeline) -> None:
-        pipeline.join(EMAIL, SUB, given_name="Nia", family_name="New")
-        pipeline.work()
+        pipeline.sign_up(EMAIL, SUB, given_name="Nia", family_name="New")
+        pipeline.run_worker()
         profile = pipeline.profile(SUB)
         assert profile is not None
         assert (profile["displayName"], profile["revenueCatId"]) == ("Nia New", SUB)
@@ -52,18 +52,18 @@ class TestProvisioned:
         assert event["detail"]["data"]["stripeCustomerId"] == profile["stripeCustomerId"]
 
     def test_without_a_name_the_address_lends_one(self, pipeline: InMemoryPipeline) -> None:
-        pipeline.join(EMAIL, SUB)
-        pipeline.work()
+        pipeline.sign_up(EMAIL, SUB)
+        pipeline.run_worker()
         assert (pipeline.profile(SUB) or {})["displayName"] == "nia"
 
     def test_duplicates_call_no_provider_again(self, pipeline: InMemoryPipeline) -> None:
-        pipeline.join(EMAIL, SUB)
+        pipeline.sign_up(EMAIL, SUB)
         (message,) = pipeline.sqs.messages(QUEUE)
-        pipeline.work()
+        pipeline.run_worker()
         calls = len(pipeline.stripe.calls), len(pipeline.revenuecat.calls)
         for _ in range(25):
             pipeline.sqs.duplicate(QUEUE, message)
-        pipeline.work()
+        pipeline.run_worker()
         assert (len(pipeline.stripe.calls), len(pipeline.revenuecat.calls)) == calls
         assert len(pipeline.published("UserProvisioned")) == 1
 
@@ -71,21 +71,21 @@ class TestProvisioned:
     def test_a_provider_without_a_key_is_skipped(self, name: str) -> None:
         with InMemoryPipeline() as pipeline:
             pipeline.configure(**{f"{name.upper()}_SECRET_NAME": ""})
-            pipeline.join(EMAIL, SUB)
-            pipeline.work()
+            pipeline.sign_up(EMAIL, SUB)
+            pipeline.run_worker()
             assert (status(pipeline), step(pipeline, name)["state"]) == ("ready", "skipped")
             assert len(pipeline.stripe.calls if name == "stripe" else pipeline.revenuecat.calls) == 0
 
     def test_ready_is_stored_before_the_event_and_the_debt_goes_last(self, pipeline: InMemoryPipeline) -> None:
-        pipeline.join(EMAIL, SUB)
+        pipeline.sign_up(EMAIL, SUB)
         pipeline.aws["events"] = Faulty(pipeline.events, lambda *_: "killed_before", SiteLog())
         pipeline.cold_start()
         with pytest.raises(ProcessKilled):
-            pipeline.work()
+            pipeline.run_worker()
         assert (status(pipeline), owed(pipeline)[:5]) == ("ready", "emit#")
         pipeline.aws["events"] = pipeline.events
         pipeline.cold_start()
-        pipeline.work_for(1)
+        pipeline.run_worker_for(1)
         assert len(pipeline.published("UserProvisioned")) == 1
         assert owed(pipeline) == "nothing"
 
@@ -94,84 +94,84 @@ class TestRetryable:
     @pytest.mark.parametrize("kind", ["server_error", "timeout", "rate_limited", "unauthorized"])
     def test_the_user_waits_and_completes(self, pipeline: InMemoryPipeline, kind: str) -> None:
         pipeline.stripe.faults.add(Fault(kind, operation="create", times=None))
-        pipeline.join(EMAIL, SUB)
-        pipeline.work()
+        pipeline.sign_up(EMAIL, SUB)
+        pipeline.run_worker()
         assert (status(pipeline), owed(pipeline)[:7]) == ("pending", "enrich#")
         assert (step(pipeline, "stripe")["state"], step(pipeline, "revenuecat")["state"]) == ("retrying", "done")
         pipeline.stripe.faults.clear()
-        pipeline.work_for(1)
+        pipeline.run_worker_for(1)
         assert (status(pipeline), owed(pipeline)) == ("ready", "nothing")
         assert len(pipeline.stripe.customers()) == 1
         assert pipeline.dead_letters() == []
 
     def test_six_hours_of_outage_put_nothing_into_the_dead_letter_queue(self, pipeline: InMemoryPipeline) -> None:
         pipeline.stripe.faults.add(Fault("server_error", times=None))
-        pipeline.join(EMAIL, SUB)
-        pipeline.work_for(6)
+        pipeline.sign_up(EMAIL, SUB)
+        pipeline.run_worker_for(6)
         pipeline.stripe.faults.clear()
-        pipeline.work_for(1)
+        pipeline.run_worker_for(1)
         assert (status(pipeline), pipeline.dead_letters()) == ("ready", [])
         assert len(pipeline.stripe.calls) < 60
 
     def test_it_comes_back_when_the_provider_asked(self, pipeline: InMemoryPipeline) -> None:
         pipeline.stripe.faults.add(Fault("rate_limited", seconds=500))
-        pipeline.join(EMAIL, SUB)
-        pipeline.work()
+        pipeline.sign_up(EMAIL, SUB)
+        pipeline.run_worker()
         (message,) = pipeline.sqs.messages(QUEUE)
         assert message.visible_at - pipeline.clock() == pytest.approx(500, abs=1)
 
     def test_a_refused_key_raises_its_alarm_metric_and_dead_letters_nothing(self, pipeline: InMemoryPipeline) -> None:
         pipeline.stripe.faults.add(Fault("unauthorized", times=None))
-        pipeline.join(EMAIL, SUB)
-        pipeline.work_for(3)
+        pipeline.sign_up(EMAIL, SUB)
+        pipeline.run_worker_for(3)
         assert pipeline.dead_letters() == []
-        assert any("ProviderKeyRejected" in line for line in pipeline.lines())
+        assert any("ProviderKeyRejected" in line for line in pipeline.log_lines())
 
     def test_a_rotated_key_is_read_again_at_once(self, pipeline: InMemoryPipeline) -> None:
-        pipeline.join("first@example.com", str(uuid.uuid4()))
-        pipeline.work()
+        pipeline.sign_up("first@example.com", str(uuid.uuid4()))
+        pipeline.run_worker()
         pipeline.stripe.accepted_key = "sk_test_rotated"
         pipeline.ssm.set("/stripe", "sk_test_rotated")
-        pipeline.join(EMAIL, SUB)
-        pipeline.work()
+        pipeline.sign_up(EMAIL, SUB)
+        pipeline.run_worker()
         assert status(pipeline) == "ready"
 
     def test_an_unreadable_secret_waits_with_an_alarm_metric(self, pipeline: InMemoryPipeline) -> None:
         pipeline.ssm.remove("/stripe")
-        pipeline.join(EMAIL, SUB)
-        pipeline.work()
+        pipeline.sign_up(EMAIL, SUB)
+        pipeline.run_worker()
         assert owed(pipeline).startswith("enrich#")
-        assert any("SecretUnreadable" in line for line in pipeline.lines())
+        assert any("SecretUnreadable" in line for line in pipeline.log_lines())
         pipeline.ssm.set("/stripe", pipeline.stripe.accepted_key)
-        pipeline.work_for(1)
+        pipeline.run_worker_for(1)
         assert status(pipeline) == "ready"
 
     def test_on_the_last_receive_it_says_why_and_enrich_stays_owed(self) -> None:
         with InMemoryPipeline(MAX_RECEIVE_COUNT="3") as pipeline:
             pipeline.stripe.faults.add(Fault("server_error", status=503, times=None))
-            pipeline.join(EMAIL, SUB)
-            pipeline.work_for(1)
+            pipeline.sign_up(EMAIL, SUB)
+            pipeline.run_worker_for(1)
             (letter,) = pipeline.dead_letters()
             assert why(letter) == ("stripe", "retries_exhausted", "stripe_503")
             assert (letter["attempts"], letter["codeVersion"]) == ("3", "test-1")
             assert (owed(pipeline)[:7], status(pipeline)) == ("enrich#", "pending")
-            assert any("RetriesExhausted" in line for line in pipeline.lines())
+            assert any("RetriesExhausted" in line for line in pipeline.log_lines())
 
     @pytest.mark.parametrize("service", ["dynamodb", "events"])
     @pytest.mark.parametrize("fault", ["throttled", "server_error", "not_sent", "lost_reply", "malformed", "refused"])
     def test_aws_itself_failing_at_any_call_loses_nothing(
         self, pipeline: InMemoryPipeline, service: str, fault: str
     ) -> None:
-        pipeline.join(EMAIL, SUB)
+        pipeline.sign_up(EMAIL, SUB)
         real = pipeline.aws[service]
         for call in range(1, 12):
             pipeline.aws[service] = Faulty(real, lambda index, *_, at=call: fault if index == at else None, SiteLog())
             pipeline.cold_start()
             pipeline.clock.advance(1000)
-            pipeline.work()
+            pipeline.run_worker()
         pipeline.aws[service] = real
         pipeline.cold_start()
-        pipeline.work_for(1)
+        pipeline.run_worker_for(1)
         assert (status(pipeline), owed(pipeline)) == ("ready", "nothing")
         assert len(pipeline.stripe.customers()) == 1
 
@@ -179,8 +179,8 @@ class TestRetryable:
 class TestPermanent:
     def test_dead_letter_status_debt_and_event_say_why(self, pipeline: InMemoryPipeline) -> None:
         pipeline.stripe.faults.add(Fault("refused", operation="create", code="email_invalid"))
-        pipeline.join(EMAIL, SUB)
-        pipeline.work()
+        pipeline.sign_up(EMAIL, SUB)
+        pipeline.run_worker()
         (letter,) = pipeline.dead_letters()
         assert why(letter) == ("stripe", "stripe_refused_400", "email_invalid")
         assert json.loads(letter["body"]) == pipeline.published("UserSignedUp")[0]
@@ -191,26 +191,26 @@ class TestPermanent:
 
     def test_a_second_failure_is_news(self, pipeline: InMemoryPipeline) -> None:
         pipeline.stripe.faults.add(Fault("refused", operation="create", times=2))
-        pipeline.join(EMAIL, SUB)
-        pipeline.work()
+        pipeline.sign_up(EMAIL, SUB)
+        pipeline.run_worker()
         pipeline.clock.advance(60)
         pipeline.sqs.put(QUEUE, pipeline.dead_letters()[0]["body"])
-        pipeline.work()
+        pipeline.run_worker()
         ids = [event["detail"]["metadata"]["eventId"] for event in pipeline.published("UserProvisioningFailed")]
         assert len(set(ids)) == 2
 
     def test_a_redrive_repairs(self, pipeline: InMemoryPipeline) -> None:
         pipeline.stripe.faults.add(Fault("refused", operation="create"))
-        pipeline.join(EMAIL, SUB)
-        pipeline.work()
+        pipeline.sign_up(EMAIL, SUB)
+        pipeline.run_worker()
         pipeline.sqs.put(QUEUE, pipeline.dead_letters()[0]["body"])
-        pipeline.work()
+        pipeline.run_worker()
         assert (status(pipeline), owed(pipeline)) == ("ready", "nothing")
         assert len(pipeline.stripe.customers()) == 1
 
     def test_who_is_ready_already_is_not_failed(self, pipeline: InMemoryPipeline) -> None:
         """Two deliveries: one finishes while the other is refused."""
-        pipeline.join(EMAIL, SUB)
+        pipeline.sign_up(EMAIL, SUB)
         (message,) = pipeline.sqs.messages(QUEUE)
         handler = pipeline.function("enrich_profile")
         steps = handler.enrich.steps
@@ -223,10 +223,10 @@ class TestPermanent:
         pipeline.stripe.faults.add(Fault("refused", operation="create"))
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(type(steps), "run", finished_meanwhile)
-            pipeline.work()
+            pipeline.run_worker()
         assert (status(pipeline), pipeline.dead_letters(), owed(pipeline)[:5]) == ("ready", [], "emit#")
         pipeline.sqs.duplicate(QUEUE, message)
-        pipeline.work()
+        pipeline.run_worker()
         assert owed(pipeline) == "nothing"
 
     @pytest.mark.parametrize("call", range(1, 9))
@@ -238,15 +238,15 @@ class TestPermanent:
         def dies(index: int, *_: str) -> str | None:
             return "killed_after" if index == call else None
 
-        pipeline.join(EMAIL, SUB)
+        pipeline.sign_up(EMAIL, SUB)
         pipeline.stripe.faults.add(Fault("refused", operation="create", times=None))
         pipeline.aws["dynamodb"] = Faulty(pipeline.dynamodb, dies, log)
         pipeline.cold_start()
         try:
-            pipeline.work()
+            pipeline.run_worker()
         except ProcessKilled:
             pipeline.cold_start()
-        pipeline.work_for(1)
+        pipeline.run_worker_for(1)
         assert (status(pipeline), owed(pipeline)[:9]) == ("failed", "operator#")
         assert {letter["reason"] for letter in pipeline.dead_letters()} == {"stripe_refused_400"}
         assert len(pipeline.published("UserProvisioningFailed")) >= 1
@@ -254,7 +254,7 @@ class TestPermanent:
 
 class TestPoison:
     def test_fails_alone_and_calls_no_provider(self, pipeline: InMemoryPipeline) -> None:
-        pipeline.join(EMAIL, SUB)
+        pipeline.sign_up(EMAIL, SUB)
         good = envelope(pipeline)
         stranger, relinked, future = (json.loads(json.dumps(good)) for _ in range(3))
         stranger["detail"]["data"]["userId"] = "nobody@example.com"
@@ -262,7 +262,7 @@ class TestPoison:
         future["detail"]["metadata"]["schemaVersion"] = "2.0"
         for body in (json.dumps(stranger), json.dumps(relinked), json.dumps(future), "not JSON", "[" * 50_000):
             pipeline.sqs.put(QUEUE, body)
-        pipeline.work()
+        pipeline.run_worker()
         assert sorted(letter["reason"] for letter in pipeline.dead_letters()) == [
             "linked_to_another_sub",
             *["malformed_event"] * 2,
@@ -275,41 +275,41 @@ class TestPoison:
         assert pipeline.published("UserProvisioningFailed") == []
 
     def test_a_record_that_is_no_record_fails_alone(self, pipeline: InMemoryPipeline) -> None:
-        pipeline.join(EMAIL, SUB)
+        pipeline.sign_up(EMAIL, SUB)
         batch = pipeline.sqs.lambda_batch(QUEUE)
         batch["Records"].append(batch["Records"][0] | {"messageId": "odd", "attributes": {}})
-        assert pipeline.work_batch(batch) == {"batchItemFailures": [{"itemIdentifier": "odd"}]}
+        assert pipeline.invoke_worker(batch) == {"batchItemFailures": [{"itemIdentifier": "odd"}]}
         assert status(pipeline) == "ready"
 
     def test_the_answer_names_exactly_the_failed_records(self, pipeline: InMemoryPipeline) -> None:
         subs = [str(uuid.UUID(int=number)) for number in range(10)]
         for number, sub in enumerate(subs):
-            pipeline.join(f"user{number}@example.com", sub)
+            pipeline.sign_up(f"user{number}@example.com", sub)
         pipeline.stripe.faults.add(Fault("server_error", match="user3@example.com"))
         pipeline.stripe.faults.add(Fault("server_error", match="user7@example.com"))
         batch = pipeline.sqs.lambda_batch(QUEUE)
         sent = {record["messageId"]: json.loads(record["body"]) for record in batch["Records"]}
         by_id = {identity: body["detail"]["data"]["userId"] for identity, body in sent.items()}
-        failed = [by_id[item["itemIdentifier"]] for item in pipeline.work_batch(batch)["batchItemFailures"]]
+        failed = [by_id[item["itemIdentifier"]] for item in pipeline.invoke_worker(batch)["batchItemFailures"]]
         assert sorted(failed) == ["user3@example.com", "user7@example.com"]
 
     def test_a_batch_that_fails_whole_is_still_an_answer_and_no_error(self, pipeline: InMemoryPipeline) -> None:
         for number in range(3):
-            pipeline.join(f"user{number}@example.com", str(uuid.UUID(int=number)))
+            pipeline.sign_up(f"user{number}@example.com", str(uuid.UUID(int=number)))
         pipeline.stripe.faults.add(Fault("server_error", times=None))
-        answer = pipeline.work_batch(pipeline.sqs.lambda_batch(QUEUE))
+        answer = pipeline.invoke_worker(pipeline.sqs.lambda_batch(QUEUE))
         assert len(answer["batchItemFailures"]) == 3
 
 
 def test_nothing_personal_and_no_secret_is_logged(pipeline: InMemoryPipeline) -> None:
     pipeline.stripe.faults.add(Fault("refused", operation="create"))
-    pipeline.join("canary.mail@example.com", SUB, given_name="Canarygiven")
+    pipeline.sign_up("canary.mail@example.com", SUB, given_name="Canarygiven")
     pipeline.sqs.put(QUEUE, '{"detail": {"metadata": "canary"}}')
-    pipeline.work()
+    pipeline.run_worker()
     attributes = [[value for name, value in letter.items() if name != "body"] for letter in pipeline.dead_letters()]
     said = f"{pipeline.log.getvalue()}{attributes}".lower()
     assert not any(secret in said for secret in ("canary", "@example.com", pipeline.stripe.accepted_key))
-    assert pipeline.lines()
+    assert pipeline.log_lines()
 
 
 def test_missing_settings_fail_at_init_naming_all() -> None:

@@ -32,7 +32,7 @@ from onramp.ops.user.providers import Erase, revenuecat_eraser, stripe_eraser
 from onramp.ops.user.relink import Relink
 from onramp.ops.user.relink_checks import RelinkChecks
 from tests.fakes.providers import HttpInMemory, StripeInMemory
-from tests.pipeline import BUS, DLQ, OPERATIONS, POOL, PROFILES, QUEUE, USERS, Inline, InMemoryPipeline
+from tests.pipeline import BUS, DLQ, OPERATIONS, POOL, PROFILES, QUEUE, USERS, InlineExecutor, InMemoryPipeline
 
 EMAIL = "nia@example.com"
 OLD = "7d1f3a52-90b1-70c4-5e0f-2b8c1a6d4e01"
@@ -138,7 +138,7 @@ class UserScenario:
             now=self.now,
             monotonic=clock,
             sleep=clock.advance,
-            threads=lambda _: Inline(),
+            threads=lambda _: InlineExecutor(),
         )
 
 
