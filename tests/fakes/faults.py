@@ -119,7 +119,7 @@ class Faulty:
             site = Site(f"{self._service}.{name}", calling_function())
             fault = self._plan(index, self._service, name)
             self._log.record(site, fault)
-            reply: Reply = self._faulted(fault, name, attribute, request) if fault else attribute(**request)
+            reply: Reply = self._with_fault(fault, name, attribute, request) if fault else attribute(**request)
             return reply
 
         return call
@@ -128,7 +128,7 @@ class Faulty:
         """Over this wrapper, so that every page is a call of its own."""
         return paginator(self, self._service, operation)
 
-    def _faulted(self, fault: str, name: str, send: Callable[..., Reply], request: dict[str, Any]) -> Reply:
+    def _with_fault(self, fault: str, name: str, send: Callable[..., Reply], request: dict[str, Any]) -> Reply:
         if fault not in faults_for(name):
             raise ValueError(f"{self._service}.{name} cannot have the fault {fault}")
         if fault == "partial":

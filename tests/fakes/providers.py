@@ -22,12 +22,12 @@ from tests.fakes.client import VirtualClock
 READ_TIMEOUT = 8.0
 
 
-class Garbage(str):
+class UnparsedBody(str):
     """A body that goes over the wire as it is: what a proxy in between makes of an answer."""
 
 
 def _on_the_wire(body: Any) -> str:
-    return body if isinstance(body, Garbage) else json.dumps(body)
+    return body if isinstance(body, UnparsedBody) else json.dumps(body)
 
 
 def exchange(
