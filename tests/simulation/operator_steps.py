@@ -74,7 +74,7 @@ class Redrive:
         user = self._find_user(dead_letter["Body"])
         if user is None:
             return
-        self.flip(user)  # not flipped: a worker or the reconciler has moved the record, and a further message is harmless
+        self.flip(user)  # not flipped: a worker or the reconciler moved the record; one more message is harmless
         self.send(user, dead_letter["Body"])
         self.sqs.delete_message(QueueUrl=self.dead_letters_url, ReceiptHandle=dead_letter["ReceiptHandle"])
 
