@@ -1,12 +1,12 @@
 """The whole pipeline in memory: the real handlers, use cases and adapters over fake AWS and fake providers.
 
     with InMemoryPipeline() as pipeline:
-        pipeline.sign_up("nia@example.com", SUB)   # Cognito calls the trigger
-        pipeline.run_worker()                         # the worker takes its batches until nothing is visible
+        pipeline.sign_up(EMAIL, SUB)   # Cognito invokes the trigger
+        pipeline.run_worker()          # the worker receives batches until no message is visible
         assert pipeline.profile(SUB)["provisioningStatus"] == "ready"
 
-Only what reaches outside is replaced (`onramp.wiring.clients` and `.http`): settings, wiring, serialisation, conditions
-and SDK errors are the real ones. Nothing runs in parallel and time is virtual, so a run can be repeated exactly.
+Only the connections to the outside are replaced (`onramp.wiring.clients` and `.http`): settings, wiring, serialisation,
+conditions and SDK errors are the real ones. Nothing runs in parallel and time is virtual: runs are repeatable.
 """
 
 from __future__ import annotations
@@ -32,10 +32,25 @@ from onramp.local.fakes.stripe import LOCAL_KEY as STRIPE_KEY
 from onramp.local.fakes.stripe import FakeStripe
 from onramp.observability import logger
 from onramp.wiring import clients, http
-from tests.fakes import FakeCognito, FakeDynamoDB, FakeEventBridge, FakeSqs, FakeSsm, QueueSpec, TableSpec, VirtualClock
+from tests.fakes import (
+    FakeCognito,
+    FakeDynamoDB,
+    FakeEventBridge,
+    FakeSqs,
+    FakeSsm,
+    Faulty,
+    QueueSpec,
+    SiteLog,
+    TableSpec,
+    VirtualClock,
+)
+from tests.fakes.faults import Plan
 from tests.fakes.providers import HttpInMemory, StripeInMemory
 from tests.template import tables
 
+EMAIL = "nia@example.com"
+SUB = "7d1f3a52-90b1-70c4-5e0f-2b8c1a6d4e01"
+OTHER_SUB = "a4e8c0d6-1071-70f3-8b2a-6c5d9e3f1b02"
 POOL = "eu-west-1_Onramp001"
 BUS = "onramp"
 USERS, PROFILES, OPERATIONS = "UsersTable", "UserProfilesTable", "OperationsTable"
@@ -70,13 +85,13 @@ SETTINGS = {
 
 
 class InlineExecutor(Executor):
-    """Runs a task where it is submitted. What is not an Exception (a killed process) is not kept in the future."""
+    """Runs each task in `submit`. A BaseException, such as a killed process, is raised there and not stored."""
 
     def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
         future: Future[Any] = Future()
         try:
             future.set_result(fn(*args, **kwargs))
-        except Exception as error:  # noqa: BLE001  # as a pool keeps whatever a task raises
+        except Exception as error:  # noqa: BLE001  # a pool stores every exception of a task
             future.set_exception(error)
         return future
 
@@ -101,15 +116,15 @@ class LambdaContext:
 
 class InMemoryPipeline:
     def __init__(self, *, seed: int = 0, validate: bool = True, **settings: str) -> None:
-        """`validate=False` skips botocore's checks of the requests, for a simulator with no time to lose."""
+        """`validate=False` skips botocore's checks of the requests, to make the simulator faster."""
         self.rng = random.Random(seed)
         self.clock = VirtualClock()
         self.settings = SETTINGS | settings
         specs = {name: TableSpec.of(table) for name, table in tables().items()}
         self.dynamodb = FakeDynamoDB(specs, self.clock, validate=validate)
-        most = int(self.settings["MAX_RECEIVE_COUNT"])
+        max_receives = int(self.settings["MAX_RECEIVE_COUNT"])
         queues = {
-            QUEUE: QueueSpec(360, dead_letter_queue=DLQ, max_receive_count=most),
+            QUEUE: QueueSpec(360, dead_letter_queue=DLQ, max_receive_count=max_receives),
             DLQ: QueueSpec(retention=14 * 86_400),
         }
         self.sqs = FakeSqs(queues, self.clock, validate=validate)
@@ -120,13 +135,15 @@ class InMemoryPipeline:
         self.cognito = FakeCognito(POOL, self.clock, validate=validate)
         self.stripe = FakeStripe(clock=self.clock)
         self.revenuecat = FakeRevenueCat(clock=self.clock)
-        self.aws: dict[str, Any] = {
+        self._fakes: dict[str, Any] = {
             "dynamodb": self.dynamodb,
             "sqs": self.sqs,
             "events": self.events,
             "ssm": self.ssm,
             "cognito-idp": self.cognito,
         }
+        self.aws = dict(self._fakes)
+        """service -> the client that the functions get."""
         self.log = io.StringIO()
 
     # -- the process -----------------------------------------------------------------------------------
@@ -143,7 +160,7 @@ class InMemoryPipeline:
         return self
 
     def replacements(self) -> dict[tuple[ModuleType, str], Any]:
-        """What stands in for whatever reaches outside the process."""
+        """(module, name) -> the replacement of each connection to the outside of the process."""
         return {
             (clients, "session"): lambda: SimpleNamespace(client=lambda service, **_: self.aws[service]),
             (clients, "now_millis"): lambda: round(self.clock() * 1000),
@@ -159,14 +176,25 @@ class InMemoryPipeline:
         self._patch.undo()
 
     def configure(self, **settings: str) -> None:
-        """Changes settings and starts afresh, as a deployment does."""
+        """Changes settings and discards the execution environments, as a deployment does."""
         for name, value in settings.items():
             self._patch.setenv(name, value)
         self.cold_start()
 
     def cold_start(self) -> None:
-        """New execution environments: whatever the functions had in memory is gone."""
+        """New execution environments: the memory of the functions is lost."""
         self._functions: dict[str, ModuleType] = {}
+
+    def inject_faults(self, service: str, plan: Plan | str, *, slow_seconds: float = 3.0) -> None:
+        """From now on each call of the service has the fault that the plan returns; a name: every call has this one."""
+        each_call: Plan = (lambda *_: plan) if isinstance(plan, str) else plan
+        fake = self._fakes[service]
+        self.aws[service] = Faulty(fake, each_call, SiteLog(), self.clock.advance, slow_seconds=slow_seconds)
+        self.cold_start()
+
+    def stop_faults(self, service: str) -> None:
+        self.aws[service] = self._fakes[service]
+        self.cold_start()
 
     def function(self, name: str) -> Any:
         if name not in self._functions:
@@ -181,10 +209,10 @@ class InMemoryPipeline:
         with contextlib.redirect_stdout(self.log):
             yield
 
-    # -- what happens ----------------------------------------------------------------------------------
+    # -- invocations -----------------------------------------------------------------------------------
 
     def invoke_trigger(self, event: Any) -> Any:
-        """Cognito calls the trigger. Returns its answer, raises what it raises."""
+        """Cognito invokes the trigger. Returns its answer and raises its exceptions."""
         handler = self.function("post_confirmation").handler
         with self._logging():
             return handler(event, LambdaContext(self, 5.0))
@@ -205,12 +233,12 @@ class InMemoryPipeline:
             return handler(event, LambdaContext(self, 60.0))
 
     def run_worker(self) -> None:
-        """The event source mapping, until nothing is visible."""
+        """The event source mapping, until no message is visible."""
         while (batch := self.sqs.lambda_batch(QUEUE))["Records"]:
             self.sqs.settle(batch, self.invoke_worker(batch))
 
     def run_worker_for(self, hours: float, step: float = 60.0) -> None:
-        """The worker over virtual time."""
+        """The event source mapping for `hours` of virtual time, polling every `step` seconds."""
         until = self.clock() + hours * 3600
         self.run_worker()
         while self.clock() < until:
@@ -218,12 +246,12 @@ class InMemoryPipeline:
             self.run_worker()
 
     def reconcile(self, timeout: float = 240.0) -> None:
-        """One tick of the schedule."""
+        """One invocation by the schedule."""
         handler = self.function("reconcile").handler
         with self._logging():
             handler({}, LambdaContext(self, timeout))
 
-    # -- what can be seen ------------------------------------------------------------------------------
+    # -- state, for assertions -------------------------------------------------------------------------
 
     def user(self, email: str) -> dict[str, Any] | None:
         return next((row for row in self.dynamodb.rows(USERS) if row["userId"] == email), None)
@@ -241,12 +269,16 @@ class InMemoryPipeline:
         ]
 
     def log_lines(self) -> list[dict[str, Any]]:
-        """The log: one JSON object a line, whatever the input."""
+        """The log. Fails if a line is not a JSON value."""
         return [json.loads(line) for line in self.log.getvalue().splitlines()]
+
+    def metric(self, name: str) -> Any:
+        """The last logged value of a metric; None if there is none."""
+        return next((line[name][0] for line in reversed(self.log_lines()) if name in line), None)
 
 
 def signup(email: Any, sub: Any, **attributes: Any) -> dict[str, Any]:
-    """PostConfirmation of a native user with a verified address; `attributes` go over that (None leaves one out)."""
+    """The PostConfirmation event of a native user with a verified address. `attributes` override; None removes one."""
     standard = {"sub": sub, "email": email, "email_verified": "true", "cognito:user_status": "CONFIRMED"}
     merged = {name.replace("__", ":"): value for name, value in attributes.items()}
     return {

@@ -26,10 +26,10 @@ def documents() -> list[Path]:
 
 
 def commands() -> Iterator[tuple[str, str]]:
-    """Every `onramp ...` of the documentation, with the document it stands in."""
+    """Every `onramp ...` command of the documentation, with the name of its document."""
     for path in documents():
-        for found in re.finditer(r"(?:^|`)(onramp [a-z][^`\n#]*)", path.read_text(), re.MULTILINE):
-            yield path.name, found[1].strip()
+        for match in re.finditer(r"(?:^|`)(onramp [a-z][^`\n#]*)", path.read_text(), re.MULTILINE):
+            yield path.name, match[1].strip()
 
 
 def test_every_alarm_has_its_section() -> None:
@@ -45,7 +45,7 @@ def test_every_reason_of_a_dead_letter_has_its_section() -> None:
     assert not [reason for reason in named if not any(section.startswith(reason) for section in SECTIONS)]
 
 
-def test_every_section_says_the_same_four_things() -> None:
+def test_every_section_has_the_same_four_parts() -> None:
     for section in re.split(r"^### ", RUNBOOK, flags=re.MULTILINE)[1:]:
         name, _, text = section.partition("\n")
         if "See " not in text:
@@ -58,7 +58,7 @@ def test_every_command_exists_with_its_options(document: str, command: str) -> N
     node: Any = typer.main.get_command(app)
     words = hoisted(shlex.split(command.replace("...", "x"))[1:])
     while words and words[0].startswith("-"):
-        words = words[2:]  # what is said of the stack
+        words = words[2:]  # options before the command
     while hasattr(node, "commands") and words:
         assert words[0] in node.commands, f"{document}: {command}"
         node, words = node.commands[words[0]], words[1:]

@@ -1,4 +1,4 @@
-"""Times as an operator writes them, durations as one reads them."""
+"""Times as an operator writes them, durations as the tools print them."""
 
 from __future__ import annotations
 
@@ -31,13 +31,13 @@ def test_a_moment(text: str, millis: int) -> None:
 
 
 @pytest.mark.parametrize("text", ["", "yesterday", "2h ago", "-2h", "2w", "1234567s", "2026-13-01", "٣d"])
-def test_no_moment_is_a_sentence(text: str) -> None:
+def test_an_invalid_moment_is_a_usage_error(text: str) -> None:
     with pytest.raises(UsageError, match="is no time"):
         moment(text, NOW)
 
 
 @given(st.integers(0, 4_000_000_000))
-def test_what_the_clock_shows_may_be_given_back(seconds: int) -> None:
+def test_a_printed_time_can_be_parsed_again(seconds: int) -> None:
     assert moment(clock(seconds * 1000), NOW) == seconds * 1000
 
 
@@ -55,5 +55,5 @@ def test_what_the_clock_shows_may_be_given_back(seconds: int) -> None:
         (90_000, "1 d 1 h"),
     ],
 )
-def test_how_long(seconds: int, text: str) -> None:
+def test_a_duration(seconds: int, text: str) -> None:
     assert lasting(seconds * 1000) == text
