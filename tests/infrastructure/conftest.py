@@ -7,5 +7,5 @@ from tests.infrastructure.translation import Translation
 
 @pytest.fixture(scope="session")
 def template() -> Translation:
-    """With every parameter at its default."""
+    """The template with every parameter at its default."""
     return Translation()

@@ -1,4 +1,4 @@
-"""What `make build` makes: complete, small, and the same every time."""
+"""The artifacts of `make build`: complete, small, and reproducible."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def host(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
 
 @pytest.fixture(scope="session")
 def shipped(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    """Every function, as it goes to Lambda."""
+    """Every function, built for Lambda."""
     return built(tmp_path_factory.mktemp("arm64"), "arm64")
 
 
@@ -41,11 +41,11 @@ def built(target: Path, architecture: str) -> dict[str, Path]:
 
 @pytest.mark.parametrize("function", FUNCTIONS)
 class TestEveryArtifact:
-    def test_is_all_that_its_handler_needs(
+    def test_contains_all_imports_of_its_handler(
         self, template: Translation, host: dict[str, Path], function: str, tmp_path: Path
     ) -> None:
         code = IMPORT_IT.format(artifact=str(host[function]), folder=FUNCTIONS[function])
-        # -I and -S: nothing but the artifact and the standard library, from another directory.
+        # -I and -S: only the artifact and the standard library, from another directory.
         done = subprocess.run(
             [sys.executable, "-I", "-S", "-c", code],
             cwd=tmp_path,
@@ -56,7 +56,7 @@ class TestEveryArtifact:
         )
         assert done.returncode == 0, done.stderr
 
-    def test_can_make_a_client_of_every_service_it_calls(
+    def test_can_create_a_client_of_every_service_it_calls(
         self, host: dict[str, Path], function: str, tmp_path: Path
     ) -> None:
         code = "import sys; sys.path.insert(0, sys.argv[1]); import boto3\nfor s in sys.argv[2:]: boto3.client(s)"
@@ -75,15 +75,13 @@ class TestEveryArtifact:
         assert {int.from_bytes(path.read_bytes()[18:20], "little") for path in extensions} <= {AARCH64}
         assert not [path for path in extensions if "cpython-313-" not in path.name and ".abi3" not in path.name]
 
-    def test_keeps_the_licences_of_what_it_ships(self, shipped: dict[str, Path], function: str) -> None:
+    def test_contains_the_licences_of_its_packages(self, shipped: dict[str, Path], function: str) -> None:
         infos = list(shipped[function].glob("*.dist-info"))
         assert infos
         without = [i.name for i in infos if not any("licen" in p.name.lower() for p in i.rglob("*"))]
         assert not without
 
-    def test_is_zipped_to_the_same_bytes_every_time(
-        self, shipped: dict[str, Path], function: str, tmp_path: Path
-    ) -> None:
+    def test_is_zipped_reproducibly(self, shipped: dict[str, Path], function: str, tmp_path: Path) -> None:
         pack(shipped[function], tmp_path / "first.zip")
         (shipped[function] / "onramp" / "__init__.py").touch()
         pack(shipped[function], tmp_path / "second.zip")
@@ -92,13 +90,13 @@ class TestEveryArtifact:
             assert f"functions/{FUNCTIONS[function]}/handler.py" in archive.namelist()
 
     def test_stays_small(self, shipped: dict[str, Path], function: str, tmp_path: Path) -> None:
-        """botocore's models of services that nobody calls would triple the trigger."""
+        """botocore's models of unused services would triple the size of the trigger."""
         megabytes = {"PostConfirmationFunction": 6, "EnrichProfileFunction": 17, "ReconcileFunction": 12}[function]
         pack(shipped[function], tmp_path / "function.zip")
         assert (tmp_path / "function.zip").stat().st_size < megabytes * 1_000_000
 
     @pytest.mark.skipif(not SAM.exists(), reason="`make sam` installs the SAM CLI")
-    def test_is_what_sam_build_makes(
+    def test_equals_the_output_of_sam_build(
         self, shipped: dict[str, Path], function: str, tmp_path: Path, sam_build: Path
     ) -> None:
         assert dict(contents(sam_build / function)) == dict(contents(shipped[function]))
@@ -122,7 +120,7 @@ def test_the_trigger_ships_neither_stripe_nor_pydantic_nor_xray(shipped: dict[st
     assert not names & {"stripe", "pydantic", "pydantic_core", "aws_xray_sdk", "requests"}
 
 
-def test_the_recipe_never_empties_the_project() -> None:
+def test_the_build_never_deletes_the_project() -> None:
     command = [sys.executable, "scripts/build.py", "post_confirmation", "--architecture", "host", "--runtime", "x"]
     for folder in ("", "..", "/"):
         done = subprocess.run([*command, folder], cwd=ROOT, check=False, capture_output=True, text=True)
@@ -133,21 +131,21 @@ def test_the_recipe_never_empties_the_project() -> None:
 @pytest.mark.parametrize("function", FUNCTIONS)
 def test_every_function_has_its_make_target(function: str, tmp_path: Path) -> None:
     command = ["make", "--dry-run", f"build-{function}", f"ARTIFACTS_DIR={tmp_path}", "ARCHITECTURE=x86_64"]
-    shown = subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True).stdout
+    commands = subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True).stdout
     recipe = f"scripts/build.py {FUNCTIONS[function]} --architecture x86_64 --runtime python3.13"
-    assert f'{recipe} "{tmp_path}"' in shown
+    assert f'{recipe} "{tmp_path}"' in commands
 
 
 def settings(template: Translation, function: str) -> dict[str, str]:
-    """The environment that the template gives the function: defaults, and a word for what CloudFormation fills in."""
-    return {name: value(template, given) for name, given in template.environment(function).items()} | region()
+    """The function's environment in the template: defaults, and a placeholder for values of CloudFormation."""
+    return {name: value(template, setting) for name, setting in template.environment(function).items()} | region()
 
 
-def value(template: Translation, given: Any) -> str:
-    if isinstance(given, str):
-        return given
-    parameter = template.parameters.get(given.get("Ref", ""))
-    return str(parameter["Default"]) if parameter else f"any-{len(json.dumps(given))}"
+def value(template: Translation, setting: Any) -> str:
+    if isinstance(setting, str):
+        return setting
+    parameter = template.parameters.get(setting.get("Ref", ""))
+    return str(parameter["Default"]) if parameter else f"any-{len(json.dumps(setting))}"
 
 
 def region() -> dict[str, str]:

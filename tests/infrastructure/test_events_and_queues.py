@@ -1,4 +1,4 @@
-"""From the bus to the worker: who may send, how long a message lives, how often it is tried."""
+"""From the bus to the worker: permissions to send, retention, number of retries."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def statements(template: Translation, queue: str) -> dict[str, dict[str, object]
     return {statement["Effect"]: statement for statement in policy["PolicyDocument"]["Statement"]}
 
 
-def test_the_rule_takes_our_signups_of_this_account_only(template: Translation) -> None:
+def test_the_rule_matches_signups_of_this_account_only(template: Translation) -> None:
     assert template["UserSignedUpRule"]["EventPattern"] == {
         "source": ["onramp.signup"],
         "detail-type": ["UserSignedUp"],
@@ -30,14 +30,14 @@ def test_the_rule_takes_our_signups_of_this_account_only(template: Translation) 
     assert template["UserSignedUpRule"]["State"] == "ENABLED"
 
 
-def test_what_the_bus_cannot_deliver_goes_to_a_dlq_of_its_own(template: Translation) -> None:
+def test_undeliverable_events_go_to_their_own_dlq(template: Translation) -> None:
     (target,) = template["UserSignedUpRule"]["Targets"]
     assert target["Arn"] == attribute("ProvisioningQueue")
     assert target["DeadLetterConfig"] == {"Arn": attribute("EventDeliveryDlq")}
     assert target["RetryPolicy"] == {"MaximumEventAgeInSeconds": DAY, "MaximumRetryAttempts": 185}
 
 
-def test_the_archive_keeps_our_events_and_not_for_ever(template: Translation) -> None:
+def test_the_archive_keeps_our_events_for_a_limited_time(template: Translation) -> None:
     archive = template["EventArchive"]
     assert archive["SourceArn"] == attribute("EventBus")
     assert archive["EventPattern"] == {"source": ["onramp.signup"], "account": [ref("AWS::AccountId")]}
@@ -46,20 +46,20 @@ def test_the_archive_keeps_our_events_and_not_for_ever(template: Translation) ->
     assert template.parameters["ArchiveRetentionDays"]["MaxValue"] == 365
 
 
-def test_bus_and_archive_take_the_customer_key(template: Translation) -> None:
+def test_bus_and_archive_use_the_customer_key(template: Translation) -> None:
     key = if_else("HasDataKey", ref("DataKeyArn"), NO_VALUE)
     assert template["EventBus"]["KmsKeyIdentifier"] == key
     assert template["EventArchive"]["KmsKeyIdentifier"] == key
 
 
 def test_the_dlq_keeps_a_message_longer_than_its_queue(template: Translation) -> None:
-    # A dead letter keeps the time at which it was first queued.
+    # The retention of a dead letter counts from the time at which it was first queued.
     assert template["ProvisioningQueue"]["MessageRetentionPeriod"] == 4 * DAY
     assert template["ProvisioningDlq"]["MessageRetentionPeriod"] == 14 * DAY
     assert template["EventDeliveryDlq"]["MessageRetentionPeriod"] == 14 * DAY
 
 
-def test_queue_and_dlq_name_each_other(template: Translation) -> None:
+def test_queue_and_dlq_refer_to_each_other(template: Translation) -> None:
     queue, dlq = template["ProvisioningQueue"], template["ProvisioningDlq"]
     assert queue["RedrivePolicy"] == {
         "deadLetterTargetArn": attribute("ProvisioningDlq"),
@@ -82,14 +82,14 @@ class TestEveryQueue:
         assert template[queue]["SqsManagedSseEnabled"] == if_else("HasDataKey", NO_VALUE, True)
         assert template[queue]["KmsMasterKeyId"] == if_else("HasDataKey", ref("DataKeyArn"), NO_VALUE)
 
-    def test_refuses_whoever_comes_without_tls(self, template: Translation, queue: str) -> None:
+    def test_refuses_requests_without_tls(self, template: Translation, queue: str) -> None:
         denied = statements(template, queue)["Deny"]
         assert denied["Principal"] == "*"
         assert denied["Action"] == "sqs:*"
         assert denied["Resource"] == attribute(queue)
         assert denied["Condition"] == {"Bool": {"aws:SecureTransport": "false"}}
 
-    def test_lets_the_rule_send_and_no_other_service(self, template: Translation, queue: str) -> None:
+    def test_allows_only_the_rule_to_send(self, template: Translation, queue: str) -> None:
         allowed = statements(template, queue).get("Allow")
         if queue == "ProvisioningDlq":  # SQS and the worker fill it, by their own permissions
             assert allowed is None

@@ -1,4 +1,4 @@
-"""Who may reach the stack from outside: nobody whom the template does not name."""
+"""Access to the stack from outside: only the principals that the template names."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from tests.infrastructure.translation import NO_VALUE, Translation, attribute, i
 
 OURS = ref("AWS::AccountId")
 CALLERS = {"cognito-idp.amazonaws.com", "events.amazonaws.com"}
-# Without a policy of its own a bus takes events of this account only, from whoever IAM allows to.
+# A bus without a resource policy accepts events only from principals of this account that IAM allows.
 OPENINGS = {"AWS::Events::EventBusPolicy", "AWS::Lambda::Url", "AWS::Lambda::LayerVersionPermission"}
 
 
@@ -29,10 +29,10 @@ def test_a_function_is_invoked_by_named_sources_only(template: Translation) -> N
     for permission in permissions.values():
         assert permission["Action"] == "lambda:InvokeFunction"
         assert permission["Principal"] in CALLERS
-        assert permission["SourceArn"], "without it any rule or pool of anybody could"
+        assert permission["SourceArn"], "without it, any rule or pool of any account could invoke the function"
 
 
-def test_nothing_is_allowed_to_everybody(template: Translation) -> None:
+def test_no_statement_allows_every_principal(template: Translation) -> None:
     allowed = [node for node in walk(template.resources) if node.get("Effect") == "Allow"]
     assert allowed
     assert [statement for statement in allowed if "*" in str(statement.get("Principal", ""))] == []
@@ -45,7 +45,7 @@ def test_nothing_is_allowed_to_everybody(template: Translation) -> None:
         ("EnrichProfileFunction", "ReservesEnrich", "EnrichReservedConcurrency"),
     ],
 )
-def test_concurrency_is_reserved_only_where_somebody_asks(
+def test_concurrency_is_reserved_only_by_parameter(
     template: Translation, function: str, condition: str, parameter: str
 ) -> None:
     reserved = if_else(condition, ref(parameter), NO_VALUE)

@@ -11,16 +11,16 @@ from tests.infrastructure.translation import FUNCTIONS, NO_VALUE, ROOT, Translat
 VERSION = "AWS::Lambda::Version"
 
 
-def test_the_trigger_takes_no_longer_than_cognito_waits(template: Translation) -> None:
+def test_the_trigger_times_out_when_cognito_does(template: Translation) -> None:
     assert template["PostConfirmationFunction"]["Timeout"] == 5
 
 
-def test_a_batch_becomes_visible_again_only_when_its_worker_is_surely_gone(template: Translation) -> None:
+def test_a_batch_becomes_visible_again_only_after_its_worker_has_ended(template: Translation) -> None:
     assert template["ProvisioningQueue"]["VisibilityTimeout"] == ref("VisibilityTimeoutSeconds")
     assert template.default("VisibilityTimeoutSeconds") >= 6 * template["EnrichProfileFunction"]["Timeout"]
 
 
-def test_the_mapping_feeds_the_alias_and_takes_partial_failures(template: Translation) -> None:
+def test_the_mapping_invokes_the_alias_and_accepts_partial_failures(template: Translation) -> None:
     (mapping,) = template.of_type("AWS::Lambda::EventSourceMapping").values()
     assert mapping == {
         "EventSourceArn": attribute("ProvisioningQueue"),
@@ -48,7 +48,7 @@ def test_the_accepted_pools_are_ours_or_the_existing_one_and_the_additional_ones
     ]
 
 
-def test_the_reconciler_runs_by_the_clock_and_is_never_repeated(template: Translation) -> None:
+def test_the_reconciler_runs_on_a_schedule_without_retries(template: Translation) -> None:
     (rule,) = (rule for rule in template.of_type("AWS::Events::Rule").values() if "ScheduleExpression" in rule)
     (target,) = rule["Targets"]
     assert rule["ScheduleExpression"] == ref("ReconcileSchedule")
@@ -59,7 +59,7 @@ def test_the_reconciler_runs_by_the_clock_and_is_never_repeated(template: Transl
     assert template["ReconcileFunction"]["Timeout"] < 300
 
 
-def test_a_sign_in_heals_only_where_the_operator_says_so(template: Translation) -> None:
+def test_a_sign_in_heals_only_if_the_operator_enables_it(template: Translation) -> None:
     triggers = template["UserPool"]["LambdaConfig"]
     assert triggers["PostAuthentication"] == if_else("HealsOnSignIn", triggers["PostConfirmation"], NO_VALUE)
     assert template.default("HealOnSignIn") == "false"
@@ -78,7 +78,7 @@ class TestEveryFunction:
     def test_is_traced_by_the_platform(self, template: Translation, function: str) -> None:
         assert template[function]["TracingConfig"] == {"Mode": "Active"}
 
-    def test_writes_to_a_log_group_that_forgets(self, template: Translation, function: str) -> None:
+    def test_writes_to_a_log_group_with_limited_retention(self, template: Translation, function: str) -> None:
         group = f"{function.removesuffix('Function')}LogGroup"
         assert template[function]["LoggingConfig"]["LogGroup"] == ref(group)
         assert template[group]["RetentionInDays"] == ref("LogRetentionDays")
@@ -99,15 +99,15 @@ class TestEveryFunction:
         first, second = Translation(Revision="0123456789-a1b2c3d"), Translation(Revision="9876543210-a1b2c3d")
         published = [version_behind(translation, function) for translation in (first, second, template)]
         assert len(set(published)) == 3
-        assert published[0] == f"{function}Version0123456789"  # ten characters count, and they must differ
+        assert published[0] == f"{function}Version0123456789"  # the first ten characters must differ
 
-    def test_without_a_revision_sam_looks_at_the_code(self, template: Translation, function: str) -> None:
+    def test_without_a_revision_the_version_depends_on_the_code(self, template: Translation, function: str) -> None:
         assert template.default("Revision") == ""
         assert version_behind(Translation(LogLevel="DEBUG"), function) == version_behind(template, function)
 
-    def test_says_which_code_it_is(self, template: Translation, function: str) -> None:
-        told = template.environment(function)["CODE_VERSION"]
-        assert told == {"Fn::If": ["HasRevision", ref("Revision"), "unreleased"]}
+    def test_knows_its_code_version(self, template: Translation, function: str) -> None:
+        code_version = template.environment(function)["CODE_VERSION"]
+        assert code_version == {"Fn::If": ["HasRevision", ref("Revision"), "unreleased"]}
 
 
 def version_behind(template: Translation, function: str) -> str:
@@ -131,7 +131,7 @@ def test_every_environment_of_sam_builds_in_the_source_folder() -> None:
         assert environments[name]["build"]["parameters"]["build_in_source"] is True
 
 
-def test_sam_and_make_build_for_the_target_that_the_template_names(template: Translation) -> None:
+def test_sam_and_make_build_for_the_target_of_the_template(template: Translation) -> None:
     recipes = (ROOT / "scripts" / "build.mk").read_text()
     assert f"\nARCHITECTURE ?= {template.default('Architecture')}\n" in recipes
     assert f"\nRUNTIME ?= {template.default('Runtime')}\n" in recipes

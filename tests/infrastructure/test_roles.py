@@ -1,4 +1,4 @@
-"""One role a function, and in it exactly the verbs that the function uses."""
+"""One role per function, with exactly the actions that the function uses."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ KEY_VERBS = {"kms:Decrypt", "kms:DescribeKey", "kms:Encrypt", "kms:GenerateDataK
 TRACE_VERBS = {"xray:PutTraceSegments", "xray:PutTelemetryRecords"}
 LOG_VERBS = {"logs:CreateLogStream", "logs:PutLogEvents"}
 
-# Statement -> (actions, resource). The key's and the secrets' statements stand under a condition.
+# Statement -> (actions, resource). The statements of ONLY_WITH have a condition.
 GRANTS: dict[str, dict[str, tuple[set[str], Any]]] = {
     "PostConfirmation": {
         "WriteTheCoreRecord": ({"dynamodb:UpdateItem"}, attribute("UsersTable")),
@@ -78,15 +78,15 @@ EVENTS = {
 
 def statements(template: Translation, name: str) -> dict[str, dict[str, object]]:
     (policy,) = template[f"{name}Role"]["Policies"]
-    found = {}
+    by_sid = {}
     for statement in policy["PolicyDocument"]["Statement"]:
         if "Fn::If" in statement:
             condition, statement, otherwise = statement["Fn::If"]
             assert (condition, otherwise) == (ONLY_WITH[statement["Sid"]], NO_VALUE)
         else:
             assert statement["Sid"] not in ONLY_WITH
-        found[statement["Sid"]] = statement
-    return found
+        by_sid[statement["Sid"]] = statement
+    return by_sid
 
 
 def actions(statement: dict[str, object]) -> set[str]:
@@ -103,16 +103,16 @@ def test_every_function_has_a_role_of_its_own(template: Translation) -> None:
 @pytest.mark.parametrize("name", GRANTS)
 class TestEveryRole:
     def test_grants_exactly_this(self, template: Translation, name: str) -> None:
-        found = statements(template, name)
-        assert {sid: (actions(granted), granted["Resource"]) for sid, granted in found.items()} == GRANTS[name]
-        assert {granted["Effect"] for granted in found.values()} == {"Allow"}
+        granted_by_sid = statements(template, name)
+        assert {sid: (actions(granted), granted["Resource"]) for sid, granted in granted_by_sid.items()} == GRANTS[name]
+        assert {granted["Effect"] for granted in granted_by_sid.values()} == {"Allow"}
 
-    def test_has_no_wildcard_but_for_traces(self, template: Translation, name: str) -> None:
+    def test_has_no_wildcard_except_for_traces(self, template: Translation, name: str) -> None:
         for sid, granted in statements(template, name).items():
             assert not [action for action in actions(granted) if "*" in action]
             assert "*" not in str(granted["Resource"]) or sid == "SendTraces"
 
-    def test_has_no_policy_from_elsewhere(self, template: Translation, name: str) -> None:
+    def test_has_no_other_policy(self, template: Translation, name: str) -> None:
         role = template[f"{name}Role"]
         assert "ManagedPolicyArns" not in role
         assert not template.of_type("AWS::IAM::Policy")
@@ -146,8 +146,8 @@ ROWS: dict[str, dict[str, str | list[str]]] = {
 
 
 @pytest.mark.parametrize("name", GRANTS)
-def test_a_function_sees_its_own_rows_of_operations_only(template: Translation, name: str) -> None:
-    """The audit trail of the operator's tools lies in the same table."""
+def test_a_function_may_read_only_its_own_rows_of_operations(template: Translation, name: str) -> None:
+    """The audit log of the operator tools is in the same table."""
     for sid, granted in statements(template, name).items():
         if granted["Resource"] == attribute("OperationsTable"):
             ((operator, rows),) = ROWS[sid].items()

@@ -1,4 +1,4 @@
-"""What holds for the stack as a whole: no circle, outputs, tags, alarms."""
+"""The stack as a whole: no circular dependency, outputs, tags, alarms."""
 
 from __future__ import annotations
 
@@ -46,11 +46,11 @@ CONDITIONS = {
         }.items()
     },
 }
-# Taggable, but SAM's SQS and Schedule events have no property for it.
+# Taggable, but SAM's SQS and Schedule events have no property for tags.
 UNTAGGED = {"ReconcileFunctionSchedule", "EnrichProfileFunctionProvisioning"}
 
 
-def test_no_resource_waits_for_itself(template: Translation) -> None:
+def test_no_resource_depends_on_itself(template: Translation) -> None:
     graph = {name: set(needs(resource)) & set(template.resources) for name, resource in template.resources.items()}
     assert "PostConfirmationFunction" not in graph["UserPool"]
     assert "UserPool" in graph["PostConfirmationFunction"]
@@ -69,7 +69,7 @@ def needs(resource: dict[str, Any]) -> Iterator[str]:
             yield from re.findall(r"\$\{(\w+)", text if isinstance(text, str) else text[0])
 
 
-def test_every_condition_asks_its_own_parameter(template: Translation) -> None:
+def test_every_condition_depends_on_its_own_parameter(template: Translation) -> None:
     assert template.body["Conditions"] == CONDITIONS
 
 
@@ -85,7 +85,7 @@ def test_every_output_is_an_ssm_parameter_too(template: Translation, name: str) 
     assert template.resources[f"{name}Parameter"].get("Condition") == output.get("Condition")
 
 
-def test_everything_that_can_carries_the_environment_tag(template: Translation) -> None:
+def test_every_taggable_resource_has_the_environment_tag(template: Translation) -> None:
     tagged = {name for name, resource in template.resources.items() if environment_tag(resource)}
     taggable = {name for name, resource in template.resources.items() if can_be_tagged(resource["Type"])}
     taggable -= UNTAGGED
@@ -108,21 +108,21 @@ def test_every_parameter_has_a_default(template: Translation) -> None:
 
 
 class TestAlarms:
-    def test_are_quiet_where_nothing_happens_and_tell_whoever_is_named(self, template: Translation) -> None:
+    def test_treat_missing_data_as_good_and_notify_the_topic(self, template: Translation) -> None:
         for name, alarm in template.of_type("AWS::CloudWatch::Alarm").items():
-            silence_is_trouble = name == "ReconcileMissingAlarm"
-            assert alarm["TreatMissingData"] == ("breaching" if silence_is_trouble else "notBreaching")
+            missing_is_breaching = name == "ReconcileMissingAlarm"
+            assert alarm["TreatMissingData"] == ("breaching" if missing_is_breaching else "notBreaching")
             assert alarm["AlarmActions"] == {"Fn::If": ["HasAlarmTopic", [ref("AlarmTopicArn")], ref("AWS::NoValue")]}
 
     @pytest.mark.parametrize("queue", ["ProvisioningDlq", "EventDeliveryDlq"])
     def test_one_dead_letter_is_enough(self, template: Translation, queue: str) -> None:
         alarm = template[f"{queue}Alarm"]
-        # NumberOfMessagesSent would miss what SQS itself moves into a DLQ.
+        # NumberOfMessagesSent does not count the messages that SQS itself moves to a DLQ.
         assert (alarm["Namespace"], alarm["MetricName"]) == ("AWS/SQS", "ApproximateNumberOfMessagesVisible")
         assert alarm["Dimensions"] == [{"Name": "QueueName", "Value": {"Fn::GetAtt": [queue, "QueueName"]}}]
         assert (alarm["Threshold"], alarm["ComparisonOperator"]) == (0, "GreaterThanThreshold")
 
-    def test_watch_exactly_what_the_functions_publish(
+    def test_watch_exactly_the_published_metrics(
         self, template: Translation, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
     ) -> None:
         """An alarm on another name, or with one dimension more or less, would never fire."""
@@ -139,7 +139,7 @@ class TestAlarms:
             assert published["Namespace"] == NAMESPACE
             assert published["Dimensions"] == [[dimension]]
 
-    def test_a_rejected_signup_is_no_failure_of_the_trigger(self, template: Translation) -> None:
+    def test_a_rejected_signup_does_not_count_as_a_failure(self, template: Translation) -> None:
         queries = {query["Id"]: query for query in template["PostConfirmationFailuresAlarm"]["Metrics"]}
         expression = "FILL(errors, 0) + FILL(throttles, 0) - FILL(rejected, 0)"
         assert queries["failures"]["Expression"] == expression

@@ -1,4 +1,4 @@
-"""The three tables: kept, encrypted, and indexed as design section 2 says."""
+"""The three tables: retained, encrypted, and indexed as in design section 2."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def test_there_are_no_others(template: Translation) -> None:
 
 @pytest.mark.parametrize("table", TABLES)
 class TestEveryTable:
-    def test_is_kept_whatever_happens_to_the_stack(self, template: Translation, table: str) -> None:
+    def test_is_retained_when_the_stack_is_deleted(self, template: Translation, table: str) -> None:
         assert template.resources[table]["DeletionPolicy"] == "Retain"
         assert template.resources[table]["UpdateReplacePolicy"] == "Retain"
         assert template[table]["DeletionProtectionEnabled"] == if_else("IsProtected", True, False)
@@ -45,14 +45,14 @@ class TestEveryTable:
 
     def test_has_its_keys_and_indexes(self, template: Translation, table: str) -> None:
         properties = template[table]
-        found = {
+        indexes = {
             index["IndexName"]: (names(index["KeySchema"]), index["Projection"])
             for index in properties.get("GlobalSecondaryIndexes", [])
         }
         assert names(properties["KeySchema"]) == KEYS[table]
-        assert found == INDEXES[table]
+        assert indexes == INDEXES[table]
 
-    def test_types_numbers_as_numbers(self, template: Translation, table: str) -> None:
+    def test_has_number_keys_of_type_number(self, template: Translation, table: str) -> None:
         types = {a["AttributeName"]: a["AttributeType"] for a in template[table]["AttributeDefinitions"]}
         assert types.pop("dueAt", "N") == "N"
         assert set(types.values()) == {"S"}

@@ -1,4 +1,4 @@
-"""The pool, its client and how they are tied to the trigger."""
+"""The pool, its client and their connection to the trigger."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ def test_the_pool_and_its_client_exist_only_without_an_existing_one(template: Tr
         assert template.resources[name]["Condition"] == "CreatesUserPool"
 
 
-def test_ada_in_capitals_is_the_same_user(template: Translation) -> None:
+def test_user_names_are_not_case_sensitive(template: Translation) -> None:
     assert template["UserPool"]["UsernameConfiguration"] == {"CaseSensitive": False}
     assert template["UserPool"]["UsernameAttributes"] == ["email"]
 
@@ -23,7 +23,7 @@ def test_an_address_counts_as_verified_only_when_its_owner_said_so(template: Tra
     assert pool["UserAttributeUpdateSettings"] == {"AttributesRequireVerificationBeforeUpdate": ["email"]}
 
 
-def test_the_pool_outlives_the_stack(template: Translation) -> None:
+def test_the_pool_is_retained_when_the_stack_is_deleted(template: Translation) -> None:
     assert template.resources["UserPool"]["DeletionPolicy"] == "Retain"
     assert template.resources["UserPool"]["UpdateReplacePolicy"] == "Retain"
     assert template["UserPool"]["DeletionProtection"] == if_else("IsProtected", "ACTIVE", "INACTIVE")
@@ -39,7 +39,7 @@ def test_the_client_tells_nobody_who_has_an_account(template: Translation) -> No
     assert "ALLOW_USER_PASSWORD_AUTH" not in client["ExplicitAuthFlows"]
 
 
-def test_the_pool_names_the_alias_of_the_trigger_without_a_reference(template: Translation) -> None:
+def test_the_pool_refers_to_the_alias_by_name(template: Translation) -> None:
     arn = template["UserPool"]["LambdaConfig"]["PostConfirmation"]["Fn::Sub"]
     function = template["PostConfirmationFunction"]["FunctionName"]["Fn::Sub"]
     alias = template["PostConfirmationFunctionAliaslive"]["Name"]
@@ -58,11 +58,11 @@ def test_only_this_pool_of_this_account_may_invoke_the_alias(template: Translati
     }
 
 
-def test_nobody_can_sign_up_before_cognito_may_invoke_the_trigger(template: Translation) -> None:
+def test_no_signup_is_possible_before_cognito_may_invoke_the_trigger(template: Translation) -> None:
     assert template.resources["UserPoolClient"]["DependsOn"] == "PostConfirmationPermission"
 
 
 @pytest.mark.parametrize("output", ["UserPoolId", "UserPoolIdParameter"])
-def test_an_existing_pool_takes_the_place_of_ours(template: Translation, output: str) -> None:
+def test_an_existing_pool_replaces_ours(template: Translation, output: str) -> None:
     place = template.body["Outputs"][output] if output in template.body["Outputs"] else template[output]
     assert place["Value"] == if_else("CreatesUserPool", ref("UserPool"), ref("ExistingUserPoolId"))

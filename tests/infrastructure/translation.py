@@ -1,4 +1,4 @@
-"""template.yaml after SAM's transform, with the few questions that the tests ask of it."""
+"""template.yaml after SAM's transform, with helpers to look up its resources."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class Translation:
 
 
 def walk(node: Any) -> Iterator[Mapping[str, Any]]:
-    """Every mapping below the node, itself included."""
+    """Every mapping below the node, including the node itself."""
     if isinstance(node, Mapping):
         yield node
         for value in node.values():

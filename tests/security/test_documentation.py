@@ -1,4 +1,4 @@
-"""docs/security.md promises tests: each of them exists."""
+"""Each test that docs/security.md names exists."""
 
 from __future__ import annotations
 
