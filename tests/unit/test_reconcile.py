@@ -25,7 +25,7 @@ def owed(pipeline: InMemoryPipeline) -> str:
 def in_pool(
     pipeline: InMemoryPipeline, email: str = EMAIL, sub: str = SUB, status: str = "CONFIRMED", **attributes: str
 ) -> None:
-    """A user in the pool for whom the trigger was never invoked."""
+    """A user in the pool; the trigger was never invoked for this user."""
     standard = {"sub": sub, "email": email, "email_verified": "true"}
     pipeline.cognito.add_user(sub, standard | attributes, status)
 
