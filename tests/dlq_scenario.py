@@ -28,7 +28,7 @@ from onramp.ops.dlq.wiring import DlqWiring
 from tests.fakes import Faulty, QueueSpec, SiteLog
 from tests.fakes.faults import Plan
 from tests.fakes.queues import Queue
-from tests.pipeline import DLQ, OPERATIONS, PROFILES, QUEUE, USERS, Inline, InMemoryPipeline
+from tests.pipeline import DLQ, OPERATIONS, PROFILES, QUEUE, USERS, InlineExecutor, InMemoryPipeline
 
 RULE_DLQ = "EventDeliveryDlq"
 BOTH = (PROVISIONING, DELIVERY)
@@ -57,7 +57,7 @@ class DlqScenario(InMemoryPipeline):
             now=lambda: round(self.clock() * 1000),
             monotonic=self.clock,
             sleep=self._wait,
-            threads=lambda count: Inline(),
+            threads=lambda count: InlineExecutor(),
             clients=clients,
         )
         context.__dict__ |= {"outputs": self.outputs, "parameters": {}, "caller": "arn:aws:iam::123456789012:user/olu"}
@@ -77,7 +77,7 @@ class DlqScenario(InMemoryPipeline):
 
     def _wait(self, seconds: float) -> None:
         self.clock.advance(seconds)
-        self.work()
+        self.run_worker()
 
     def redrive(self, plan: Plan | None = None, **options: Any) -> RedriveReport:
         context = self.context(plan)
@@ -102,13 +102,13 @@ class DlqScenario(InMemoryPipeline):
     def refuse(self, email: str, sub: str, *, code: str = "email_invalid") -> None:
         """Stripe refuses this user until `stripe.faults` is cleared."""
         self.stripe.faults.add(Fault("refused", operation="create", match=email, times=None, status=400, code=code))
-        self.join(email, sub)
-        self.work()
+        self.sign_up(email, sub)
+        self.run_worker()
 
     def refuse_by_revenuecat(self, email: str, sub: str) -> None:
         self.revenuecat.faults.add(Fault("refused", match=sub, times=None, status=422))
-        self.join(email, sub)
-        self.work()
+        self.sign_up(email, sub)
+        self.run_worker()
 
     def copy(self, email: str) -> None:
         """The state after a worker died between sending its dead letter and deleting the message: two letters."""
@@ -117,7 +117,7 @@ class DlqScenario(InMemoryPipeline):
 
     def fail_delivery(self, email: str, sub: str) -> None:
         """EventBridge could not deliver the event of this signup."""
-        self.join(email, sub)
+        self.sign_up(email, sub)
         (message,) = [message for message in self.sqs.messages(QUEUE) if email in message.body]
         self.sqs.queues[QUEUE].delete(message)
         attributes = {

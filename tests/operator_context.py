@@ -16,7 +16,7 @@ from onramp.ops.common.context import OperatorContext
 from onramp.ops.common.output import Output
 from tests.fakes import QueueSpec
 from tests.fakes.queues import Queue
-from tests.pipeline import BUS, DLQ, OPERATIONS, POOL, PROFILES, QUEUE, USERS, Inline, InMemoryPipeline
+from tests.pipeline import BUS, DLQ, OPERATIONS, POOL, PROFILES, QUEUE, USERS, InlineExecutor, InMemoryPipeline
 
 STACK = "onramp"
 RULE_DLQ = "EventDeliveryDlq"
@@ -49,7 +49,7 @@ def operator_context(
         now=lambda: round(pipeline.clock() * 1000),
         monotonic=pipeline.clock,
         sleep=sleep or pipeline.clock.advance,
-        threads=lambda _: Inline(),
+        threads=lambda _: InlineExecutor(),
         clients={
             "cloudformation": SimpleNamespace(describe_stacks=lambda **_: {"Stacks": [stack]}),
             "sts": SimpleNamespace(get_caller_identity=lambda: {"Arn": OPERATOR_ARN}),

@@ -1,12 +1,12 @@
 """The whole pipeline in memory: the real handlers, use cases and adapters over fake AWS and fake providers.
 
-    with World() as world:
-        world.join("nia@example.com", SUB)   # Cognito calls the trigger
-        world.work()                         # the worker takes its batches until nothing is visible
-        assert world.profile(SUB)["provisioningStatus"] == "ready"
+    with InMemoryPipeline() as pipeline:
+        pipeline.sign_up(EMAIL, SUB)   # Cognito invokes the trigger
+        pipeline.run_worker()          # the worker receives batches until no message is visible
+        assert pipeline.profile(SUB)["provisioningStatus"] == "ready"
 
-Only what reaches outside is replaced (`onramp.wiring.clients` and `.http`): settings, wiring, serialisation, conditions
-and SDK errors are the real ones. Nothing runs in parallel and time is virtual, so a run can be repeated exactly.
+Only the connections to the outside are replaced (`onramp.wiring.clients` and `.http`): settings, wiring, serialisation,
+conditions and SDK errors are the real ones. Nothing runs in parallel and time is virtual: runs are repeatable.
 """
 
 from __future__ import annotations
@@ -32,10 +32,25 @@ from onramp.local.fakes.stripe import LOCAL_KEY as STRIPE_KEY
 from onramp.local.fakes.stripe import FakeStripe
 from onramp.observability import logger
 from onramp.wiring import clients, http
-from tests.fakes import FakeCognito, FakeDynamoDB, FakeEventBridge, FakeSqs, FakeSsm, QueueSpec, TableSpec, VirtualClock
+from tests.fakes import (
+    FakeCognito,
+    FakeDynamoDB,
+    FakeEventBridge,
+    FakeSqs,
+    FakeSsm,
+    Faulty,
+    QueueSpec,
+    SiteLog,
+    TableSpec,
+    VirtualClock,
+)
+from tests.fakes.faults import Plan
 from tests.fakes.providers import HttpInMemory, StripeInMemory
 from tests.template import tables
 
+EMAIL = "nia@example.com"
+SUB = "7d1f3a52-90b1-70c4-5e0f-2b8c1a6d4e01"
+OTHER_SUB = "a4e8c0d6-1071-70f3-8b2a-6c5d9e3f1b02"
 POOL = "eu-west-1_Onramp001"
 BUS = "onramp"
 USERS, PROFILES, OPERATIONS = "UsersTable", "UserProfilesTable", "OperationsTable"
@@ -69,20 +84,20 @@ SETTINGS = {
 }
 
 
-class Inline(Executor):
-    """Runs a task where it is submitted. What is not an Exception (a killed process) is not kept in the future."""
+class InlineExecutor(Executor):
+    """Runs each task in `submit`. A BaseException, such as a killed process, is raised there and not stored."""
 
     def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
         future: Future[Any] = Future()
         try:
             future.set_result(fn(*args, **kwargs))
-        except Exception as error:  # noqa: BLE001  # as a pool keeps whatever a task raises
+        except Exception as error:  # noqa: BLE001  # a pool stores every exception of a task
             future.set_exception(error)
         return future
 
 
 @dataclass
-class Context:
+class LambdaContext:
     """Lambda's context, on the virtual clock."""
 
     pipeline: InMemoryPipeline
@@ -101,15 +116,15 @@ class Context:
 
 class InMemoryPipeline:
     def __init__(self, *, seed: int = 0, validate: bool = True, **settings: str) -> None:
-        """`validate=False` skips botocore's checks of the requests, for a simulator with no time to lose."""
+        """`validate=False` skips botocore's checks of the requests, to make the simulator faster."""
         self.rng = random.Random(seed)
         self.clock = VirtualClock()
         self.settings = SETTINGS | settings
         specs = {name: TableSpec.of(table) for name, table in tables().items()}
         self.dynamodb = FakeDynamoDB(specs, self.clock, validate=validate)
-        most = int(self.settings["MAX_RECEIVE_COUNT"])
+        max_receives = int(self.settings["MAX_RECEIVE_COUNT"])
         queues = {
-            QUEUE: QueueSpec(360, dead_letter_queue=DLQ, max_receive_count=most),
+            QUEUE: QueueSpec(360, dead_letter_queue=DLQ, max_receive_count=max_receives),
             DLQ: QueueSpec(retention=14 * 86_400),
         }
         self.sqs = FakeSqs(queues, self.clock, validate=validate)
@@ -120,13 +135,15 @@ class InMemoryPipeline:
         self.cognito = FakeCognito(POOL, self.clock, validate=validate)
         self.stripe = FakeStripe(clock=self.clock)
         self.revenuecat = FakeRevenueCat(clock=self.clock)
-        self.aws: dict[str, Any] = {
+        self._fakes: dict[str, Any] = {
             "dynamodb": self.dynamodb,
             "sqs": self.sqs,
             "events": self.events,
             "ssm": self.ssm,
             "cognito-idp": self.cognito,
         }
+        self.aws = dict(self._fakes)
+        """service -> the client that the functions get."""
         self.log = io.StringIO()
 
     # -- the process -----------------------------------------------------------------------------------
@@ -135,22 +152,22 @@ class InMemoryPipeline:
         self._patch = pytest.MonkeyPatch()
         for name, value in self.settings.items():
             self._patch.setenv(name, value)
-        for (module, name), replacement in self.outside().items():
+        for (module, name), replacement in self.replacements().items():
             self._patch.setattr(module, name, replacement)
         handler: Any = logger.registered_handler
         self._patch.setattr(handler, "stream", self.log)
         self.cold_start()
         return self
 
-    def outside(self) -> dict[tuple[ModuleType, str], Any]:
-        """What stands in for whatever reaches outside the process."""
+    def replacements(self) -> dict[tuple[ModuleType, str], Any]:
+        """(module, name) -> the replacement of each connection to the outside of the process."""
         return {
             (clients, "session"): lambda: SimpleNamespace(client=lambda service, **_: self.aws[service]),
             (clients, "now_millis"): lambda: round(self.clock() * 1000),
             (clients, "monotonic"): self.clock,
             (clients, "sleep"): self.clock.advance,
             (clients, "chance"): self.rng.random,
-            (clients, "threads"): lambda count, name: Inline(),
+            (clients, "threads"): lambda count, name: InlineExecutor(),
             (http, "for_stripe"): lambda: StripeInMemory(self.stripe, self.clock),
             (http, "for_revenuecat"): lambda connections: HttpInMemory(self.revenuecat, self.clock),
         }
@@ -159,14 +176,25 @@ class InMemoryPipeline:
         self._patch.undo()
 
     def configure(self, **settings: str) -> None:
-        """Changes settings and starts afresh, as a deployment does."""
+        """Changes settings and discards the execution environments, as a deployment does."""
         for name, value in settings.items():
             self._patch.setenv(name, value)
         self.cold_start()
 
     def cold_start(self) -> None:
-        """New execution environments: whatever the functions had in memory is gone."""
+        """New execution environments: the memory of the functions is lost."""
         self._functions: dict[str, ModuleType] = {}
+
+    def inject_faults(self, service: str, plan: Plan | str, *, slow_seconds: float = 3.0) -> None:
+        """From now on each call of the service has the fault that the plan returns; a name: every call has this one."""
+        each_call: Plan = (lambda *_: plan) if isinstance(plan, str) else plan
+        fake = self._fakes[service]
+        self.aws[service] = Faulty(fake, each_call, SiteLog(), self.clock.advance, slow_seconds=slow_seconds)
+        self.cold_start()
+
+    def stop_faults(self, service: str) -> None:
+        self.aws[service] = self._fakes[service]
+        self.cold_start()
 
     def function(self, name: str) -> Any:
         if name not in self._functions:
@@ -181,16 +209,16 @@ class InMemoryPipeline:
         with contextlib.redirect_stdout(self.log):
             yield
 
-    # -- what happens ----------------------------------------------------------------------------------
+    # -- invocations -----------------------------------------------------------------------------------
 
-    def confirm(self, event: Any) -> Any:
-        """Cognito calls the trigger. Returns its answer, raises what it raises."""
+    def invoke_trigger(self, event: Any) -> Any:
+        """Cognito invokes the trigger. Returns its answer and raises its exceptions."""
         handler = self.function("post_confirmation").handler
         with self._logging():
-            return handler(event, Context(self, 5.0))
+            return handler(event, LambdaContext(self, 5.0))
 
-    def join(self, email: str, sub: str, **attributes: Any) -> Any:
-        return self.confirm(signup(email, sub, **attributes))
+    def sign_up(self, email: str, sub: str, **attributes: Any) -> Any:
+        return self.invoke_trigger(signup(email, sub, **attributes))
 
     def pre_create(self, email: str, *roles: str, **more: Any) -> dict[str, Any]:
         item = {"userId": {"S": email}, "roles": {"L": [{"S": role} for role in roles]}, **more}
@@ -198,32 +226,32 @@ class InMemoryPipeline:
         self.dynamodb.put_item(TableName=USERS, Item=item, ConditionExpression="attribute_not_exists(userId)")
         return item
 
-    def work_batch(self, event: Mapping[str, Any]) -> Any:
+    def invoke_worker(self, event: Mapping[str, Any]) -> Any:
         """One invocation of the worker."""
         handler = self.function("enrich_profile").handler
         with self._logging():
-            return handler(event, Context(self, 60.0))
+            return handler(event, LambdaContext(self, 60.0))
 
-    def work(self) -> None:
-        """The event source mapping, until nothing is visible."""
+    def run_worker(self) -> None:
+        """The event source mapping, until no message is visible."""
         while (batch := self.sqs.lambda_batch(QUEUE))["Records"]:
-            self.sqs.settle(batch, self.work_batch(batch))
+            self.sqs.settle(batch, self.invoke_worker(batch))
 
-    def work_for(self, hours: float, step: float = 60.0) -> None:
-        """The worker over virtual time."""
+    def run_worker_for(self, hours: float, step: float = 60.0) -> None:
+        """The event source mapping for `hours` of virtual time, polling every `step` seconds."""
         until = self.clock() + hours * 3600
-        self.work()
+        self.run_worker()
         while self.clock() < until:
             self.clock.advance(step)
-            self.work()
+            self.run_worker()
 
     def reconcile(self, timeout: float = 240.0) -> None:
-        """One tick of the schedule."""
+        """One invocation by the schedule."""
         handler = self.function("reconcile").handler
         with self._logging():
-            handler({}, Context(self, timeout))
+            handler({}, LambdaContext(self, timeout))
 
-    # -- what can be seen ------------------------------------------------------------------------------
+    # -- state, for assertions -------------------------------------------------------------------------
 
     def user(self, email: str) -> dict[str, Any] | None:
         return next((row for row in self.dynamodb.rows(USERS) if row["userId"] == email), None)
@@ -240,13 +268,17 @@ class InMemoryPipeline:
             for message in self.sqs.messages(DLQ)
         ]
 
-    def lines(self) -> list[dict[str, Any]]:
-        """The log: one JSON object a line, whatever the input."""
+    def log_lines(self) -> list[dict[str, Any]]:
+        """The log. Fails if a line is not a JSON value."""
         return [json.loads(line) for line in self.log.getvalue().splitlines()]
+
+    def metric(self, name: str) -> Any:
+        """The last logged value of a metric; None if there is none."""
+        return next((line[name][0] for line in reversed(self.log_lines()) if name in line), None)
 
 
 def signup(email: Any, sub: Any, **attributes: Any) -> dict[str, Any]:
-    """PostConfirmation of a native user with a verified address; `attributes` go over that (None leaves one out)."""
+    """The PostConfirmation event of a native user with a verified address. `attributes` override; None removes one."""
     standard = {"sub": sub, "email": email, "email_verified": "true", "cognito:user_status": "CONFIRMED"}
     merged = {name.replace("__", ":"): value for name, value in attributes.items()}
     return {

@@ -1,4 +1,4 @@
-"""Three implementations of the same AWS: our fakes, moto, and the emulator. Each test runs over all three."""
+"""Three implementations of AWS: our fakes, moto, and the emulator. The contract tests run over all three."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from http.client import HTTPConnection
@@ -18,6 +18,7 @@ from typing import Any, Protocol
 import boto3
 import pytest
 from botocore.config import Config
+from botocore.exceptions import ClientError
 
 from tests.fakes import (
     FakeCognito,
@@ -32,9 +33,16 @@ from tests.fakes import (
 from tests.fakes.client import REGION
 
 deviates = pytest.mark.deviates
-"""`@deviates(moto="why")`: that backend differs from what AWS documents; the test fails when it no longer does."""
+"""`@deviates(moto="why")`: that backend differs from AWS's documentation; the test fails when it no longer does."""
 CRASHES = "raises a Python error instead of ValidationException"
-LENIENT = "accepts what AWS refuses"
+LENIENT = "accepts a request that AWS refuses"
+
+
+def error_code(call: Callable[[], Any]) -> str:
+    """The code of the ClientError that the call raises."""
+    with pytest.raises(ClientError) as raised:
+        call()
+    return str(raised.value.response["Error"]["Code"])
 
 
 class Backend(Protocol):
@@ -44,7 +52,7 @@ class Backend(Protocol):
         """A DynamoDB client with these tables, each given as CreateTable's arguments."""
 
     def queues(self, specs: Mapping[str, QueueSpec]) -> Any:
-        """An SQS client with these queues; a dead-letter queue stands before the queue that names it."""
+        """An SQS client with these queues; a dead-letter queue comes before the queue that refers to it."""
 
     def bus(self, name: str, pattern: Mapping[str, Any], queue: str) -> Any:
         """An EventBridge client with this bus, whose one rule sends to a queue made by `queues`."""
@@ -91,7 +99,7 @@ class BotoBackend:
     endpoint: str | None = None
 
     def __post_init__(self) -> None:
-        self._clients: dict[str, Any] = {}  # a client takes a quarter of a second to make
+        self._clients: dict[str, Any] = {}  # creating a client takes a quarter of a second
         self._session: Any = boto3.session.Session()
 
     def client(self, service: str) -> Any:
@@ -124,17 +132,17 @@ class BotoBackend:
                 }
                 attributes["RedrivePolicy"] = json.dumps(policy)
             url = client.create_queue(QueueName=name, Attributes=attributes)["QueueUrl"]
-            found = client.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])
-            arns[name] = found["Attributes"]["QueueArn"]
+            reply = client.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])
+            arns[name] = reply["Attributes"]["QueueArn"]
         return client
 
     def bus(self, name: str, pattern: Mapping[str, Any], queue: str) -> Any:
         sqs, events = self.client("sqs"), self.client("events")
         url = sqs.get_queue_url(QueueName=queue)["QueueUrl"]
-        found = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])
+        reply = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])
         events.create_event_bus(Name=name)
         events.put_rule(Name="rule", EventBusName=name, EventPattern=json.dumps(pattern))
-        target = {"Id": "queue", "Arn": found["Attributes"]["QueueArn"]}
+        target = {"Id": "queue", "Arn": reply["Attributes"]["QueueArn"]}
         events.put_targets(Rule="rule", EventBusName=name, Targets=[target])
         return events
 
@@ -148,14 +156,14 @@ class BotoBackend:
         client = self.client("cognito-idp")
         pool_id = client.create_user_pool(PoolName="pool")["UserPool"]["Id"]
         for name, attributes in users.items():
-            given = [{"Name": key, "Value": value} for key, value in attributes.items()]
-            client.admin_create_user(UserPoolId=pool_id, Username=name, UserAttributes=given, MessageAction="SUPPRESS")
+            listed = [{"Name": key, "Value": value} for key, value in attributes.items()]
+            client.admin_create_user(UserPoolId=pool_id, Username=name, UserAttributes=listed, MessageAction="SUPPRESS")
         return client, pool_id
 
 
 @contextmanager
 def moto() -> Iterator[BotoBackend]:
-    import moto as library  # before any client is made
+    import moto as library  # must be imported before any client is created
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("AWS_ACCOUNT_ID_ENDPOINT_MODE", "disabled")

@@ -10,15 +10,15 @@ from tests.contracts.backends import Backend, BotoBackend, FakeBackend
 
 @pytest.hookimpl(wrapper=True)
 def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> Generator[None, object, object]:
-    """A known deviation must still be one: the test has to fail on that backend, and says so when it does not."""
+    """The test of a known deviation must fail on that backend; if it passes, its mark is obsolete."""
     name, reason = _deviation(pyfuncitem)
     if not reason:
         return (yield)
     try:
         yield
-    except (Exception, pytest.fail.Exception):  # noqa: BLE001 - however the backend fails: this is the edge
+    except (Exception, pytest.fail.Exception):  # noqa: BLE001 - a backend may fail in any way
         return True
-    return pytest.fail(f"{name} now does as AWS does, drop its mark: {reason}")
+    return pytest.fail(f"{name} no longer deviates from AWS, remove its mark: {reason}")
 
 
 def _deviation(item: pytest.Function) -> tuple[str, str]:

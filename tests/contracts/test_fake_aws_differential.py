@@ -1,7 +1,7 @@
-"""Random expressions: the fake DynamoDB and moto must agree wherever moto is known to do as AWS does.
+"""Random expressions: the fake DynamoDB and moto must agree where moto is known to follow AWS.
 
-The strategies leave out what `test_fake_aws_dynamodb_expressions.py` marks as moto's deviations: orders between types,
-`size` of what has none, two missing attributes, list indexes, and everything that AWS refuses.
+The strategies omit the deviations of moto that `test_fake_aws_dynamodb_expressions.py` marks: orders between types,
+`size` of values without a size, two missing attributes, list indexes, and all expressions that AWS refuses.
 """
 
 from collections.abc import Iterator
@@ -49,14 +49,14 @@ def both() -> Iterator[list[Any]]:
 
 
 class Values:
-    """Collects an expression's constants, each under a name of its own."""
+    """Collects an expression's constants under generated names."""
 
     def __init__(self) -> None:
-        self.given: dict[str, Any] = {}
+        self.constants: dict[str, Any] = {}
 
     def add(self, value: Any) -> str:
-        name = f":v{len(self.given)}"
-        self.given[name] = serialize(value)
+        name = f":v{len(self.constants)}"
+        self.constants[name] = serialize(value)
         return name
 
 
@@ -101,9 +101,9 @@ def updates(draw: st.DrawFn, values: Values) -> str:
 
 
 def used(values: Values, expression: str) -> dict[str, Any]:
-    """Only the constants that ended up in the expression: AWS refuses unused ones."""
+    """Only the constants that occur in the expression: AWS refuses unused ones."""
     words = set(expression.replace("(", " ").replace(")", " ").replace(",", " ").split())
-    return {name: value for name, value in values.given.items() if name in words}
+    return {name: value for name, value in values.constants.items() if name in words}
 
 
 def outcome(db: Any, item: dict[str, Any], request: dict[str, Any]) -> Any:
@@ -116,7 +116,7 @@ def outcome(db: Any, item: dict[str, Any], request: dict[str, Any]) -> Any:
     stored = db.get_item(TableName="Things", Key=KEY)["Item"]
     if result == "done":
         return result, {name: plain(value) for name, value in stored.items()}
-    if isinstance(db, FakeDynamoDB):  # moto keeps what it did before it refused the rest
+    if isinstance(db, FakeDynamoDB):  # moto keeps the changes it made before it refused the rest
         assert {name: plain(value) for name, value in stored.items()} == item | {"p": "one"}
     return result, None
 

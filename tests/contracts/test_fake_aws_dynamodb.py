@@ -1,14 +1,13 @@
 """DynamoDB's operations: replies, refusals, indexes and paging, over the fake, moto and the emulator."""
 
 import uuid
-from collections.abc import Callable
 from itertools import chain
 from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
 
-from tests.contracts.backends import CRASHES, LENIENT, Backend, deviates
+from tests.contracts.backends import CRASHES, LENIENT, Backend, deviates, error_code
 
 USERS = {
     "KeySchema": [{"AttributeName": "userId", "KeyType": "HASH"}],
@@ -58,19 +57,13 @@ def number(value: int) -> dict[str, str]:
     return {"N": str(value)}
 
 
-def code(call: Callable[[], Any]) -> str:
-    with pytest.raises(ClientError) as raised:
-        call()
-    return str(raised.value.response["Error"]["Code"])
-
-
 def test_an_absent_item_has_no_item_in_the_reply(db: Any, name: str) -> None:
     reply = db.get_item(TableName="Users", Key={"userId": text(name)})
     assert "Item" not in reply
     assert reply["ResponseMetadata"]["HTTPStatusCode"] == 200
 
 
-def test_created_linked_and_retried_are_told_apart_in_one_write(db: Any, name: str) -> None:
+def test_one_write_distinguishes_created_linked_and_retried(db: Any, name: str) -> None:
     def link(sub: str) -> Any:
         return db.update_item(
             TableName="Users",
@@ -91,7 +84,7 @@ def test_created_linked_and_retried_are_told_apart_in_one_write(db: Any, name: s
     assert raised.value.operation_name == "UpdateItem"
 
 
-def test_a_failed_condition_shows_the_item_only_when_asked_and_there(db: Any, name: str) -> None:
+def test_a_failed_condition_returns_an_existing_item_on_request(db: Any, name: str) -> None:
     request = {"TableName": "Users", "ConditionExpression": "attribute_exists(userId)"}
     with pytest.raises(ClientError) as raised:
         db.put_item(Item={"userId": text(name)}, ReturnValuesOnConditionCheckFailure="ALL_OLD", **request)
@@ -190,7 +183,7 @@ BAD_VALUES = [
 @pytest.mark.parametrize("value", BAD_VALUES, ids=str)
 def test_values_that_cannot_be_stored(db: Any, name: str, value: Any) -> None:
     item = {"userId": text(name), "v": value}
-    assert code(lambda: db.put_item(TableName="Users", Item=item)) == "ValidationException"
+    assert error_code(lambda: db.put_item(TableName="Users", Item=item)) == "ValidationException"
 
 
 BAD_REQUESTS = {
@@ -223,7 +216,7 @@ KNOWN = {
     "twice": {"moto": LENIENT},
     "wrong type": {"moto": LENIENT},
     "prefix of a number": {"moto": LENIENT},
-    "no such index": {"moto": "says ResourceNotFoundException"},
+    "no such index": {"moto": "answers ResourceNotFoundException"},
     "filter on a key": {"moto": LENIENT, "emulator": LENIENT},
     "not projected": {"moto": LENIENT, "emulator": LENIENT},
     "start key": {"moto": LENIENT},
@@ -236,11 +229,11 @@ KNOWN = {
 )
 def test_updates_that_are_refused(db: Any, name: str, change: dict[str, Any]) -> None:
     request = {"TableName": "Users", "Key": {"userId": text(name)}} | change
-    assert code(lambda: db.update_item(**request)) == "ValidationException"
+    assert error_code(lambda: db.update_item(**request)) == "ValidationException"
     assert "Item" not in db.get_item(TableName="Users", Key={"userId": text(name)})
 
 
-def test_a_table_that_is_not_there(db: Any) -> None:
+def test_an_absent_table(db: Any) -> None:
     with pytest.raises(db.exceptions.ResourceNotFoundException):
         db.get_item(TableName="Nothing", Key={"userId": text("x")})
 
@@ -381,7 +374,8 @@ def test_queries_that_are_refused(db: Any, query: tuple[str, dict[str, Any], dic
     condition, values, more = query
     request = {"IndexName": "OwedIndex", "ExpressionAttributeValues": values} | more
     assert (
-        code(lambda: db.query(TableName="Users", KeyConditionExpression=condition, **request)) == "ValidationException"
+        error_code(lambda: db.query(TableName="Users", KeyConditionExpression=condition, **request))
+        == "ValidationException"
     )
 
 
@@ -409,12 +403,14 @@ def test_a_scan_sees_every_item_once(db: Any, owing: str) -> None:
     assert sorted(seen) == [f"{owing}-{place}" for place in range(10)]
 
 
-def test_a_batch_get_returns_what_there_is(db: Any, owing: str) -> None:
+def test_a_batch_get_returns_the_existing_items(db: Any, owing: str) -> None:
     keys = [{"userId": text(f"{owing}-{place}")} for place in (3, 99, 5)]
     reply = db.batch_get_item(RequestItems={"Users": {"Keys": keys, "ProjectionExpression": "userId"}})
     assert sorted(item["userId"]["S"] for item in reply["Responses"]["Users"]) == [f"{owing}-3", f"{owing}-5"]
     assert reply["UnprocessedKeys"] == {}
-    assert code(lambda: db.batch_get_item(RequestItems={"Users": {"Keys": keys[:1] * 2}})) == "ValidationException"
+    assert (
+        error_code(lambda: db.batch_get_item(RequestItems={"Users": {"Keys": keys[:1] * 2}})) == "ValidationException"
+    )
 
 
 def test_a_transaction_is_all_or_nothing(db: Any, name: str) -> None:

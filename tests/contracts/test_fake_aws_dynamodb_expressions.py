@@ -26,10 +26,10 @@ ITEM = {
     "l": [1, "two", {"deep": [7, 8]}],
     "m": {"k": "v", "box": {"epoch": 3}},
 }
-# Why a backend is excused: AWS's own behaviour is what the case says (documented, or established by those who tested
-# their clone against AWS), and the fake's.
+# The deviations of other backends. Each case contains the behaviour of AWS (documented, or established by projects that
+# tested their clones against AWS), which is also the fake's.
 FALSE = "calls a refused expression a failed condition"
-STRICT = "refuses what is only false, since the type comes from the item"
+STRICT = "refuses a condition that is only false, since the type comes from the item"
 UNSET = "compares two missing attributes as equal"
 ORDER = "does not take list indexes as those before the update"
 NESTING = "does not nest if_not_exists"

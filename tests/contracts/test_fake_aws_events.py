@@ -2,14 +2,13 @@
 
 import json
 import time
-from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from botocore.exceptions import ClientError, ParamValidationError
+from botocore.exceptions import ParamValidationError
 
-from tests.contracts.backends import LENIENT, Backend, deviates
+from tests.contracts.backends import LENIENT, Backend, deviates, error_code
 from tests.fakes import QueueSpec
 
 PATTERN = {"source": ["shop"], "detail-type": ["Ordered"], "detail": {"total": [{"numeric": [">", 5]}]}}
@@ -27,22 +26,16 @@ def entry(**changes: Any) -> dict[str, Any]:
 
 
 def delivered(sqs: Any, within: float = 5) -> dict[str, Any] | None:
-    """The next envelope in the queue; the emulator may take a moment."""
+    """The next envelope in the queue; the emulator may deliver it late."""
     url = sqs.get_queue_url(QueueName="Orders")["QueueUrl"]
     deadline = time.monotonic() + within
     while True:
         for message in sqs.receive_message(QueueUrl=url).get("Messages", []):
             sqs.delete_message(QueueUrl=url, ReceiptHandle=message["ReceiptHandle"])
-            found: dict[str, Any] = json.loads(message["Body"])
-            return found
+            envelope: dict[str, Any] = json.loads(message["Body"])
+            return envelope
         if time.monotonic() > deadline:
             return None
-
-
-def code(call: Callable[[], Any]) -> str:
-    with pytest.raises(ClientError) as raised:
-        call()
-    return str(raised.value.response["Error"]["Code"])
 
 
 @deviates(moto="leaves the account out", emulator="writes the time with a numeric offset")
@@ -63,7 +56,7 @@ def test_an_event_arrives_as_the_envelope(aws: tuple[Any, Any]) -> None:
 @pytest.mark.parametrize(
     "changes", [{"Source": "other"}, {"DetailType": "Paid"}, {"Detail": '{"total": 5}'}, {"Detail": "{}"}], ids=str
 )
-def test_the_rule_takes_only_what_matches(aws: tuple[Any, Any], changes: dict[str, str]) -> None:
+def test_the_rule_delivers_only_matching_events(aws: tuple[Any, Any], changes: dict[str, str]) -> None:
     events, sqs = aws
     events.put_events(Entries=[entry(**changes), entry()])
     envelope = delivered(sqs)
@@ -73,7 +66,7 @@ def test_the_rule_takes_only_what_matches(aws: tuple[Any, Any], changes: dict[st
 
 
 def bad(name: str, changes: dict[str, Any], expected: str, moto: str = "", emulator: str = LENIENT) -> Any:
-    """The bare emulator checks no entry (`onramp.local` does it in front of it)."""
+    """The bare emulator checks no entry (`onramp.local` checks them in front of it)."""
     why = {backend: reason for backend, reason in (("moto", moto), ("emulator", emulator)) if reason}
     return pytest.param(changes, expected, id=name, marks=deviates(**why))
 
@@ -104,7 +97,7 @@ def test_an_entry_is_refused_by_itself(aws: tuple[Any, Any], changes: dict[str, 
 
 def test_a_request_is_refused_as_a_whole(aws: tuple[Any, Any]) -> None:
     events, _ = aws
-    assert code(lambda: events.put_events(Entries=[entry()] * 11)) == "ValidationException"
+    assert error_code(lambda: events.put_events(Entries=[entry()] * 11)) == "ValidationException"
     with pytest.raises(ParamValidationError):
         events.put_events(Entries=[])
 
@@ -113,11 +106,11 @@ def test_a_request_is_refused_as_a_whole(aws: tuple[Any, Any]) -> None:
 def test_a_request_is_smaller_than_one_megabyte(aws: tuple[Any, Any]) -> None:
     events, _ = aws
     large = json.dumps({"x": "y" * 1_048_576})
-    assert code(lambda: events.put_events(Entries=[entry(Detail=large)])) == "ValidationException"
+    assert error_code(lambda: events.put_events(Entries=[entry(Detail=large)])) == "ValidationException"
 
 
-@deviates(moto="says ResourceNotFoundException")
-def test_a_bus_that_is_not_there_looks_like_success(aws: tuple[Any, Any]) -> None:
+@deviates(moto="answers ResourceNotFoundException")
+def test_an_event_for_an_absent_bus_is_accepted(aws: tuple[Any, Any]) -> None:
     events, _ = aws
     reply = events.put_events(Entries=[entry(EventBusName="nowhere")])
     assert reply["FailedEntryCount"] == 0
@@ -158,17 +151,17 @@ def test_list_users_pages_by_sixty(pool: tuple[Any, str]) -> None:
 def test_list_users_filters(pool: tuple[Any, str]) -> None:
     cognito, pool_id = pool
 
-    def found(expression: str) -> set[str]:
+    def matching(expression: str) -> set[str]:
         pages = cognito.get_paginator("list_users").paginate(UserPoolId=pool_id, Filter=expression)
         return {user["Username"] for page in pages for user in page["Users"]}
 
-    assert found('email = "u7@example.com"') == {"user07"}
-    assert found('email ^= "u6"') == {"user06", *(f"user{place}" for place in range(60, 65))}
-    assert found('cognito:user_status = "CONFIRMED"') == set()
+    assert matching('email = "u7@example.com"') == {"user07"}
+    assert matching('email ^= "u6"') == {"user06", *(f"user{place}" for place in range(60, 65))}
+    assert matching('cognito:user_status = "CONFIRMED"') == set()
 
 
 @deviates(emulator="returns every attribute")
-def test_list_users_returns_the_attributes_asked_for(pool: tuple[Any, str]) -> None:
+def test_list_users_returns_the_requested_attributes(pool: tuple[Any, str]) -> None:
     cognito, pool_id = pool
     users = cognito.list_users(UserPoolId=pool_id, Limit=7, AttributesToGet=["email"])["Users"]
     assert len(users) == 7
@@ -178,17 +171,17 @@ def test_list_users_returns_the_attributes_asked_for(pool: tuple[Any, str]) -> N
 @deviates(moto="takes any limit", emulator="takes any limit")
 def test_list_users_takes_at_most_sixty(pool: tuple[Any, str]) -> None:
     cognito, pool_id = pool
-    assert code(lambda: cognito.list_users(UserPoolId=pool_id, Limit=61)) == "InvalidParameterException"
+    assert error_code(lambda: cognito.list_users(UserPoolId=pool_id, Limit=61)) == "InvalidParameterException"
 
 
-def test_a_pool_that_is_not_there(pool: tuple[Any, str]) -> None:
+def test_an_absent_pool(pool: tuple[Any, str]) -> None:
     cognito, _ = pool
     with pytest.raises(cognito.exceptions.ResourceNotFoundException):
         cognito.list_users(UserPoolId="eu-west-1_nowhere")
 
 
-@deviates(moto="says InvalidToken", emulator="starts again from the first page")
-def test_a_token_that_is_none(pool: tuple[Any, str]) -> None:
+@deviates(moto="answers InvalidToken", emulator="starts again from the first page")
+def test_an_invalid_token(pool: tuple[Any, str]) -> None:
     cognito, pool_id = pool
     with pytest.raises(cognito.exceptions.InvalidParameterException):
         cognito.list_users(UserPoolId=pool_id, PaginationToken="nonsense")

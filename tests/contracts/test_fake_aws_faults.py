@@ -1,4 +1,4 @@
-"""The fault wrapper: what each fault does to the service and what the caller sees of it."""
+"""The fault wrapper: the effect of each fault on the service and on the caller."""
 
 import http.server
 import threading
@@ -56,7 +56,7 @@ OUTCOMES = {
 }
 
 
-def test_every_fault_is_shown_here() -> None:
+def test_every_fault_has_a_case_here() -> None:
     assert set(SIMPLE) == OUTCOMES.keys() | {"slow", "malformed"}
 
 
@@ -75,7 +75,7 @@ def test_a_killed_process_is_not_caught_as_an_error(db: FakeDynamoDB) -> None:
     assert not issubclass(ProcessKilled, Exception)
 
 
-def test_a_slow_answer_takes_its_time(db: FakeDynamoDB, clock: VirtualClock) -> None:
+def test_a_slow_answer_advances_the_clock(db: FakeDynamoDB, clock: VirtualClock) -> None:
     before = clock()
     Faulty(db, always("slow"), SiteLog(), clock.advance, slow_seconds=7).put_item(**ONCE)
     assert (clock() - before, db.rows("Users")) == (7, [{"userId": "ada"}])
@@ -88,7 +88,7 @@ def test_a_lost_reply_takes_the_read_timeout(db: FakeDynamoDB, clock: VirtualClo
     assert clock() == before + 1
 
 
-class Garbage(http.server.BaseHTTPRequestHandler):
+class UnparsableReply(http.server.BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         self.rfile.read(int(self.headers["Content-Length"]))
         self.send_response(200)
@@ -98,12 +98,12 @@ class Garbage(http.server.BaseHTTPRequestHandler):
         self.wfile.write(b"<html>!")
 
     def log_message(self, *_: Any) -> None:
-        """Silence."""
+        """No log."""
 
 
 @pytest.fixture(scope="module")
-def garbage() -> Iterator[str]:
-    server = http.server.HTTPServer(("127.0.0.1", 0), Garbage)
+def unparsable() -> Iterator[str]:
+    server = http.server.HTTPServer(("127.0.0.1", 0), UnparsableReply)
     thread = threading.Thread(target=server.serve_forever, args=(0.01,))
     thread.start()
     yield f"http://127.0.0.1:{server.server_port}"
@@ -113,13 +113,13 @@ def garbage() -> Iterator[str]:
 
 
 @pytest.mark.parametrize("service", ["dynamodb", "events", "sqs", "ssm"])
-def test_a_malformed_reply_is_what_botocore_makes_of_garbage(garbage: str, service: str) -> None:
+def test_a_malformed_reply_equals_botocores_reply_to_an_unparsable_body(unparsable: str, service: str) -> None:
     """No error: a reply without any of its members."""
     session: Any = boto3.session.Session()
     client = session.client(
         service,
         region_name="eu-west-1",
-        endpoint_url=garbage,
+        endpoint_url=unparsable,
         aws_access_key_id="test",
         aws_secret_access_key="test",
         config=Config(retries={"mode": "standard", "total_max_attempts": 2}),
@@ -194,10 +194,10 @@ def test_the_plan_and_the_log_see_every_call(db: FakeDynamoDB) -> None:
 
 
 def adapter_function(module: str, name: str) -> Any:
-    """A function that looks as if it stood in a module of the code under test."""
+    """A function with the module name of a module of the code under test."""
     scope: dict[str, Any] = {"__name__": module, "KEY": ADA}
     source = f"def {name}(client):\n    return client.get_item(TableName='Users', Key=KEY)"
-    exec(compile(source, module, "exec"), scope)  # noqa: S102 - written right here
+    exec(compile(source, module, "exec"), scope)  # noqa: S102 - the source is in this function
     return scope[name]
 
 

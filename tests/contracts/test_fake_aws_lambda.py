@@ -1,4 +1,4 @@
-"""The fake event source mapping: the event a function gets, and what its answer does to the queue."""
+"""The fake event source mapping: the event of an invocation, and the effect of the answer on the queue."""
 
 from typing import Any
 
@@ -14,11 +14,11 @@ def sqs() -> FakeSqs:
     return FakeSqs({"Work": work, "Dead": QueueSpec()}, VirtualClock())
 
 
-def left(sqs: FakeSqs) -> list[str]:
+def remaining(sqs: FakeSqs) -> list[str]:
     return [message.body for message in sqs.messages("Work")]
 
 
-def test_the_event_is_what_lambda_sends(sqs: FakeSqs) -> None:
+def test_the_event_equals_that_of_lambda(sqs: FakeSqs) -> None:
     attributes = {"reason": {"DataType": "String", "StringValue": "why"}}
     sqs.send_message(QueueUrl=sqs.url("Work"), MessageBody='{"a": 1}', MessageAttributes=attributes)
     event = sqs.lambda_batch("Work")
@@ -35,7 +35,7 @@ def test_the_event_is_what_lambda_sends(sqs: FakeSqs) -> None:
     }
 
 
-def test_a_batch_has_at_most_so_many(sqs: FakeSqs) -> None:
+def test_a_batch_has_a_maximum(sqs: FakeSqs) -> None:
     for place in range(12):
         sqs.put("Work", str(place))
     assert [len(sqs.lambda_batch("Work", max=5)["Records"]) for _ in range(4)] == [5, 5, 2, 0]
@@ -67,20 +67,20 @@ def test_an_answer_settles_the_batch(sqs: FakeSqs, answer: Any, expected: list[s
     for place in range(3):
         sqs.put("Work", str(place))
     event = sqs.lambda_batch("Work")
-    sqs.settle(event, named(answer, event))
-    assert left(sqs) == expected
+    sqs.settle(event, with_ids(answer, event))
+    assert remaining(sqs) == expected
 
 
-def named(answer: Any, event: Any) -> Any:
-    """The answer with message ids in the places of numbers."""
+def with_ids(answer: Any, event: Any) -> Any:
+    """The answer with message ids instead of indexes."""
     if isinstance(answer, dict):
-        return {name: named(value, event) for name, value in answer.items()}
+        return {name: with_ids(value, event) for name, value in answer.items()}
     if isinstance(answer, list):
-        return [named(value, event) for value in answer]
+        return [with_ids(value, event) for value in answer]
     return event["Records"][answer]["messageId"] if isinstance(answer, int) else answer
 
 
-def test_a_batch_that_was_received_again_meanwhile_deletes_nothing(sqs: FakeSqs) -> None:
+def test_the_answer_of_a_batch_received_again_deletes_nothing(sqs: FakeSqs) -> None:
     sqs.put("Work", "slow")
     first = sqs.lambda_batch("Work")
     clock = sqs.clock
@@ -88,6 +88,6 @@ def test_a_batch_that_was_received_again_meanwhile_deletes_nothing(sqs: FakeSqs)
     clock.advance(360)
     second = sqs.lambda_batch("Work")
     sqs.settle(first, None)
-    assert left(sqs) == ["slow"]
+    assert remaining(sqs) == ["slow"]
     sqs.settle(second, None)
-    assert left(sqs) == []
+    assert remaining(sqs) == []

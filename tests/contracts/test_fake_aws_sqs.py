@@ -2,20 +2,18 @@
 
 import time
 import uuid
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 import pytest
-from botocore.exceptions import ClientError
 
-from tests.contracts.backends import LENIENT, Backend, deviates
+from tests.contracts.backends import LENIENT, Backend, deviates, error_code
 from tests.fakes import QueueSpec
 
 
 @dataclass
 class Queues:
-    """Two empty queues of this test alone."""
+    """Two empty queues for one test."""
 
     client: Any
     work: str
@@ -42,7 +40,7 @@ def work(queues: Queues) -> str:
 
 
 def receive(sqs: Any, url: str, visibility: int = 600) -> Any:
-    """One message with everything there is to know about it."""
+    """One message with all its attributes; None if there is none."""
     reply = sqs.receive_message(
         QueueUrl=url,
         VisibilityTimeout=visibility,
@@ -53,19 +51,13 @@ def receive(sqs: Any, url: str, visibility: int = 600) -> Any:
 
 
 def counts(sqs: Any, url: str) -> tuple[int, int, int]:
-    found = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["All"])["Attributes"]
+    attributes = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["All"])["Attributes"]
     names = ("", "NotVisible", "Delayed")
-    visible, hidden, delayed = (int(found[f"ApproximateNumberOfMessages{name}"]) for name in names)
+    visible, hidden, delayed = (int(attributes[f"ApproximateNumberOfMessages{name}"]) for name in names)
     return visible, hidden, delayed
 
 
-def code(call: Callable[[], Any]) -> str:
-    with pytest.raises(ClientError) as raised:
-        call()
-    return str(raised.value.response["Error"]["Code"])
-
-
-def test_a_message_comes_as_it_was_sent(sqs: Any, work: str) -> None:
+def test_a_message_is_received_as_it_was_sent(sqs: Any, work: str) -> None:
     attributes = {"reason": {"DataType": "String", "StringValue": "why"}}
     sent = sqs.send_message(QueueUrl=work, MessageBody="body", MessageAttributes=attributes)
     message = receive(sqs, work)
@@ -77,13 +69,13 @@ def test_a_message_comes_as_it_was_sent(sqs: Any, work: str) -> None:
     assert {"SenderId", "ApproximateFirstReceiveTimestamp"} <= message["Attributes"].keys()
 
 
-def test_only_the_attributes_asked_for(sqs: Any, work: str) -> None:
+def test_only_the_requested_attributes(sqs: Any, work: str) -> None:
     attributes = {name: {"DataType": "String", "StringValue": "x"} for name in ("a.one", "a.two", "b")}
     sqs.send_message(QueueUrl=work, MessageBody="body", MessageAttributes=attributes)
     plain = sqs.receive_message(QueueUrl=work, VisibilityTimeout=0)["Messages"][0]
     assert plain.keys() & {"Attributes", "MessageAttributes"} == set()
-    some = sqs.receive_message(QueueUrl=work, MessageAttributeNames=["a.*"])["Messages"][0]
-    assert some["MessageAttributes"].keys() == {"a.one", "a.two"}
+    selected = sqs.receive_message(QueueUrl=work, MessageAttributeNames=["a.*"])["Messages"][0]
+    assert selected["MessageAttributes"].keys() == {"a.one", "a.two"}
 
 
 def test_a_received_message_is_hidden_until_its_timeout(sqs: Any, work: str) -> None:
@@ -106,7 +98,7 @@ def test_a_deleted_message_is_gone(sqs: Any, work: str) -> None:
     handle = receive(sqs, work, visibility=0)["ReceiptHandle"]
     sqs.delete_message(QueueUrl=work, ReceiptHandle=handle)
     assert receive(sqs, work) is None
-    sqs.delete_message(QueueUrl=work, ReceiptHandle=handle)  # deleting again is no error
+    sqs.delete_message(QueueUrl=work, ReceiptHandle=handle)  # deleting again is not an error
 
 
 @deviates(moto="deletes by any receipt of the message", emulator="calls an older receipt invalid")
@@ -118,7 +110,7 @@ def test_an_older_receipt_deletes_nothing(sqs: Any, work: str) -> None:
     assert counts(sqs, work) == (0, 1, 0)
 
 
-def test_a_receipt_that_is_none(sqs: Any, work: str) -> None:
+def test_an_invalid_receipt(sqs: Any, work: str) -> None:
     with pytest.raises(sqs.exceptions.ReceiptHandleIsInvalid):
         sqs.delete_message(QueueUrl=work, ReceiptHandle="nonsense")
 
@@ -135,12 +127,12 @@ def test_the_visibility_of_a_message_that_is_not_in_flight(sqs: Any, work: str) 
 def test_visibility_has_a_maximum_of_twelve_hours(sqs: Any, work: str) -> None:
     sqs.send_message(QueueUrl=work, MessageBody="body")
     request = {"QueueUrl": work, "ReceiptHandle": receive(sqs, work)["ReceiptHandle"]}
-    refused = code(lambda: sqs.change_message_visibility(**request, VisibilityTimeout=43_201))
+    refused = error_code(lambda: sqs.change_message_visibility(**request, VisibilityTimeout=43_201))
     assert refused == "InvalidParameterValue"
 
 
-@deviates(moto="does not tell where a dead letter came from")
-def test_what_was_received_too_often_goes_to_the_dead_letter_queue(sqs: Any, queues: Queues) -> None:
+@deviates(moto="omits the source of a dead letter")
+def test_a_message_received_too_often_goes_to_the_dead_letter_queue(sqs: Any, queues: Queues) -> None:
     work = queues.work
     attributes = {"step": {"DataType": "String", "StringValue": "stripe"}}
     sqs.send_message(QueueUrl=work, MessageBody="poison", MessageAttributes=attributes)
@@ -196,7 +188,7 @@ BAD_MESSAGES = [
 
 @pytest.mark.parametrize(("message", "expected"), BAD_MESSAGES)
 def test_messages_that_are_refused(sqs: Any, work: str, message: dict[str, Any], expected: str) -> None:
-    assert code(lambda: sqs.send_message(QueueUrl=work, **message)) == expected
+    assert error_code(lambda: sqs.send_message(QueueUrl=work, **message)) == expected
     assert counts(sqs, work) == (0, 0, 0)
 
 
@@ -225,18 +217,18 @@ BAD_BATCHES = [
 @pytest.mark.parametrize(("entries", "expected"), BAD_BATCHES)
 def test_batches_that_are_refused(sqs: Any, work: str, entries: list[Any], expected: str) -> None:
     filled = [entry | {"MessageBody": "body"} for entry in entries]
-    refused = code(lambda: sqs.send_message_batch(QueueUrl=work, Entries=filled))
+    refused = error_code(lambda: sqs.send_message_batch(QueueUrl=work, Entries=filled))
     assert refused == f"AWS.SimpleQueueService.{expected}"
 
 
-def test_a_queue_that_is_not_there(sqs: Any, work: str) -> None:
-    elsewhere = work + "-elsewhere"
+def test_an_absent_queue(sqs: Any, work: str) -> None:
+    absent = work + "-absent"
     with pytest.raises(sqs.exceptions.QueueDoesNotExist) as raised:
-        sqs.send_message(QueueUrl=elsewhere, MessageBody="body")
+        sqs.send_message(QueueUrl=absent, MessageBody="body")
     assert raised.value.response["Error"]["Code"] == "AWS.SimpleQueueService.NonExistentQueue"
 
 
 def test_receiving_takes_one_to_ten(sqs: Any, work: str) -> None:
-    refused = code(lambda: sqs.receive_message(QueueUrl=work, MaxNumberOfMessages=11))
+    refused = error_code(lambda: sqs.receive_message(QueueUrl=work, MaxNumberOfMessages=11))
     assert refused == "InvalidParameterValue"
     assert "Messages" not in sqs.receive_message(QueueUrl=work)

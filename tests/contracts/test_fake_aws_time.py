@@ -1,4 +1,4 @@
-"""What only a fake can show: hours and days of AWS, in no time."""
+"""Tests on the fakes alone: hours and days of AWS on a virtual clock."""
 
 import json
 import random
@@ -43,7 +43,7 @@ def batch(sqs: FakeSqs, queue: str = "Work") -> list[str]:
     return [record["body"] for record in sqs.lambda_batch(queue)["Records"]]
 
 
-def test_a_message_comes_back_after_its_visibility_timeout(sqs: FakeSqs, clock: VirtualClock) -> None:
+def test_a_message_is_received_again_after_its_visibility_timeout(sqs: FakeSqs, clock: VirtualClock) -> None:
     sqs.put("Work", "one")
     assert batch(sqs) == ["one"]
     clock.advance(359)
@@ -54,14 +54,14 @@ def test_a_message_comes_back_after_its_visibility_timeout(sqs: FakeSqs, clock: 
 
 def test_the_first_receive_is_remembered(sqs: FakeSqs, clock: VirtualClock) -> None:
     sqs.put("Work", "one")
-    seen = []
+    received = []
     for _ in range(2):
         (record,) = sqs.lambda_batch("Work")["Records"]
-        seen.append(record["attributes"])
+        received.append(record["attributes"])
         clock.advance(360)
-    assert [attributes["ApproximateReceiveCount"] for attributes in seen] == ["1", "2"]
+    assert [attributes["ApproximateReceiveCount"] for attributes in received] == ["1", "2"]
     for name in ("SentTimestamp", "ApproximateFirstReceiveTimestamp"):
-        assert seen[0][name] == seen[1][name]
+        assert received[0][name] == received[1][name]
 
 
 @pytest.mark.parametrize("seconds", [10, 900])
@@ -142,13 +142,13 @@ def db(clock: VirtualClock) -> FakeDynamoDB:
 
 
 def by_sub(db: FakeDynamoDB) -> int:
-    found = db.query(
+    reply = db.query(
         TableName="Users",
         IndexName="SubIndex",
         KeyConditionExpression="cognitoSub = :sub",
         ExpressionAttributeValues={":sub": {"S": "s"}},
     )
-    return int(found["Count"])
+    return int(reply["Count"])
 
 
 def test_reads_that_are_not_consistent_may_be_stale(db: FakeDynamoDB, clock: VirtualClock) -> None:
@@ -183,12 +183,12 @@ def test_threads_do_not_lose_each_others_writes(db: FakeDynamoDB) -> None:
     assert db.rows("Users") == [{"userId": "ada", "visits": 200}]
 
 
-def test_text_that_is_no_text(db: FakeDynamoDB) -> None:
+def test_an_unpaired_surrogate_is_refused(db: FakeDynamoDB) -> None:
     with pytest.raises(ClientError, match="surrogate"):
         db.put_item(TableName="Users", Item={"userId": {"S": "\ud800"}})
 
 
-def test_a_reply_is_the_callers_own(db: FakeDynamoDB) -> None:
+def test_a_reply_is_a_copy(db: FakeDynamoDB) -> None:
     roles = {"L": [{"S": "team_member"}]}
     db.put_item(TableName="Users", Item={"userId": {"S": "ada"}, "access": roles})
     roles["L"].append({"S": "admin"})
@@ -196,22 +196,22 @@ def test_a_reply_is_the_callers_own(db: FakeDynamoDB) -> None:
     assert db.rows("Users") == [{"userId": "ada", "access": ["team_member"]}]
 
 
-def test_an_argument_the_fake_does_not_know_is_not_ignored(db: FakeDynamoDB) -> None:
+def test_an_unsupported_argument_raises(db: FakeDynamoDB) -> None:
     with pytest.raises(NotImplementedError, match="ReturnConsumedCapacity"):
         db.get_item(TableName="Users", Key={"userId": {"S": "ada"}}, ReturnConsumedCapacity="TOTAL")
 
 
 def test_an_archive_replays_to_the_rules(clock: VirtualClock) -> None:
-    got: list[dict[str, Any]] = []
+    delivered: list[dict[str, Any]] = []
     events = FakeEventBridge(clock, buses=["bus"])
-    events.add_rule("bus", {"source": [{"prefix": "onramp."}]}, got.append)
+    events.add_rule("bus", {"source": [{"prefix": "onramp."}]}, delivered.append)
     for source in ("onramp.signup", "other"):
         detail = {"EventBusName": "bus", "Source": source, "DetailType": "x", "Detail": "{}"}
         events.put_events(Entries=[detail])
     clock.advance(20 * DAY)
     events.replay("bus", events.events)
-    assert [envelope.get("replay-name") for envelope in got] == [None, "replay"]
-    assert got[0] == {name: value for name, value in got[1].items() if name != "replay-name"}
+    assert [envelope.get("replay-name") for envelope in delivered] == [None, "replay"]
+    assert delivered[0] == {name: value for name, value in delivered[1].items() if name != "replay-name"}
 
 
 def test_a_rule_delivers_to_a_queue(sqs: FakeSqs, clock: VirtualClock) -> None:
@@ -231,7 +231,7 @@ def test_tokens_expire_and_pages_may_be_empty(clock: VirtualClock) -> None:
     token = pool.list_users(UserPoolId=POOL)["PaginationToken"]
     empty = pool.list_users(UserPoolId=POOL, PaginationToken=token)
     assert (empty["Users"], "PaginationToken" in empty) == ([], True)
-    del pool.users["u3"]  # a deleted user moves nobody to another page
+    del pool.users["u3"]  # a deleted user does not move others to another page
     rest = pool.list_users(UserPoolId=POOL, PaginationToken=empty["PaginationToken"])
     assert [user["Username"] for user in rest["Users"]] == [f"u{place}" for place in range(60, 70)]
     clock.advance(3601)

@@ -60,16 +60,16 @@ def claim() -> Claim:
 @pytest.fixture
 def owing(users: UserTable, claim: Claim) -> User:
     users.claim(claim)
-    return now(users, claim)
+    return stored_user(users, claim)
 
 
-def now(users: UserTable, of: Claim | User) -> User:
+def stored_user(users: UserTable, of: Claim | User) -> User:
     user = users.get(of.user_id)
     assert user is not None
     return user
 
 
-def prepare(db: Any, user_id: str, **more: Any) -> dict[str, Any]:
+def pre_create(db: Any, user_id: str, **more: Any) -> dict[str, Any]:
     item = {"userId": {"S": user_id}, "roles": ROLES, "onboarding": {"S": "pre_created"}, **more}
     db.put_item(TableName="UsersTable", Item=item)
     return item
@@ -81,19 +81,17 @@ def stored(db: Any, user_id: str) -> dict[str, Any]:
 
 
 class TestClaim:
-    def test_creates_what_is_absent_and_owes_the_event_in_the_same_write(self, users: UserTable, claim: Claim) -> None:
+    def test_creates_an_absent_record_and_owes_the_event_in_one_write(self, users: UserTable, claim: Claim) -> None:
         assert users.claim(claim) == Written(before=None)
-        assert now(users, claim) == claim.as_new_user()
-        assert now(users, claim).owes(Owed.EMIT)
-        assert now(users, claim).roles == ("team_member",)
+        assert stored_user(users, claim) == claim.as_new_user()
+        assert stored_user(users, claim).owes(Owed.EMIT)
+        assert stored_user(users, claim).roles == ("team_member",)
 
-    def test_links_what_an_admin_prepared_and_changes_nothing_of_it(
-        self, db: Any, users: UserTable, claim: Claim
-    ) -> None:
-        prepared = prepare(db, claim.user_id, givenName={"S": "Mara"}, createdAt={"N": "5"}, team={"S": "x"})
-        before = now(users, claim)
+    def test_links_a_pre_created_record_and_keeps_its_values(self, db: Any, users: UserTable, claim: Claim) -> None:
+        prepared = pre_create(db, claim.user_id, givenName={"S": "Mara"}, createdAt={"N": "5"}, team={"S": "x"})
+        before = stored_user(users, claim)
         assert users.claim(claim) == Written(before)
-        assert now(users, claim) == before.linked_to(claim)
+        assert stored_user(users, claim) == before.linked_to(claim)
         assert {name: stored(db, claim.user_id)[name] for name in prepared} == prepared
 
     @pytest.mark.parametrize("may_link", [True, False])
@@ -104,93 +102,91 @@ class TestClaim:
         assert users.claim(other) == Refused(claim.as_new_user())
         assert stored(db, claim.user_id) == before
 
-    def test_what_may_not_link_takes_nothing_prepared(self, db: Any, users: UserTable, claim: Claim) -> None:
-        prepared = prepare(db, claim.user_id)
+    def test_without_may_link_a_pre_created_record_is_unchanged(self, db: Any, users: UserTable, claim: Claim) -> None:
+        prepared = pre_create(db, claim.user_id)
         refused = users.claim(replace(claim, may_link=False))
         assert isinstance(refused, Refused)
         assert refused.existing.cognito_sub is None
         assert stored(db, claim.user_id) == prepared
 
-    def test_a_repeated_write_meets_its_own_sub_and_puts_no_debt_back(
+    def test_a_repeated_write_finds_its_own_sub_and_owes_nothing_again(
         self, users: UserTable, owed: OwedLedger, claim: Claim
     ) -> None:
         users.claim(claim)
-        owed.settle(now(users, claim))
-        settled = now(users, claim)
+        owed.settle(stored_user(users, claim))
+        settled = stored_user(users, claim)
         assert users.claim(replace(claim, at=AT + 1)) == Refused(settled)
-        assert now(users, claim) == settled
+        assert stored_user(users, claim) == settled
         assert settled.owed is None
 
 
 class TestWhatIsOwed:
     def test_emit_becomes_enrich_with_a_new_due_time(self, users: UserTable, owed: OwedLedger, owing: User) -> None:
         owed.flip_to_enrich(owing, AT + 7)
-        flipped = now(users, owing)
+        flipped = stored_user(users, owing)
         assert flipped.owes(Owed.ENRICH)
         assert (flipped.owed_since, flipped.due_at) == (owing.owed_since, AT + 7)
         assert str(flipped.owed)[-1] == str(owing.owed)[-1], "the shard stays"
 
-    def test_a_slow_worker_puts_no_debt_on_a_provisioned_user(
+    def test_a_slow_worker_cannot_make_a_provisioned_user_owe(
         self, users: UserTable, owed: OwedLedger, owing: User
     ) -> None:
         owed.settle(owing)
-        settled = now(users, owing)
+        settled = stored_user(users, owing)
         owed.flip_to_enrich(owing, AT + 7)
         owed.hand_to_operator(owing)
-        assert now(users, owing) == settled
+        assert stored_user(users, owing) == settled
 
-    def test_a_slow_worker_does_not_hide_the_operators_case(
-        self, users: UserTable, owed: OwedLedger, owing: User
-    ) -> None:
+    def test_a_slow_worker_does_not_replace_operator(self, users: UserTable, owed: OwedLedger, owing: User) -> None:
         owed.hand_to_operator(owing)
         owed.flip_to_enrich(owing, AT + 7)
-        assert now(users, owing).owes(Owed.OPERATOR)
+        assert stored_user(users, owing).owes(Owed.OPERATOR)
 
     @pytest.mark.parametrize("flipped_meanwhile", [False, True])
-    def test_the_operator_gets_it_whatever_was_read(
+    def test_operator_replaces_emit_and_enrich(
         self, users: UserTable, owed: OwedLedger, owing: User, flipped_meanwhile: bool
     ) -> None:
         if flipped_meanwhile:
             owed.flip_to_enrich(owing, AT + 7)
         owed.hand_to_operator(owing)
-        assert now(users, owing).owes(Owed.OPERATOR)
+        assert stored_user(users, owing).owes(Owed.OPERATOR)
 
-    def test_success_removes_the_operators_case_too(self, users: UserTable, owed: OwedLedger, owing: User) -> None:
+    def test_success_removes_operator_too(self, users: UserTable, owed: OwedLedger, owing: User) -> None:
         owed.hand_to_operator(owing)
         owed.settle(owing)
-        settled = now(users, owing)
+        settled = stored_user(users, owing)
         assert (settled.owed, settled.owed_since, settled.due_at) == (None, None, None)
 
-    @pytest.mark.parametrize("moved_on", [False, True])
-    def test_many_return_to_the_worker_and_who_has_moved_on_stays(
-        self, users: UserTable, owed: OwedLedger, claim: Claim, moved_on: bool
+    @pytest.mark.parametrize("settled", [False, True])
+    def test_many_return_to_enrich_except_a_settled_one(
+        self, users: UserTable, owed: OwedLedger, claim: Claim, settled: bool
     ) -> None:
-        """In one call, and where that is refused for one of them, one by one."""
-        read = []
+        """In one transaction; if that is cancelled because of one record, one by one."""
+        users_read = []
         for number in range(3):
             one = replace(claim, user_id=f"{number}.{claim.user_id}", sub=str(uuid.uuid4()))
             users.claim(one)
-            owed.hand_to_operator(now(users, one))
-            read.append(now(users, one))
-        others, last = read[:2], read[2]
-        if moved_on:
+            owed.hand_to_operator(stored_user(users, one))
+            users_read.append(stored_user(users, one))
+        others, last = users_read[:2], users_read[2]
+        if settled:
             owed.settle(last)
-        returned = owed.return_all_to_enrich(read, AT + 7)
-        assert returned == {user.cognito_sub for user in (others if moved_on else read)}
-        assert [(now(users, user).owes(Owed.ENRICH), now(users, user).due_at) for user in others] == 2 * [
-            (True, AT + 7)
-        ]
-        assert now(users, last).owes(Owed.ENRICH) is not moved_on
+        returned = owed.return_all_to_enrich(users_read, AT + 7)
+        assert returned == {user.cognito_sub for user in (others if settled else users_read)}
+        assert [
+            (stored_user(users, user).owes(Owed.ENRICH), stored_user(users, user).due_at) for user in others
+        ] == 2 * [(True, AT + 7)]
+        assert stored_user(users, last).owes(Owed.ENRICH) is not settled
 
-    def test_a_relinked_record_is_left_alone(self, users: UserTable, owed: OwedLedger, owing: User) -> None:
-        stranger = replace(owing, cognito_sub=str(uuid.uuid4()))
-        assert owed.return_all_to_enrich([stranger], AT + 7) == frozenset()
-        owed.flip_to_enrich(stranger, AT + 7)
-        owed.hand_to_operator(stranger)
-        owed.settle(stranger)
-        assert now(users, owing) == owing
+    def test_a_relinked_record_is_unchanged(self, users: UserTable, owed: OwedLedger, owing: User) -> None:
+        former = replace(owing, cognito_sub=str(uuid.uuid4()))
+        assert owed.return_all_to_enrich([former], AT + 7) == frozenset()
+        owed.flip_to_enrich(former, AT + 7)
+        owed.hand_to_operator(former)
+        owed.settle(former)
+        assert stored_user(users, owing) == owing
 
-    def test_a_deleted_record_is_not_half_made_again(
+    def test_a_deleted_record_is_not_created_again_in_part(
         self, db: Any, users: UserTable, owed: OwedLedger, owing: User
     ) -> None:
         db.delete_item(TableName="UsersTable", Key={"userId": {"S": owing.user_id}})
@@ -201,7 +197,7 @@ class TestWhatIsOwed:
 
 
 class TestProfile:
-    def test_is_made_once_and_a_users_edits_survive(self, db: Any, profiles: ProfileTable, owing: User) -> None:
+    def test_is_created_once_and_keeps_the_users_edits(self, db: Any, profiles: ProfileTable, owing: User) -> None:
         sub = str(owing.cognito_sub)
         made = profiles.upsert(owing, AT)
         assert (made.status, made.display_name) == (Status.PENDING, "Nia Newcomer")
@@ -228,7 +224,7 @@ class TestProfile:
         assert first.stripe_customer_id == second.stripe_customer_id == "cus_1"
         assert second.done("stripe")
 
-    def test_a_failure_is_not_noted_over_a_finished_step(self, profiles: ProfileTable, owing: User) -> None:
+    def test_a_failure_does_not_replace_a_finished_step(self, profiles: ProfileTable, owing: User) -> None:
         sub = profiles.upsert(owing, AT).sub
         profiles.note_failure(sub, "stripe", {"state": "retrying", "attempts": 1})
         assert not profiles.upsert(owing, AT).done("stripe")
@@ -248,11 +244,11 @@ class TestIntent:
     def sub(self, profiles: ProfileTable, owing: User) -> str:
         return profiles.upsert(owing, AT).sub
 
-    def test_the_first_one_stands(self, profiles: ProfileTable, sub: str) -> None:
+    def test_the_first_one_is_kept(self, profiles: ProfileTable, sub: str) -> None:
         assert profiles.store_first_intent(sub, self.FIRST).intent == self.FIRST
         assert profiles.store_first_intent(sub, replace(self.FIRST, created_at=AT + 5)).intent == self.FIRST
 
-    def test_none_is_stored_beside_an_id(self, profiles: ProfileTable, sub: str) -> None:
+    def test_none_is_stored_if_there_is_an_id(self, profiles: ProfileTable, sub: str) -> None:
         profiles.save_step(sub, "stripe", {"state": "done"}, {"stripeCustomerId": "cus_1"})
         profile = profiles.store_first_intent(sub, self.FIRST)
         assert (profile.intent, profile.stripe_customer_id) == (None, "cus_1")
@@ -263,7 +259,7 @@ class TestIntent:
         assert profiles.store_next_intent(sub, self.FIRST, replace(self.NEXT, key="other")).intent == self.NEXT
 
 
-def test_an_error_of_aws_is_retryable_and_says_which(db: Any) -> None:
+def test_an_error_of_aws_is_retryable_and_has_its_code(db: Any) -> None:
     with pytest.raises(RetryableError, match="users_get_ResourceNotFoundException"):
         UserTable(db, "no-such-table").get("nia@example.com")
     with pytest.raises(RetryableError, match="x_ResourceNotFoundException"), retryable("x"):

@@ -1,6 +1,6 @@
-"""In-memory AWS at the level of the boto3 client: the real adapters, with their real expressions, run over it.
+"""In-memory AWS at the level of the boto3 client: the real adapters run over it with their real expressions.
 
-What the fakes do is held against moto and the emulator in `tests/contracts/test_fake_aws_*.py`.
+README.md says what is modelled, what is refused, and which contract tests compare the fakes with moto and the emulator.
 """
 
 from tests.fakes.client import FakeClient, VirtualClock

@@ -26,7 +26,7 @@ _EXACT = Context(prec=400, Emax=9999, Emin=-9999)
 
 
 class Refused(Exception):
-    """What DynamoDB answers with a ValidationException."""
+    """Becomes a ValidationException of the client."""
 
 
 def type_of(value: AttributeValue) -> str:
@@ -52,16 +52,16 @@ def add_numbers(left: str, right: str, sign: int = 1) -> str:
 
 
 def canonical(value: Mapping[str, Any], depth: int = 1) -> AttributeValue:
-    """A checked copy; raises Refused for what DynamoDB does not store."""
+    """A checked copy; raises Refused for a value that DynamoDB does not store."""
     if len(value) != 1:
-        found = "is empty" if not value else "has more than one datatypes set"
-        raise Refused(f"Supplied AttributeValue {found}, must contain exactly one of the supported datatypes")
+        problem = "is empty" if not value else "has more than one datatypes set"
+        raise Refused(f"Supplied AttributeValue {problem}, must contain exactly one of the supported datatypes")
     ((kind, raw),) = value.items()
     if kind == "BOOL":
         return {"BOOL": raw}
     if kind == "S":
         if not raw.isascii() and UNPAIRED.search(raw):
-            raise Refused("A string holds an unpaired surrogate")  # AWS cannot read such a request at all
+            raise Refused("A string holds an unpaired surrogate")  # AWS cannot parse such a request
         return {"S": raw}
     if kind == "N":
         return {"N": canonical_number(raw)}
@@ -94,7 +94,7 @@ def in_order(kind: str, members: Iterable[Any]) -> list[Any]:
 
 
 def clone(value: AttributeValue) -> AttributeValue:
-    """Stored values are never handed out: a caller that edits a reply must not edit the table."""
+    """A copy for a reply: a caller that edits a reply must not edit the table."""
     ((kind, raw),) = value.items()
     if kind == "M":
         return {"M": {name: clone(child) for name, child in raw.items()}}

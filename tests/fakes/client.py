@@ -1,8 +1,8 @@
-"""What every fake AWS client has in common with the boto3 client it stands for.
+"""The base of every fake AWS client: request checks, errors and paging as in boto3.
 
-Requests are checked against botocore's own service model, errors are raised as botocore's own generated classes and
-paging uses botocore's own paginators, so that code under test cannot tell the difference. An argument which AWS knows
-and a fake does not raises NotImplementedError: a fake never ignores what it was asked.
+Requests are checked against botocore's service model, errors are botocore's generated classes and paging uses
+botocore's paginators, so the code under test sees no difference. An argument that AWS supports and a fake does not
+raises NotImplementedError: a fake never ignores an argument.
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ def client_error(service: str, operation: str, code: str, message: str, **respon
 
 
 class VirtualClock:
-    """Time as a test sets it, in Unix seconds."""
+    """A clock that only a test advances, in Unix seconds."""
 
     def __init__(self, now: float = 1_790_000_000.0) -> None:
         self.now = now
@@ -76,7 +76,7 @@ class VirtualClock:
 
 
 class Meta:
-    """The part of `client.meta` that code reads."""
+    """The part of `client.meta` that the code under test reads."""
 
     def __init__(self, service: str) -> None:
         self.service_model = service_model(service)
@@ -88,7 +88,7 @@ class FakeClient:
     service: ClassVar[str]
 
     def __init__(self, clock: Clock, *, validate: bool = True) -> None:
-        """`validate=False` skips botocore's check of the request (40 microseconds), for simulators."""
+        """`validate=False` skips botocore's check of the request (40 microseconds a call), for the simulator."""
         self.clock = clock
         self.calls: Counter[str] = Counter()
         self.meta = Meta(self.service)
@@ -104,7 +104,7 @@ class FakeClient:
         return paginator(self, self.service, operation)
 
     def close(self) -> None:
-        """Real clients have it; there is nothing to close."""
+        """Nothing to close; real clients have this method."""
 
     def now(self) -> datetime:
         return datetime.fromtimestamp(self.clock(), UTC)
@@ -114,8 +114,8 @@ class FakeClient:
 
 
 def operation(takes: str) -> Callable[[Callable[[Any, Request], Reply]], Callable[..., Reply]]:
-    """Make a boto3 operation of a method; `takes` names the arguments the fake understands."""
-    understood = frozenset(takes.split())
+    """Makes a boto3 operation of a method; `takes` names the arguments that the fake supports."""
+    supported = frozenset(takes.split())
 
     def decorate(method: Callable[[Any, Request], Reply]) -> Callable[..., Reply]:
         name = method.__name__
@@ -124,8 +124,8 @@ def operation(takes: str) -> Callable[[Callable[[Any, Request], Reply]], Callabl
         def call(self: FakeClient, **request: Any) -> Reply:
             if self._validate:
                 check_request(self.service, name, request)
-            if unknown := request.keys() - understood:
-                raise NotImplementedError(f"the fake {self.service}.{name} does not know {sorted(unknown)}")
+            if unknown := request.keys() - supported:
+                raise NotImplementedError(f"the fake {self.service}.{name} does not support {sorted(unknown)}")
             with self._lock:
                 self.calls[name] += 1
                 reply = method(self, request)
@@ -138,7 +138,7 @@ def operation(takes: str) -> Callable[[Callable[[Any, Request], Reply]], Callabl
 
 
 def check_request(service: str, operation: str, request: Request) -> None:
-    """What botocore refuses before anything is sent: unknown, missing and mistyped arguments."""
+    """Raises as botocore does before it sends: unknown, missing and mistyped arguments."""
     shape: Any = service_model(service).operation_model(_api_names(service)[operation]).input_shape
     report = _validator.validate(request, shape)
     if report.has_errors():

@@ -1,4 +1,4 @@
-"""A Cognito user pool, as far as a sweep needs it: ListUsers with its paging.
+"""A Cognito user pool with the one operation that a sweep needs: ListUsers with its paging.
 
 pool = FakeCognito("eu-west-1_fake", clock)
 pool.add_user("ada", {"sub": "...", "email": "ada@example.com", "email_verified": "true"})
@@ -41,17 +41,17 @@ class FakeCognito(FakeClient):
         self.pool_id = pool_id
         self.users: dict[str, User] = {}
         self.list_lag = 0.0
-        """ListUsers is eventually consistent: a user is listed only so many seconds after being created."""
+        """Seconds after its creation that a user is first listed: ListUsers is eventually consistent."""
         self.empty_page: Callable[[int], bool] = lambda _number: False
-        """Which pages, by the number of the call, come back empty though the list goes on."""
+        """Whether the page of this call (by its number) is empty although the list continues."""
         self.most_listed = PAGE
-        """A page may hold fewer users than were asked for."""
+        """The largest page: a page may contain fewer users than the request's limit."""
         self._token_lifetime = token_lifetime
         self._added = 0
 
     def add_user(self, username: str, attributes: Mapping[str, str], status: str = "CONFIRMED") -> User:
         if status not in STATUSES:
-            raise ValueError(f"Cognito knows no status {status}")
+            raise ValueError(f"Cognito has no status {status}")
         with self._lock:
             self._added += 1
             now = self.clock()
@@ -75,8 +75,8 @@ class FakeCognito(FakeClient):
         start = self._start(request["PaginationToken"]) if "PaginationToken" in request else 0
         listed = [user for user in self.users.values() if user.number > start and self._listed(user)]
         page = [] if self.empty_page(self.calls["list_users"]) else listed[: min(limit or PAGE, self.most_listed)]
-        wanted = [user for user in page if self._matches(user, request.get("Filter", ""))]
-        reply: Reply = {"Users": [_shown(user, request.get("AttributesToGet")) for user in wanted]}
+        matching = [user for user in page if self._matches(user, request.get("Filter", ""))]
+        reply: Reply = {"Users": [_described(user, request.get("AttributesToGet")) for user in matching]}
         last = page[-1].number if page else start
         return reply | ({"PaginationToken": self._token(last)} if len(page) < len(listed) else {})
 
@@ -99,7 +99,7 @@ class FakeCognito(FakeClient):
         return int(position)
 
     def _matches(self, user: User, expression: str) -> bool:
-        """AWS filters within a page of what it read, so that a filtered page may be short or empty."""
+        """AWS filters within the page that it has read, so a filtered page may be short or empty."""
         if not expression:
             return True
         match = FILTER.fullmatch(expression)
@@ -110,7 +110,7 @@ class FakeCognito(FakeClient):
         return actual == sought if comparison == "=" else actual.startswith(sought)
 
 
-def _shown(user: User, names: list[str] | None) -> dict[str, Any]:
+def _described(user: User, names: list[str] | None) -> dict[str, Any]:
     chosen = {name: value for name, value in user.attributes.items() if names is None or name in names}
     return {
         "Username": user.username,

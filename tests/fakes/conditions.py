@@ -1,7 +1,7 @@
-"""What DynamoDB's condition expressions mean: the nodes that `expressions.py` parses them into.
+"""The semantics of DynamoDB's condition expressions: the nodes that `expressions.py` parses them into.
 
-The rules for what is missing, as AWS has them: `=`, the orders, BETWEEN, IN and every function are false when an
-operand does not exist, and `<>` is true (even between two missing attributes). Values of different types are unequal
+Missing attributes, as on AWS: `=`, the orders, BETWEEN, IN and every function are false when an operand does not exist,
+and `<>` is true (even between two missing attributes). Values of different types are unequal
 and have no order. A wrongly typed `:value` is refused before anything is read; a wrongly typed attribute only makes
 the condition false.
 """
@@ -58,7 +58,7 @@ class Operand(Protocol):
 
 class Condition(Protocol):
     def check(self, scope: Scope) -> None:
-        """Refuse what is wrong whatever the item holds."""
+        """Raises Refused for errors that do not depend on the item."""
 
     def test(self, scope: Scope) -> bool: ...
 

@@ -5,7 +5,7 @@
     db.put_item(TableName="Users", Item={"userId": {"S": "ada@example.com"}})
     assert db.rows("Users") == [{"userId": "ada@example.com"}]
 
-Reads that are not consistent (and every index read) show the table as it was `read_lag` seconds ago.
+A read that is not consistent, and every read of an index, returns the table of `read_lag` seconds ago.
 """
 
 from collections.abc import Iterator, Mapping
@@ -86,7 +86,7 @@ class FakeDynamoDB(FakeClient):
                     raise Refused(f"Return values set to invalid value: {wanted}")
                 write = plan(table, request)
         except ConditionFailed as failed:
-            raise self.error(name, "ConditionalCheckFailedException", FAILED, **failed.shown(request)) from None
+            raise self.error(name, "ConditionalCheckFailedException", FAILED, **failed.reply_part(request)) from None
         write.store()
         attributes = write.attributes(wanted)
         return {"Attributes": attributes} if attributes else {}
@@ -119,7 +119,7 @@ class FakeDynamoDB(FakeClient):
 
     @operation("RequestItems")
     def batch_get_item(self, request: Request) -> Reply:
-        found: dict[str, list[Item]] = {}
+        responses: dict[str, list[Item]] = {}
         with self._refusing("batch_get_item"):
             if sum(len(wanted["Keys"]) for wanted in request["RequestItems"].values()) > 100:
                 raise Refused("Too many items requested for the BatchGetItem call")
@@ -130,12 +130,12 @@ class FakeDynamoDB(FakeClient):
                     raise Refused("Provided list of item keys contains duplicates")
                 expressions, older = Expressions(wanted), self._older(table, wanted)
                 items = [older.get(key, table.items.get(key)) for key in keys]
-                found[name] = [project(item, expressions) for item in items if item is not None]
-        return {"Responses": found, "UnprocessedKeys": {}}
+                responses[name] = [project(item, expressions) for item in items if item is not None]
+        return {"Responses": responses, "UnprocessedKeys": {}}
 
     @operation("TransactItems")
     def transact_write_items(self, request: Request) -> Reply:
-        """All or nothing; a failed one is reported with one reason per action, in order."""
+        """All or nothing; a cancelled transaction has one reason per action, in order."""
         name, writes, reasons = "transact_write_items", [], []
         plans = {"Put": plan_put, "Delete": plan_delete, "Update": plan_update}
         with self._refusing(name):
@@ -147,7 +147,7 @@ class FakeDynamoDB(FakeClient):
                 try:
                     write = plans.get(verb, plan_delete)(table, details)
                 except ConditionFailed as failed:
-                    reasons.append({"Code": "ConditionalCheckFailed", "Message": FAILED, **failed.shown(details)})
+                    reasons.append({"Code": "ConditionalCheckFailed", "Message": FAILED, **failed.reply_part(details)})
                 else:
                     reasons.append({"Code": "None"})
                     writes.append(write if verb in plans else Write(table, write.key, write.old, write.old))

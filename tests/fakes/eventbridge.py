@@ -3,8 +3,8 @@
     bus = FakeEventBridge(clock, buses=("orders",))
     bus.add_rule("orders", {"source": ["shop"]}, sqs.sink("Work"))
 
-Everything accepted stands in `events`, as the envelopes that targets get. A target is any callable, so that a test can
-lose, delay or repeat a delivery. An entry for a bus that does not exist is accepted and goes nowhere (`dropped`).
+`events` contains every accepted event, as the envelope that targets receive. A target is any callable, so a test can
+lose, delay or repeat a delivery. An entry for a bus that does not exist is accepted and not delivered (`dropped`).
 """
 
 import json
@@ -36,7 +36,7 @@ class FakeEventBridge(FakeClient):
         self.rules[bus].append((pattern, target))
 
     def replay(self, bus: str, events: Iterable[Envelope], name: str = "replay") -> None:
-        """Deliver again, as an archive does: same id and time, marked with the replay's name."""
+        """Delivers events again, as an archive does: same id and time, marked with the replay's name."""
         for envelope in events:
             self._deliver(bus, envelope | {"replay-name": name})
 

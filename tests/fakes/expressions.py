@@ -1,4 +1,4 @@
-"""Parses DynamoDB's condition, filter, key condition and projection expressions. Each text is parsed once."""
+"""Parses DynamoDB's condition, filter, key condition and projection expressions; parsed texts are cached."""
 
 import re
 from collections.abc import Callable
@@ -25,7 +25,7 @@ ARGUMENTS = {
 
 
 class Parser:
-    """Recursive descent over one expression; notes which placeholders and attributes it uses."""
+    """Recursive descent over one expression; collects the placeholders and attributes that it uses."""
 
     def __init__(self, kind: str, text: str) -> None:
         self.kind = kind
@@ -183,7 +183,7 @@ class Parsed:
     root: Any
     placeholders: frozenset[str]
     roots: frozenset[str]
-    """The top-level attributes it names, placeholders as they stand."""
+    """The top-level attributes that it names; placeholders are not resolved."""
 
 
 @lru_cache(maxsize=1024)

@@ -1,24 +1,24 @@
-"""Faults at every remote call of a client: what the network, AWS and a dying process do to it.
+"""Faults at every remote call of a client: failures of the network, of AWS and of the calling process.
 
     log = SiteLog()
     users = Faulty(db, plan, log, clock.advance)     # plan(call, service, operation) -> a fault's name, or None
     ...
     assert not log.never_faulted()
 
-The plan is asked before each call and may also use that moment to let somebody else run; it is called without a lock.
-The faults are what code sees at a boto3 client, after the SDK's own retries:
+The plan is called before each call, without a lock, and may run other code at that moment. The faults are those that
+code sees at a boto3 client, after the SDK's own retries:
 
 - `not_sent`      nothing arrived: connection refused
-- `refused`       AWS denied it
-- `throttled`     AWS was too busy
-- `server_error`  AWS failed before doing it; `failed_after` after doing it
-- `bad_gateway`   a 5xx whose body is no error of AWS: the code is the status
-- `lost_reply`    done, but the answer never came
-- `retried`       done, the answer was lost, and the SDK sent it again: the second answer counts
-- `killed_before`, `killed_after`   the process died there: ProcessKilled, which nothing but the runner catches
-- `slow`          done, after `slow_seconds`
-- `malformed`     done, but the body could not be read: botocore then hands out a reply without any of its members
-- `partial`       some entries of a batch were not done
+- `refused`       access denied
+- `throttled`     too many requests
+- `server_error`  AWS failed before it applied the request; `failed_after`: after it applied the request
+- `bad_gateway`   a 5xx whose body is not an AWS error: the code is the status
+- `lost_reply`    applied, but the reply is lost
+- `retried`       applied, the reply is lost, and the SDK sends the request again: the caller gets the second reply
+- `killed_before`, `killed_after`   the process dies there: ProcessKilled, which only the runner catches
+- `slow`          applied, after `slow_seconds`
+- `malformed`     applied, but the body cannot be parsed: botocore then returns a reply without any of its members
+- `partial`       some entries of a batch are not applied
 """
 
 import sys
@@ -56,7 +56,7 @@ SIMPLE = (
 
 
 class ProcessKilled(BaseException):
-    """The process died here: whatever it had in memory is gone, what it had sent is not."""
+    """The process dies here: its memory is lost, the requests that it sent are not."""
 
 
 class Site(NamedTuple):
@@ -67,7 +67,7 @@ class Site(NamedTuple):
 
 
 class SiteLog:
-    """Which call sites ran, and which were faulted how."""
+    """The calls of each call site, and the faults that each had."""
 
     def __init__(self) -> None:
         self.calls: Counter[Site] = Counter()
@@ -85,12 +85,11 @@ class SiteLog:
 
 
 def faults_for(operation: str) -> tuple[str, ...]:
-    """The faults that an operation can have."""
     return (*SIMPLE, "partial") if operation in PARTIAL else SIMPLE
 
 
 class Faulty:
-    """A client, fake or real, whose every operation goes through a plan of faults."""
+    """A client, fake or real, with a plan of faults before each operation."""
 
     def __init__(
         self,
@@ -119,16 +118,16 @@ class Faulty:
             site = Site(f"{self._service}.{name}", calling_function())
             fault = self._plan(index, self._service, name)
             self._log.record(site, fault)
-            reply: Reply = self._faulted(fault, name, attribute, request) if fault else attribute(**request)
+            reply: Reply = self._with_fault(fault, name, attribute, request) if fault else attribute(**request)
             return reply
 
         return call
 
     def get_paginator(self, operation: str) -> Any:
-        """Over this wrapper, so that every page is a call of its own."""
+        """Pages through this wrapper: every page is one call with its own fault."""
         return paginator(self, self._service, operation)
 
-    def _faulted(self, fault: str, name: str, send: Callable[..., Reply], request: dict[str, Any]) -> Reply:
+    def _with_fault(self, fault: str, name: str, send: Callable[..., Reply], request: dict[str, Any]) -> Reply:
         if fault not in faults_for(name):
             raise ValueError(f"{self._service}.{name} cannot have the fault {fault}")
         if fault == "partial":
@@ -171,8 +170,8 @@ class Faulty:
 
 
 def unreadable(service: str) -> Reply:
-    """What botocore returns for a 200 it cannot parse: no members, and for DynamoDB the note that its checksum was
-    wrong in every attempt (seen with botocore 1.43)."""
+    """botocore's reply to a 200 that it cannot parse: no members, and for DynamoDB the metadata of a wrong checksum in
+    every attempt (observed with botocore 1.43)."""
     metadata: Reply = {"RequestId": "fake", "HTTPStatusCode": 200, "HTTPHeaders": {}, "RetryAttempts": 0}
     if service == "dynamodb":
         metadata |= {"MaxAttemptsReached": True, "RetryAttempts": 1}

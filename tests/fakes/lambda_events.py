@@ -1,4 +1,4 @@
-"""Lambda's side of an SQS event source mapping: the event, and what a partial batch response means."""
+"""Lambda's side of an SQS event source mapping: the event, and the meaning of a partial batch response."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -36,24 +36,24 @@ def lambda_record(message: Message, handle: str, arn: str) -> dict[str, Any]:
 
 def _attribute(value: Mapping[str, Any]) -> dict[str, Any]:
     names = {"StringValue": "stringValue", "BinaryValue": "binaryValue", "DataType": "dataType"}
-    given = {names[name]: content for name, content in value.items() if name in names}
-    return given | {"stringListValues": [], "binaryListValues": []}
+    converted = {names[name]: content for name, content in value.items() if name in names}
+    return converted | {"stringListValues": [], "binaryListValues": []}
 
 
 def failed_ids(event: Mapping[str, Any], response: Any) -> set[str]:
-    """The messages that come back after their visibility timeout.
+    """The messages that are received again after their visibility timeout.
 
-    As documented: nothing, an empty object and an empty or null list are complete success; an item without a
-    readable identifier, or with one that is not in the batch, fails the whole batch. So do an exception, and an
+    As documented: nothing, an empty object and an empty or null list mean complete success; an item without a
+    readable identifier, or with one that is not in the batch, fails the whole batch; so does an exception, and an
     answer of any other shape.
     """
-    everything = {record["messageId"] for record in event["Records"]}
+    all_ids = {record["messageId"] for record in event["Records"]}
     if response is None or response == "":
         return set()
     if not isinstance(response, Mapping):
-        return everything
+        return all_ids
     failures = response.get("batchItemFailures") or []
     if not isinstance(failures, list):
-        return everything
+        return all_ids
     named = {str(item.get("itemIdentifier") or "") if isinstance(item, Mapping) else "" for item in failures}
-    return named if named <= everything else everything
+    return named if named <= all_ids else all_ids

@@ -1,4 +1,4 @@
-"""Batches of which only a part is done: every other entry fails, and the only entry of a batch of one."""
+"""Batches that are applied in part: the first and every second entry after it fail."""
 
 from collections.abc import Callable
 from typing import Any
@@ -10,13 +10,13 @@ Partial = Callable[[str, Send, dict[str, Any]], Reply]
 
 
 def split(entries: list[Any]) -> tuple[list[Any], list[Any]]:
-    """What is done, and what is not."""
+    """The entries that are applied, and those that fail."""
     return entries[1::2], entries[::2]
 
 
 def _put_events(_service: str, send: Send, request: dict[str, Any]) -> Reply:
-    done, failed = split(request["Entries"])
-    reply = send(**request | {"Entries": done}) if done else {"Entries": [], "FailedEntryCount": 0, **OK}
+    applied, failed = split(request["Entries"])
+    reply = send(**request | {"Entries": applied}) if applied else {"Entries": [], "FailedEntryCount": 0, **OK}
     answers = iter(reply["Entries"])
     error = {"ErrorCode": "InternalFailure", "ErrorMessage": "Internal failure"}
     entries = [error if place % 2 == 0 else next(answers) for place in range(len(request["Entries"]))]
@@ -24,20 +24,20 @@ def _put_events(_service: str, send: Send, request: dict[str, Any]) -> Reply:
 
 
 def _entries(_service: str, send: Send, request: dict[str, Any]) -> Reply:
-    done, failed = split(request["Entries"])
-    reply = send(**request | {"Entries": done}) if done else {"Successful": [], **OK}
+    applied, failed = split(request["Entries"])
+    reply = send(**request | {"Entries": applied}) if applied else {"Successful": [], **OK}
     error = {"SenderFault": False, "Code": "InternalError", "Message": "Internal error"}
     return reply | {"Failed": [*reply.get("Failed", []), *({"Id": entry["Id"], **error} for entry in failed)]}
 
 
 def _batch_get(_service: str, send: Send, request: dict[str, Any]) -> Reply:
-    done: dict[str, Any] = {}
+    applied: dict[str, Any] = {}
     missed: dict[str, Any] = {}
     for table, wanted in request["RequestItems"].items():
         now, later = split(wanted["Keys"])
-        done |= {table: wanted | {"Keys": now}} if now else {}
+        applied |= {table: wanted | {"Keys": now}} if now else {}
         missed[table] = wanted | {"Keys": later}
-    reply = send(RequestItems=done) if done else {"Responses": {}, **OK}
+    reply = send(RequestItems=applied) if applied else {"Responses": {}, **OK}
     return reply | {"UnprocessedKeys": missed}
 
 

@@ -1,7 +1,7 @@
 """Stripe and RevenueCat in memory: the real adapters over the fakes' state machines, without a socket.
 
-The fakes tell how long an answer would take and whether it comes at all; here that becomes virtual time and the SDK's
-own connection errors.
+The fakes return how long an answer takes and whether it is sent; here that becomes virtual time and the SDK's own
+connection errors.
 """
 
 from __future__ import annotations
@@ -22,18 +22,18 @@ from tests.fakes.client import VirtualClock
 READ_TIMEOUT = 8.0
 
 
-class Garbage(str):
-    """A body that goes over the wire as it is: what a proxy in between makes of an answer."""
+class UnparsedBody(str):
+    """A body that is sent as it is, without JSON encoding: the answer of a proxy in between."""
 
 
 def _on_the_wire(body: Any) -> str:
-    return body if isinstance(body, Garbage) else json.dumps(body)
+    return body if isinstance(body, UnparsedBody) else json.dumps(body)
 
 
 def exchange(
     provider: FakeProvider, clock: VirtualClock, method: str, url: str, headers: Mapping[str, str], body: bytes
 ) -> Response | None:
-    """The provider's answer, or None where none came within the adapters' read timeout."""
+    """The provider's answer, or None if there is none within the adapters' read timeout."""
     parts = urlsplit(url)
     lower = {name.lower(): value for name, value in headers.items()}
     response = provider.handle(Request(method, parts.path, parts.query, lower, body))
@@ -69,7 +69,7 @@ class StripeInMemory(stripe.HTTPClient):
 
 @dataclass
 class Reply:
-    """The part of a urllib3 response that is used."""
+    """The part of a urllib3 response that the adapter reads."""
 
     status: int
     data: bytes
@@ -77,7 +77,7 @@ class Reply:
 
 
 class HttpInMemory:
-    """What the RevenueCat adapter uses of urllib3's PoolManager."""
+    """The part of urllib3's PoolManager that the RevenueCat adapter uses."""
 
     def __init__(self, provider: FakeProvider, clock: VirtualClock) -> None:
         self._provider = provider

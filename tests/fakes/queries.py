@@ -1,4 +1,4 @@
-"""Query and Scan: which rows, in which order, and where a page ends."""
+"""Query and Scan: the selected rows, their order, and the end of a page."""
 
 import operator
 from bisect import bisect_left
@@ -32,7 +32,7 @@ def _beyond_prefix(sort: Any, prefix: Any) -> bool:
     return bool(sort > prefix and not sort.startswith(prefix))
 
 
-# Where the rows that an operator selects begin and end within a sorted partition.
+# The first row that an operator selects in a sorted partition, and the first row after those.
 BEGINS: dict[str, Order] = {"<": _always, "<=": _always, ">": operator.gt}
 ENDS: dict[str, Order] = {
     "<": operator.ge,
@@ -62,24 +62,24 @@ def key_condition(table: Table, index: str | None, expressions: Expressions) -> 
     if condition is None:
         raise Refused("Either the KeyConditions or KeyConditionExpression parameter must be specified in the request.")
     key = table.trees[index].key
-    found: dict[str, tuple[str, list[AttributeValue]]] = {}
+    conditions: dict[str, tuple[str, list[AttributeValue]]] = {}
     for part in condition.parts if isinstance(condition, Junction) and condition.word == "AND" else (condition,):
         name, comparison, values = _key_part(part, expressions)
-        if name in found:
+        if name in conditions:
             raise Refused(f"Invalid {KIND}: KeyConditionExpressions must only contain one condition per key")
-        found[name] = comparison, values
+        conditions[name] = comparison, values
         for value in values if name in key else ():
             table.check_key(name, value, index or "")
-    for name in found.keys() - set(key):
+    for name in conditions.keys() - set(key):
         raise Refused(f"Query key condition not supported: {name} is no key of the schema")
-    if key[0] not in found:
+    if key[0] not in conditions:
         raise Refused(f"Query condition missed key schema element: {key[0]}")
-    comparison, values = found[key[0]]
+    comparison, values = conditions[key[0]]
     if comparison != "=":
         raise Refused("Query key condition not supported")
-    if len(found) == 1:
+    if len(conditions) == 1:
         return KeyCondition(values[0])
-    comparison, bounds = found[key[1]]
+    comparison, bounds = conditions[key[1]]
     return KeyCondition(values[0], comparison, tuple(sortable(bound) for bound in bounds))
 
 
@@ -122,7 +122,7 @@ def query_rows(table: Table, index: str | None, request: Request, expressions: E
 
 
 def scan_rows(table: Table, index: str | None, request: Request, older: Older) -> list[Row]:
-    rows = table.everything(index, older)
+    rows = table.all_rows(index, older)
     if "ExclusiveStartKey" not in request:
         return rows
     place = scan_row(table.key_of(_start(table, index, request["ExclusiveStartKey"])))
@@ -138,8 +138,8 @@ def _start(table: Table, index: str | None, start: Item) -> Item:
 def page(
     table: Table, index: str | None, request: Request, expressions: Expressions, rows: list[Row], older: Older
 ) -> Reply:
-    """Limit counts what was read, before the filter. A page that ends on it names its last key, even if nothing
-    follows: only a page without LastEvaluatedKey is the last."""
+    """Limit counts the rows read, before the filter. A page that ends at the limit has a LastEvaluatedKey, even if no
+    row follows: only a page without LastEvaluatedKey is the last."""
     projected = table.spec.indexes[index].projected if index else None
     items, read, size, last = [], 0, 0, None
     for _, key in rows:

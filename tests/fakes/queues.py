@@ -18,7 +18,7 @@ class QueueSpec:
     retention: float = 4 * 86_400
     delay: float = 0
     dead_letter_queue: str = ""
-    """The name of the queue that gets what was received `max_receive_count` times and not deleted."""
+    """The name of the queue for messages that were received `max_receive_count` times and not deleted."""
     max_receive_count: int = 0
 
 
@@ -27,16 +27,16 @@ class Message:
     id: str
     body: str
     sent: float
-    """When it was first enqueued: kept on the way into a dead-letter queue, whose retention counts from it."""
+    """When it was first enqueued: unchanged by the move to a dead-letter queue, whose retention counts from it."""
     visible_at: float
     attributes: Mapping[str, Any] = field(default_factory=dict)
     receive_count: int = 0
     first_received: float | None = None
     received: float = 0
     source: str = ""
-    """The ARN of the queue that the redrive policy moved it from."""
+    """The ARN of the queue from which the redrive policy moved it."""
     number: int = 0
-    """Which one it is in its queue: a duplicate has the same id."""
+    """Its number in its queue: a duplicate has the same id and another number."""
 
 
 class Queue:
@@ -56,7 +56,7 @@ class Queue:
         self.hide_until(message, message.visible_at)
 
     def hide_until(self, message: Message, visible_at: float) -> None:
-        """Older entries of the heap for this message are then stale, and skipped when they come up."""
+        """Older heap entries of this message become stale; `_next` skips them."""
         message.visible_at = visible_at
         self._count += 1
         heapq.heappush(self._waiting, (visible_at, self._count, message))
@@ -66,7 +66,7 @@ class Queue:
         return None if message is None or self._expired(message) else message
 
     def messages(self) -> Iterator[Message]:
-        """Everything that is neither deleted nor expired."""
+        """The messages that are neither deleted nor expired."""
         return (message for message in list(self._messages.values()) if not self._expired(message))
 
     def delete(self, message: Message) -> None:
@@ -79,7 +79,8 @@ class Queue:
         return True
 
     def take(self, move: Callable[[Message], None]) -> Message | None:
-        """The next visible message, in arrival order or any; those that used up their receives are moved on."""
+        """The next visible message, in arrival order or, with `rng`, any. A message at its maximum of receives goes to
+        `move` instead."""
         while message := self._next():
             if self.spec.max_receive_count and message.receive_count >= self.spec.max_receive_count:
                 self.delete(message)
@@ -105,7 +106,7 @@ class Queue:
         return None
 
     def next_visible(self) -> float:
-        """When `take` may next find something; infinity: never, as things stand."""
+        """The next time at which a message may be visible; infinity if none is waiting."""
         if self._ready:
             return self._clock()
         return self._waiting[0][0] if self._waiting else float("inf")
@@ -115,7 +116,7 @@ class Queue:
         return base64.b64encode(f"{self.name}/{message.number}/{message.receive_count}".encode()).decode()
 
     def find(self, handle: str) -> Message | None:
-        """The message a receipt stands for, unless it is gone or was received again since."""
+        """The message of a receipt, unless it was deleted or received again since."""
         try:
             name, number, count = base64.b64decode(handle, validate=True).decode().split("/")
         except ValueError:

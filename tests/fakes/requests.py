@@ -1,4 +1,4 @@
-"""The expressions of one DynamoDB request: bound to their names and values, and checked as a whole."""
+"""The expressions of one DynamoDB request, with their names and values, checked together."""
 
 from collections.abc import Callable
 from typing import Any
@@ -20,7 +20,7 @@ EXPRESSIONS: dict[str, Callable[[str, str], Parsed]] = {
 
 
 class Expressions:
-    """Everything is parsed and every placeholder accounted for before any of it is evaluated."""
+    """All expressions are parsed, and all placeholders checked, before any is evaluated."""
 
     def __init__(self, request: Request) -> None:
         self.names: dict[str, str] = request.get(NAMES, {})
@@ -62,20 +62,21 @@ class Expressions:
         return Scope(kind, item, self.names, self.values)
 
     def condition(self, kind: str) -> Condition | None:
-        found: Condition | None = self._parsed[kind].root if kind in self._parsed else None
-        return found
+        condition: Condition | None = self._parsed[kind].root if kind in self._parsed else None
+        return condition
 
     def holds(self, kind: str, item: Item) -> bool:
         condition = self.condition(kind)
         return condition is None or condition.test(self.scope(kind, item))
 
     def update(self) -> tuple[Clause, ...]:
-        found: tuple[Clause, ...] = self._parsed["UpdateExpression"].root if "UpdateExpression" in self._parsed else ()
-        return found
+        parsed = self._parsed.get("UpdateExpression")
+        clauses: tuple[Clause, ...] = parsed.root if parsed else ()
+        return clauses
 
     def projection(self) -> list[Steps] | None:
-        found = self._parsed.get("ProjectionExpression")
-        return None if found is None else [path.steps(self.names) for path in found.root]
+        parsed = self._parsed.get("ProjectionExpression")
+        return None if parsed is None else [path.steps(self.names) for path in parsed.root]
 
     def roots(self, kind: str) -> set[str]:
         """The top-level attributes that an expression names."""
@@ -83,10 +84,10 @@ class Expressions:
 
 
 def _canonical_values(values: dict[str, Any]) -> dict[str, AttributeValue]:
-    found = {}
+    checked = {}
     for name, value in values.items():
         try:
-            found[name] = canonical(value)
+            checked[name] = canonical(value)
         except Refused as refused:
             raise Refused(f"{VALUES} contains invalid value: {refused} for key {name}") from refused
-    return found
+    return checked

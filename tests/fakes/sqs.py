@@ -2,11 +2,11 @@
 
     sqs = FakeSqs({"Work": QueueSpec(dead_letter_queue="Dead", max_receive_count=3), "Dead": QueueSpec()}, clock)
     sqs.send_message(QueueUrl=sqs.url("Work"), MessageBody="{}")
-    event = sqs.lambda_batch("Work")            # what the Lambda function gets
-    sqs.settle(event, handler(event, context))  # what the event source mapping does with its answer
+    event = sqs.lambda_batch("Work")            # the event that the Lambda function receives
+    sqs.settle(event, handler(event, context))  # the event source mapping deletes the messages that did not fail
 
-Nothing waits: long polling answers at once, and visibility, delay and retention follow the injected clock. With `rng`
-messages come in any order, as AWS may deliver them.
+No call waits: long polling answers at once, and visibility, delay and retention follow the injected clock. With `rng`,
+messages are received in any order, as AWS may deliver them.
 """
 
 import json
@@ -47,12 +47,12 @@ class FakeSqs(FakeClient):
         return self.queues[queue].arn
 
     def messages(self, queue: str) -> list[Message]:
-        """Everything in the queue, in flight or not, for assertions."""
+        """All messages of the queue, in flight or not, for assertions."""
         with self._lock:
             return list(self.queues[queue].messages())
 
     def put(self, queue: str, body: str, attributes: Mapping[str, Any] | None = None, delay: float = 0) -> Message:
-        """Enqueue without a client call, as EventBridge does."""
+        """Enqueues without a client call, as EventBridge does."""
         with self._lock:
             self._sent += 1
             identity = str(uuid.uuid5(uuid.NAMESPACE_OID, f"{queue}/{self._sent}"))
@@ -61,7 +61,7 @@ class FakeSqs(FakeClient):
             return message
 
     def duplicate(self, queue: str, message: Message) -> None:
-        """Deliver a message once more, though it may be in flight or deleted: standard queues do that."""
+        """Delivers a message again, even if it is in flight or deleted: standard queues may do that."""
         with self._lock:
             now = self.clock()
             copy = Message(message.id, message.body, message.sent, now, message.attributes, message.receive_count)
@@ -76,14 +76,14 @@ class FakeSqs(FakeClient):
         return deliver
 
     def lambda_batch(self, queue: str, max: int = 10) -> dict[str, Any]:  # noqa: A002 - a batch has its maximum
-        """The event the function is invoked with. Without records nothing is visible, and it is not invoked."""
+        """The event of one invocation. Without records no message is visible, and the function is not invoked."""
         with self._lock:
             source = self.queues[queue]
             taken = self._take(source, max, source.spec.visibility_timeout)
             return {"Records": [lambda_record(message, source.handle(message), source.arn) for message in taken]}
 
     def settle(self, event: Mapping[str, Any], response: Any) -> None:
-        """Delete what the function did not report as failed. An exception as response fails the whole batch."""
+        """Deletes the messages that the function did not report as failed. An exception fails the whole batch."""
         failed = failed_ids(event, response)
         with self._lock:
             for record in event["Records"]:
@@ -92,7 +92,7 @@ class FakeSqs(FakeClient):
 
     @contextmanager
     def _on(self, name: str, request: Request) -> Iterator[Queue]:
-        """The queue of a request; what its rules refuse becomes the client's error."""
+        """The queue of a request; an SqsRefused becomes the client's error."""
         queue = self.queues.get(request["QueueUrl"].rsplit("/", 1)[-1])
         if queue is None:
             older = "AWS.SimpleQueueService.NonExistentQueue"
@@ -103,13 +103,13 @@ class FakeSqs(FakeClient):
             code = f"AWS.SimpleQueueService.{refused.code}" if refused.older else refused.code
             raise self.error(name, refused.code, refused.message, query_code=code) from None
 
-    def _take(self, queue: Queue, most: int, visibility: float) -> list[Message]:
+    def _take(self, queue: Queue, limit: int, visibility: float) -> list[Message]:
         def move(message: Message) -> None:
             message.visible_at = self.clock()
             self.queues[queue.spec.dead_letter_queue].add(message)
 
         taken: list[Message] = []
-        while len(taken) < most and (message := queue.take(move)):
+        while len(taken) < limit and (message := queue.take(move)):
             queue.hide_until(message, self.clock() + visibility)
             taken.append(message)
         return taken
@@ -189,8 +189,8 @@ class FakeSqs(FakeClient):
             if queue.in_flight_at_least(MAX_IN_FLIGHT):
                 raise SqsRefused("OverLimit", "Too many messages in flight.")
             taken = self._take(queue, most, request.get("VisibilityTimeout", queue.spec.visibility_timeout))
-            found = [_received(queue, message, request) for message in taken]
-        return {"Messages": found} if found else {}
+            messages = [_received(queue, message, request) for message in taken]
+        return {"Messages": messages} if messages else {}
 
     @operation("QueueUrl AttributeNames")
     def get_queue_attributes(self, request: Request) -> Reply:
@@ -199,8 +199,8 @@ class FakeSqs(FakeClient):
             if spec := self.queues.get(queue.spec.dead_letter_queue):
                 policy = {"deadLetterTargetArn": spec.arn, "maxReceiveCount": queue.spec.max_receive_count}
                 attributes["RedrivePolicy"] = json.dumps(policy)
-        found = {name: value for name, value in attributes.items() if name in wanted or "All" in wanted}
-        return {"Attributes": found} if found else {}
+        requested = {name: value for name, value in attributes.items() if name in wanted or "All" in wanted}
+        return {"Attributes": requested} if requested else {}
 
     @operation("QueueName QueueOwnerAWSAccountId")
     def get_queue_url(self, request: Request) -> Reply:
@@ -211,13 +211,13 @@ class FakeSqs(FakeClient):
 def _received(queue: Queue, message: Message, request: Request) -> Reply:
     reply: Reply = {"MessageId": message.id, "ReceiptHandle": queue.handle(message), "Body": message.body}
     reply["MD5OfBody"] = md5(message.body)
-    asked = [*request.get("AttributeNames", []), *request.get("MessageSystemAttributeNames", [])]
-    system = {name: value for name, value in system_attributes(message).items() if name in asked or "All" in asked}
+    names = [*request.get("AttributeNames", []), *request.get("MessageSystemAttributeNames", [])]
+    system = {name: value for name, value in system_attributes(message).items() if name in names or "All" in names}
     wanted = request.get("MessageAttributeNames", [])
-    own = {name: dict(value) for name, value in message.attributes.items() if _asked_for(name, wanted)}
+    own = {name: dict(value) for name, value in message.attributes.items() if _requested(name, wanted)}
     return reply | ({"Attributes": system} if system else {}) | ({"MessageAttributes": own} if own else {})
 
 
-def _asked_for(name: str, wanted: list[str]) -> bool:
+def _requested(name: str, wanted: list[str]) -> bool:
     prefixes = [pattern[:-1] for pattern in wanted if pattern.endswith(".*")]
     return "All" in wanted or name in wanted or any(name.startswith(prefix) for prefix in prefixes)

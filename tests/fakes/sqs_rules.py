@@ -1,5 +1,5 @@
-"""What SQS refuses, and with which code. The limits are those of its API reference: a message of 1 MiB with its
-attributes, ten attributes, ten entries a batch, XML's characters only, no empty attribute value."""
+"""The requests that SQS refuses, with its error codes. The limits are those of its API reference: a message of 1 MiB
+with its attributes, ten attributes, ten entries a batch, XML characters only, no empty attribute value."""
 
 import hashlib
 import re
@@ -56,7 +56,7 @@ def message_size(request: Request) -> int:
 
 
 def check_batch(entries: Sequence[Request]) -> None:
-    """Raised for the whole batch; what is wrong with one entry fails that entry."""
+    """Errors of the whole batch; an invalid entry fails alone."""
     ids = [entry["Id"] for entry in entries]
     if not entries:
         raise SqsRefused("EmptyBatchRequest", "There should be at least one entry in the request.", older=True)

@@ -1,4 +1,4 @@
-"""SSM Parameter Store, as far as secrets need it: SecureStrings by name."""
+"""SSM Parameter Store with the one operation that secrets need: GetParameter of SecureStrings."""
 
 from collections.abc import Mapping
 
@@ -15,7 +15,7 @@ class FakeSsm(FakeClient):
             self.set(name, value)
 
     def set(self, name: str, value: str) -> None:
-        """Create it, or rotate it to a new version."""
+        """Creates the parameter, or adds a new version."""
         with self._lock:
             self._versions.setdefault(name, []).append(value)
 
@@ -25,7 +25,7 @@ class FakeSsm(FakeClient):
 
     @operation("Name WithDecryption")
     def get_parameter(self, request: Request) -> Reply:
-        """By name or ARN. Without decryption the value is ciphertext: code that forgets it sends no key."""
+        """By name or ARN. Without decryption the value is a ciphertext: code that omits it sends no valid key."""
         name = request["Name"].partition(":parameter")[2] or request["Name"]
         versions = self._versions.get(name)
         if versions is None:

@@ -1,4 +1,4 @@
-"""The tables behind the fake DynamoDB: items, sorted indexes, and a short memory for stale reads."""
+"""The tables of the fake DynamoDB: items, sorted indexes, and the recent writes for stale reads."""
 
 from bisect import bisect_left, insort
 from collections import deque
@@ -12,7 +12,7 @@ from tests.fakes.client import Clock
 
 Key = tuple[Any, ...]
 Row = tuple[Any, Key]  # sort key and primary key: the order within one partition
-MEMORY = 60.0  # seconds a stale read can reach back
+MAX_READ_LAG = 60.0  # seconds; older writes are forgotten
 
 
 @dataclass(frozen=True)
@@ -20,7 +20,7 @@ class IndexSpec:
     key: tuple[str, ...]
     """The partition key and, if there is one, the sort key."""
     projected: frozenset[str] | None = None
-    """The attributes the index holds; None: all of them."""
+    """The attributes in the index; None: all."""
 
 
 @dataclass(frozen=True)
@@ -37,9 +37,9 @@ class TableSpec:
         indexes = {}
         for index in properties.get("GlobalSecondaryIndexes", ()):
             projection = index["Projection"]
-            some = frozenset({*key, *_key(index), *projection.get("NonKeyAttributes", ())})
-            everything = projection["ProjectionType"] == "ALL"
-            indexes[index["IndexName"]] = IndexSpec(_key(index), None if everything else some)
+            projected = frozenset({*key, *_key(index), *projection.get("NonKeyAttributes", ())})
+            is_complete = projection["ProjectionType"] == "ALL"
+            indexes[index["IndexName"]] = IndexSpec(_key(index), None if is_complete else projected)
         types = {entry["AttributeName"]: entry["AttributeType"] for entry in properties["AttributeDefinitions"]}
         return cls(key, indexes, types)
 
@@ -57,7 +57,7 @@ class Tree:
         self.partitions: dict[Any, list[Row]] = {}
 
     def place(self, key: Key, item: Item) -> tuple[Any, Row] | None:
-        """Partition and row of an item; None: not in this (sparse) index."""
+        """Partition and row of an item; None if it is not in this sparse index."""
         if any(name not in item for name in self.key):
             return None
         values = [sortable(item[name]) for name in self.key]
@@ -81,16 +81,16 @@ class Table:
         self.items: dict[Key, Item] = {}
         self.trees: dict[str | None, Tree] = {None: Tree(spec.key)}
         self.trees |= {index: Tree(part.key) for index, part in spec.indexes.items()}
-        self._memory: deque[tuple[float, Key, Item | None]] = deque()
+        self._recent_writes: deque[tuple[float, Key, Item | None]] = deque()
 
     def key_of(self, attributes: Item) -> Key:
         return tuple(sortable(attributes[name]) for name in self.spec.key)
 
     def write(self, key: Key, item: Item | None) -> None:
         old, now = self.items.get(key), self._clock()
-        self._memory.append((now, key, old))
-        while self._memory[0][0] < now - MEMORY:
-            self._memory.popleft()
+        self._recent_writes.append((now, key, old))
+        while self._recent_writes[0][0] < now - MAX_READ_LAG:
+            self._recent_writes.popleft()
         for tree in self.trees.values():
             if old is not None:
                 tree.discard(key, old)
@@ -102,16 +102,16 @@ class Table:
             self.items[key] = item
 
     def before(self, lag: float) -> dict[Key, Item | None]:
-        """What was different `lag` seconds ago: the older state of every item written since."""
+        """The items written in the last `lag` seconds, each in its state before; None: it did not exist."""
         older: dict[Key, Item | None] = {}
-        for written, key, item in reversed(self._memory):
+        for written, key, item in reversed(self._recent_writes):
             if not lag or written <= self._clock() - lag:
                 break
             older[key] = item
         return older
 
     def check(self, item: Item) -> None:
-        """The types and sizes of all keys of an item that is about to be stored."""
+        """Checks the types and sizes of all keys of an item before it is stored."""
         for name in self.spec.key:
             self.check_key(name, item.get(name), "")
         for index, spec in self.spec.indexes.items():
@@ -146,13 +146,13 @@ class Table:
         past = (tree.place(key, item) for key, item in older.items() if item is not None)
         return sorted([row for row in rows if row[1] not in older] + [p[1] for p in past if p and p[0] == hash_value])
 
-    def everything(self, index: str | None, older: Mapping[Key, Item | None]) -> list[Row]:
-        """All rows in scan order: by a hash of the key, so without meaning, but the same in every run."""
+    def all_rows(self, index: str | None, older: Mapping[Key, Item | None]) -> list[Row]:
+        """All rows in scan order: by a hash of the key, the same order in every run."""
         tree = self.trees[index]
         now = ((key, item) for key, item in self.items.items() if key not in older)
         past = ((key, item) for key, item in older.items() if item is not None)
-        found: Iterator[Key] = (key for pairs in (now, past) for key, item in pairs if tree.place(key, item))
-        return sorted(scan_row(key) for key in found)
+        keys: Iterator[Key] = (key for pairs in (now, past) for key, item in pairs if tree.place(key, item))
+        return sorted(scan_row(key) for key in keys)
 
 
 def scan_row(key: Key) -> Row:

@@ -1,7 +1,7 @@
 """DynamoDB's update expressions: SET, REMOVE, ADD, DELETE.
 
-All values are read from the item as it was before the update; then SETs and ADDs are written, then paths are removed,
-lists from the back, so that every index means the place it had before.
+All values are read from the item before the update; then SETs and ADDs are written, then paths are removed, in lists
+from the last index down, so that every index refers to its position before the update.
 """
 
 from dataclasses import dataclass
@@ -150,7 +150,7 @@ def parse_update(kind: str, text: str) -> Parsed:
 
 
 def target_paths(clauses: tuple[Clause, ...], scope: Scope) -> list[Steps]:
-    """Where the clauses write; no two of them may touch the same place."""
+    """The paths that the clauses write; no two of them may overlap."""
     paths = [clause.path.steps(scope.names) for clause in clauses]
     if len({path[0] for path in paths}) == len(paths):
         return paths
@@ -213,7 +213,7 @@ def _remove(item: Item, path: Steps) -> None:
 
 
 def touched(item: Item, paths: list[Steps]) -> Item:
-    """What UPDATED_OLD and UPDATED_NEW return: only the touched paths, lists closed up."""
+    """The reply of UPDATED_OLD and UPDATED_NEW: only the touched paths, list gaps removed."""
     tree: dict[str | int, Any] = {}
     for path in paths:
         if (value := walk(item, path)) is not None:

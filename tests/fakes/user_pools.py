@@ -1,7 +1,7 @@
-"""User pools whose UpdateUserPool sets back whatever a request leaves out, and refuses what Cognito refuses.
+"""User pools whose UpdateUserPool resets every setting that a request omits, and refuses the requests Cognito refuses.
 
-Built over botocore's model: every member of the request that DescribeUserPool shows is kept and reset, so that a test
-of "nothing is lost" also holds for the settings that Cognito gains later.
+Derived from botocore's model: every request member that DescribeUserPool returns is stored and reset, so a test that no
+setting is lost also covers the settings that later botocore versions add. Only tests of attach and detach use it.
 
     pools = FakeUserPools(clock)
     pools.add("eu-west-1_Pool", Policies={"PasswordPolicy": {"MinimumLength": 14}})
@@ -42,9 +42,9 @@ class FakeUserPools(FakeClient):
         self.pools: dict[str, dict[str, Any]] = {}
         self.factors: dict[str, dict[str, Any]] = {}
         self.app_is_only_factor: set[str] = set()
-        """Pools that refuse to be told of MFA in an update."""
+        """Pools that refuse an update with a value for MFA."""
         self.on_update: Callable[[dict[str, Any]], None] = lambda _pool: None
-        """Changes a pool behind the caller's back, after each update."""
+        """A concurrent change of the pool, called after each update."""
 
     def add(self, pool_id: str, **settings: Any) -> None:
         now = self.now()
@@ -80,7 +80,9 @@ class FakeUserPools(FakeClient):
                 pool[name] = message
         days = (pool.get("Policies") or {}).get("PasswordPolicy", {}).get("TemporaryPasswordValidityDays")
         if days is not None and pool.get("AdminCreateUserConfig"):
-            pool["AdminCreateUserConfig"]["UnusedAccountValidityDays"] = days  # one setting, described twice
+            pool["AdminCreateUserConfig"]["UnusedAccountValidityDays"] = (
+                days  # DescribeUserPool returns this setting twice
+            )
         pool["Name"] = request.get("PoolName", pool["Name"])
         pool["UserPoolTags"] = {**(pool.get("UserPoolTags") or {}), **_aws(self.pools[pool["Id"]])}
         pool["LastModifiedDate"] = self._later(pool["LastModifiedDate"])
@@ -101,7 +103,6 @@ class FakeUserPools(FakeClient):
         return {}
 
     def _pool(self, name: str, request: Request) -> dict[str, Any]:
-        """A copy of it."""
         if request["UserPoolId"] not in self.pools:
             message = f"User pool {request['UserPoolId']} does not exist."
             raise self.error(name, "ResourceNotFoundException", message)
@@ -133,7 +134,7 @@ class FakeUserPools(FakeClient):
             raise refuse(f"Value '' at '{empty[0]}' failed to satisfy constraint: Member must not be empty")
 
     def _later(self, before: datetime) -> datetime:
-        """Even where the clock stands still."""
+        """Later than `before` even if the clock has not advanced."""
         now = self.now()
         return now if now > before else before.replace(microsecond=before.microsecond + 1)
 

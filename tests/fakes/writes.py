@@ -1,4 +1,4 @@
-"""What one write would do to a DynamoDB table: everything is checked before anything is stored."""
+"""One write to a DynamoDB table: everything is checked before anything is stored."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -16,9 +16,10 @@ class ConditionFailed(Exception):
     def __init__(self, item: Item) -> None:
         self.item = item
 
-    def shown(self, request: Request) -> Reply:
-        wanted = request.get("ReturnValuesOnConditionCheckFailure") == "ALL_OLD"
-        return {"Item": clone_item(self.item)} if wanted and self.item else {}
+    def reply_part(self, request: Request) -> Reply:
+        """The item, if the request asks for it and there is one."""
+        requested = request.get("ReturnValuesOnConditionCheckFailure") == "ALL_OLD"
+        return {"Item": clone_item(self.item)} if requested and self.item else {}
 
 
 @dataclass

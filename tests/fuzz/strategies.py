@@ -1,4 +1,4 @@
-"""What the outside may send: any JSON, odd text, and events that are nearly right."""
+"""Inputs from outside: any JSON, unusual text, and valid events with a few changes."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from typing import Any
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 
-# The same examples in every run: a failure is the change's own, and can be repeated.
+# The same examples in every run: a failure is caused by the change, and can be repeated.
 FUZZ = settings(
     derandomize=True, deadline=None, max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 
-ANY_TEXT = st.text(alphabet=st.characters(exclude_categories=()))  # lone surrogates too: JSON can spell them
+ANY_TEXT = st.text(alphabet=st.characters(exclude_categories=()))  # including lone surrogates: JSON can encode them
 ODD_TEXT = st.sampled_from(
     [
         "",
@@ -48,12 +48,12 @@ ABSENT = object()
 
 
 @st.composite
-def nearly(draw: st.DrawFn, good: Any, *, values: st.SearchStrategy[Any] = ODD_TEXT | JSON, most: int = 3) -> Any:
-    """`good` (JSON) with a few of its places changed, taken out or added to."""
-    changed = copy.deepcopy(good)
-    for _ in range(draw(st.integers(1, most))):
+def with_changes(draw: st.DrawFn, valid: Any) -> Any:
+    """`valid` (JSON) with one to three values changed, removed or added."""
+    changed = copy.deepcopy(valid)
+    for _ in range(draw(st.integers(1, 3))):
         holder, key = draw(st.sampled_from(list(_places(changed)) or [({}, "")]))
-        value = draw(st.just(ABSENT) | values)
+        value = draw(st.just(ABSENT) | ODD_TEXT | JSON)
         if value is not ABSENT:
             holder[key] = value
         elif isinstance(holder, dict):
@@ -62,10 +62,10 @@ def nearly(draw: st.DrawFn, good: Any, *, values: st.SearchStrategy[Any] = ODD_T
 
 
 def _places(node: Any) -> list[tuple[Any, Any]]:
-    """Every place in it, and in every object one for something new."""
+    """Every (container, key) in it, and in every object one for an unknown key."""
     if isinstance(node, dict):
         inner = [place for value in node.values() for place in _places(value)]
-        return [*((node, key) for key in node), (node, "novelty"), *inner]
+        return [*((node, key) for key in node), (node, "unknown"), *inner]
     if isinstance(node, list):
         return [(node, index) for index in range(len(node))] + [p for value in node for p in _places(value)]
     return []

@@ -1,4 +1,4 @@
-"""No address becomes another's: what folds onto ASCII is refused, what is taken changes only from A-Z to a-z."""
+"""No address becomes another one: characters that fold to ASCII are refused, and only A-Z changes, to a-z."""
 
 from __future__ import annotations
 
@@ -23,28 +23,28 @@ FOLDS: tuple[Callable[[str], str], ...] = (
     lambda c: unicodedata.normalize("NFKC", c).casefold(),
     lambda c: unicodedata.normalize("NFD", c)[0],  # without its accents
 )
-LOOK_ALIKES = [c for c in map(chr, range(0x80, 0x20000)) if any(set(fold(c)) <= ASCII_PRINTABLE for fold in FOLDS)]
+FOLDABLE = [c for c in map(chr, range(0x80, 0x20000)) if any(set(fold(c)) <= ASCII_PRINTABLE for fold in FOLDS)]
 
 _parts = st.text(alphabet=string.ascii_letters + string.digits + ".!#$%&'*+/=?^_`{|}~-", max_size=70)
-_nearly = st.tuples(
+_almost_addresses = st.tuples(
     _parts, st.sampled_from(["@", "@", "@", "", "@@", " @ ", "＠"]), _parts | ANY_TEXT, ODD_TEXT | st.just("")
 )
-addresses = _nearly.map("".join) | st.emails() | st.tuples(st.emails(), ODD_TEXT).map("".join) | ANY_TEXT
+addresses = _almost_addresses.map("".join) | st.emails() | st.tuples(st.emails(), ODD_TEXT).map("".join) | ANY_TEXT
 
 
-def test_there_are_many_characters_that_a_fold_would_turn_into_ascii() -> None:
-    assert len(LOOK_ALIKES) > 1_500
-    assert {"\u212a", "ı", "ﬁ", "ａ", "𝐚", "é"} <= set(LOOK_ALIKES)
+def test_many_characters_would_fold_to_ascii() -> None:
+    assert len(FOLDABLE) > 1_500
+    assert {"\u212a", "ı", "ﬁ", "ａ", "𝐚", "é"} <= set(FOLDABLE)
 
 
 @pytest.mark.parametrize("address", ["n{}a@example.com", "nia@ex{}mple.com", "nia{}example.com", "nia@example{}com"])
-def test_none_of_them_is_part_of_an_address(address: str) -> None:
-    assert [c for c in LOOK_ALIKES if canonical_email(address.format(c)) is not None] == []
+def test_none_of_them_is_accepted_in_an_address(address: str) -> None:
+    assert [c for c in FOLDABLE if canonical_email(address.format(c)) is not None] == []
 
 
 @FUZZ
 @given(addresses)
-def test_what_is_taken_is_ascii_bounded_and_stays_what_it_is(address: str) -> None:
+def test_an_accepted_address_is_bounded_ascii_and_only_lowercased(address: str) -> None:
     canonical = canonical_email(address)
     if canonical is None:
         return
@@ -55,7 +55,7 @@ def test_what_is_taken_is_ascii_bounded_and_stays_what_it_is(address: str) -> No
     assert domain
     assert not set(canonical) - ASCII_PRINTABLE
     assert canonical.count("@") == 1
-    # Same length and the same letters in the same places: nothing was stripped, collapsed or folded.
+    # Same length and the same letters in the same positions: nothing is stripped, collapsed or folded.
     assert [a == b or (a.isupper() and a.lower() == b) for a, b in zip(address, canonical, strict=True)] == [
         True
     ] * len(canonical)

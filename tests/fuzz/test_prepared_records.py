@@ -1,4 +1,4 @@
-"""What others wrote into the tables before the pipeline came: it stays as it is, and stops nobody."""
+"""Values that others wrote into the tables first: the pipeline keeps them, and provisions the user."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from onramp.domain.identity import MAX_NAME
 from onramp.events import UserProvisioned, UserSignedUp
 from tests.fuzz.strategies import FUZZ
-from tests.fuzz.test_trigger import EMAIL, SUB, refusal
-from tests.pipeline import PROFILES, USERS, InMemoryPipeline, signup
+from tests.fuzz.test_trigger import refusal
+from tests.pipeline import EMAIL, PROFILES, SUB, USERS, InMemoryPipeline, signup
 
 KEY = {"userId": {"S": EMAIL}}
 PIPELINE_READS = ("givenName", "familyName", "name", "roles", "onboarding", "createdAt")
@@ -47,14 +47,14 @@ records = st.dictionaries(st.sampled_from((*PIPELINE_READS, "costCentre")), attr
 @example({"onboarding": {"S": "invited"}})
 @example({"roles": {"L": [{"B": b"admin"}, {"S": "manager"}]}})
 @example({"createdAt": {"S": "yesterday"}})
-def test_what_an_admin_prepared_stays_and_the_user_is_provisioned(
+def test_pre_created_values_are_kept_and_the_user_is_provisioned(
     prepared: dict[str, dict[str, Any]],
 ) -> None:
     with InMemoryPipeline() as pipeline:
         pipeline.dynamodb.put_item(TableName=USERS, Item=KEY | prepared)
         before = pipeline.dynamodb.get_item(TableName=USERS, Key=KEY)["Item"]
         assert refusal(pipeline, signup(EMAIL, SUB, given_name="Nia")) is None
-        pipeline.work()
+        pipeline.run_worker()
         record = pipeline.dynamodb.get_item(TableName=USERS, Key=KEY)["Item"]
         assert {name: record[name] for name in before} == before
         assert "owed" not in record
@@ -62,13 +62,13 @@ def test_what_an_admin_prepared_stays_and_the_user_is_provisioned(
         assert profile["provisioningStatus"] == {"S": "ready"}
         (envelope,) = pipeline.published("UserSignedUp")
         UserSignedUp.model_validate_json(json.dumps(envelope["detail"]))
-        pipeline.lines()
+        pipeline.log_lines()
 
 
 @FUZZ
 @given(records)
-def test_every_emission_of_one_signup_says_the_same(prepared: dict[str, dict[str, Any]]) -> None:
-    """The first is built from the record as it will be, the others from the record as it is."""
+def test_every_emission_of_one_signup_has_the_same_data(prepared: dict[str, dict[str, Any]]) -> None:
+    """The first event is built before the write, from its expected result; the others from the stored record."""
     with InMemoryPipeline() as pipeline:
         pipeline.dynamodb.put_item(TableName=USERS, Item=KEY | prepared)
         for _ in range(2):
@@ -89,7 +89,7 @@ def test_what_a_user_edited_while_waiting_stays_and_reaches_others_sound(edited:
         assert refusal(pipeline, signup(EMAIL, SUB)) is None
         pipeline.dynamodb.put_item(TableName=PROFILES, Item={"userId": {"S": SUB}} | edited)
         before = pipeline.dynamodb.get_item(TableName=PROFILES, Key={"userId": {"S": SUB}})["Item"]
-        pipeline.work()
+        pipeline.run_worker()
         profile = pipeline.dynamodb.get_item(TableName=PROFILES, Key={"userId": {"S": SUB}})["Item"]
         assert {name: profile[name] for name in before} == before
         assert profile["provisioningStatus"] == {"S": "ready"}

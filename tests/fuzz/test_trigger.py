@@ -1,4 +1,4 @@
-"""The trigger and whatever Cognito, an attacker or a later version of the event may send."""
+"""The trigger with the inputs of Cognito, of an attacker, or of a later version of the event."""
 
 from __future__ import annotations
 
@@ -14,11 +14,9 @@ from onramp.domain.identity import MAX_NAME, canonical_email
 from onramp.events import UserSignedUp
 from tests.fakes.attributes import item_size
 from tests.fakes.sqs_rules import check_message
-from tests.fuzz.strategies import ANY_TEXT, FUZZ, JSON, ODD_TEXT, nearly
-from tests.pipeline import PROFILES, USERS, InMemoryPipeline, signup
+from tests.fuzz.strategies import ANY_TEXT, FUZZ, JSON, ODD_TEXT, with_changes
+from tests.pipeline import EMAIL, PROFILES, SUB, USERS, InMemoryPipeline, signup
 
-SUB = "7d1f3a52-90b1-70c4-5e0f-2b8c1a6d4e01"
-EMAIL = "nia@example.com"
 SENTENCE = re.compile(
     r"SignUpFailed: We could not complete your sign-up\. Please contact support and quote "
     r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\."
@@ -29,32 +27,32 @@ KILOBYTE = 1024
 
 
 def refusal(pipeline: InMemoryPipeline, event: Any) -> str | None:
-    """The text Cognito would show to the user, or None where the event came back as it was."""
+    """The text that Cognito would show to the user; None if the event is returned unchanged."""
     before = copy.deepcopy(event)
     try:
-        answer = pipeline.confirm(event)
-    except Exception as error:  # noqa: BLE001  # whatever it is, Cognito would show it
+        answer = pipeline.invoke_trigger(event)
+    except Exception as error:  # noqa: BLE001  # Cognito would show any of them
         return f"{type(error).__name__}: {error}"
     assert answer is event
     assert event == before
     return None
 
 
-def refused_or_sound(event: Any) -> None:
-    """What holds of any event at all."""
+def assert_refused_or_valid(event: Any) -> None:
+    """The trigger refuses any event with the sentence, or writes and publishes valid data."""
     with InMemoryPipeline() as pipeline:
-        said = refusal(pipeline, event)
+        shown = refusal(pipeline, event)
         users, published = pipeline.dynamodb.rows(USERS), pipeline.published("UserSignedUp")
-        if said is not None:
-            assert SENTENCE.fullmatch(said)
+        if shown is not None:
+            assert SENTENCE.fullmatch(shown)
             assert (users, published) == ([], [])
         elif users or published:
             (user,), (envelope,) = users, published
-            sound(pipeline, user, envelope, event["request"]["userAttributes"])
-        pipeline.lines()  # one JSON object a line
+            assert_valid(pipeline, user, envelope, event["request"]["userAttributes"])
+        pipeline.log_lines()  # one JSON object a line
 
 
-def sound(
+def assert_valid(
     pipeline: InMemoryPipeline, user: dict[str, Any], envelope: dict[str, Any], attributes: dict[str, Any]
 ) -> None:
     assert user["userId"] == canonical_email(attributes["email"])
@@ -66,41 +64,41 @@ def sound(
     UserSignedUp.model_validate_json(json.dumps(envelope["detail"]))
     body = json.dumps(envelope)
     assert len(body) < 32 * KILOBYTE
-    check_message({"MessageBody": json.dumps(envelope, ensure_ascii=False)})  # what EventBridge puts into the queue
-    pipeline.work()
+    check_message({"MessageBody": json.dumps(envelope, ensure_ascii=False)})  # as EventBridge sends it to the queue
+    pipeline.run_worker()
     assert (pipeline.profile(attributes["sub"]) or {})["provisioningStatus"] == "ready"
 
 
 @FUZZ
 @given(JSON)
-def test_any_json_is_refused_with_the_sentence_or_is_no_signup(event: Any) -> None:
+def test_any_json_is_refused_with_the_sentence_or_is_not_a_signup(event: Any) -> None:
     with InMemoryPipeline() as pipeline:
-        said = refusal(pipeline, event)
+        shown = refusal(pipeline, event)
         is_another_trigger = isinstance(event, dict) and isinstance(event.get("triggerSource"), str)
-        assert (said is None) == is_another_trigger
-        assert said is None or SENTENCE.fullmatch(said)
+        assert (shown is None) == is_another_trigger
+        assert shown is None or SENTENCE.fullmatch(shown)
         assert (pipeline.dynamodb.rows(USERS), pipeline.events.events) == ([], [])
-        pipeline.lines()
+        pipeline.log_lines()
 
 
 @FUZZ
-@given(nearly(signup(EMAIL, SUB, given_name="Nia", name="Nia New")))
+@given(with_changes(signup(EMAIL, SUB, given_name="Nia", name="Nia New")))
 def test_a_nearly_right_event_is_refused_or_stored_sound(event: Any) -> None:
-    refused_or_sound(event)
+    assert_refused_or_valid(event)
 
 
 @FUZZ
-@given(nearly(FEDERATED))
-def test_so_is_a_nearly_right_federated_one(event: Any) -> None:
-    refused_or_sound(event)
+@given(with_changes(FEDERATED))
+def test_a_nearly_right_federated_event_is_refused_or_stored_sound(event: Any) -> None:
+    assert_refused_or_valid(event)
 
 
 @FUZZ
-@given(nearly(json.loads(GOOGLE)).map(json.dumps) | ANY_TEXT | JSON)
+@given(with_changes(json.loads(GOOGLE)).map(json.dumps) | ANY_TEXT | JSON)
 @example("[" * 100_000)
 @example(f"[{'9' * 5000}]")
-def test_so_are_any_identities(identities: Any) -> None:
-    refused_or_sound(signup(EMAIL, SUB, cognito__user_status="EXTERNAL_PROVIDER", identities=identities))
+def test_any_identities_are_refused_or_stored_sound(identities: Any) -> None:
+    assert_refused_or_valid(signup(EMAIL, SUB, cognito__user_status="EXTERNAL_PROVIDER", identities=identities))
 
 
 @FUZZ
@@ -108,23 +106,23 @@ def test_so_are_any_identities(identities: Any) -> None:
 @example("G" * 10_000, "F" * 10_000, None)
 @example("👩‍🚀" * 3_333, "\u202e" * 10_000, None)
 @example(None, None, "\ufffe\uffff")
-def test_no_name_blocks_a_signup_or_breaks_what_it_reaches(given: Any, family: Any, full: Any) -> None:
+def test_no_name_blocks_a_signup_or_exceeds_a_limit(given: Any, family: Any, full: Any) -> None:
     with InMemoryPipeline() as pipeline:
         assert refusal(pipeline, signup(EMAIL, SUB, given_name=given, family_name=family, name=full)) is None
         (user,), (envelope,) = pipeline.dynamodb.rows(USERS), pipeline.published("UserSignedUp")
-        sound(pipeline, user, envelope, {"email": EMAIL, "sub": SUB})
-        told = [(pipeline.profile(SUB) or {})["displayName"]]
-        told += [customer["name"] for customer in pipeline.stripe.customers() if customer.get("name")]
-        assert all(0 < len(name) <= MAX_NAME for name in told), "what the providers take"
+        assert_valid(pipeline, user, envelope, {"email": EMAIL, "sub": SUB})
+        sent = [(pipeline.profile(SUB) or {})["displayName"]]
+        sent += [customer["name"] for customer in pipeline.stripe.customers() if customer.get("name")]
+        assert all(0 < len(name) <= MAX_NAME for name in sent), "the providers' limit"
         item = pipeline.dynamodb.get_item(TableName=PROFILES, Key={"userId": {"S": SUB}})["Item"]
         assert item_size(item) < 32 * KILOBYTE
 
 
 @FUZZ
-@given(nearly(signup(EMAIL, SUB, given_name="Nia")) | JSON.filter(lambda event: isinstance(event, dict)))
+@given(with_changes(signup(EMAIL, SUB, given_name="Nia")) | JSON.filter(lambda event: isinstance(event, dict)))
 def test_no_sign_in_is_ever_blocked(event: Any) -> None:
     with InMemoryPipeline() as pipeline:
         assert refusal(pipeline, event | {"triggerSource": "PostAuthentication_Authentication"}) is None
         for user, envelope in zip(pipeline.dynamodb.rows(USERS), pipeline.published("UserSignedUp"), strict=True):
-            sound(pipeline, user, envelope, event["request"]["userAttributes"])
-        pipeline.lines()
+            assert_valid(pipeline, user, envelope, event["request"]["userAttributes"])
+        pipeline.log_lines()

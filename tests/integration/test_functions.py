@@ -1,4 +1,4 @@
-"""The deployed functions, invoked with every sample under events/ and with what nobody should send."""
+"""The deployed functions, invoked with every sample under events/ and with invalid payloads."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ SENTENCE = "We could not complete your sign-up. Please contact support and quote
 
 
 def invoke(deployed: DeployedPipeline, payload: Any) -> tuple[bool, Any]:
-    """Whether the trigger succeeded, and what it answered."""
+    """Whether the trigger succeeded, and its answer."""
     reply = deployed.stack.client("lambda").invoke(
         FunctionName=deployed.outputs["PostConfirmationFunctionName"], Qualifier="live", Payload=json.dumps(payload)
     )
@@ -24,7 +24,7 @@ def invoke(deployed: DeployedPipeline, payload: Any) -> tuple[bool, Any]:
 
 
 def sample(deployed: DeployedPipeline, name: str) -> dict[str, Any]:
-    """A sample as an event of this stack's pool, about somebody new."""
+    """A sample as an event of this stack's pool, with a new user."""
     event: dict[str, Any] = json.loads((EVENTS / f"{name}.json").read_text())
     event["userPoolId"] = deployed.outputs["UserPoolId"]
     attributes = event["request"]["userAttributes"]
@@ -42,7 +42,7 @@ def sample(deployed: DeployedPipeline, name: str) -> dict[str, Any]:
         ("post_confirmation_federated_google", "Google"),
     ],
 )
-def test_a_welcome_signup_gets_a_record_and_its_event_back_as_it_came(
+def test_an_accepted_signup_creates_a_record_and_returns_its_event_unchanged(
     deployed: DeployedPipeline, name: str, vouched_by: str
 ) -> None:
     event = sample(deployed, name)
@@ -71,16 +71,16 @@ def test_a_pre_created_record_is_linked_by_its_canonical_address(deployed: Deplo
         "post_confirmation_federated_without_email",
     ],
 )
-def test_an_unwelcome_signup_gets_the_sentence_and_nothing_else(deployed: DeployedPipeline, name: str) -> None:
+def test_a_refused_signup_gets_the_sentence_and_no_record(deployed: DeployedPipeline, name: str) -> None:
     event = sample(deployed, name)
     succeeded, answer = invoke(deployed, event)
     assert not succeeded
     assert answer["errorMessage"].startswith(SENTENCE)
-    assert deployed.user(event["request"]["userAttributes"].get("email", "nobody@example.com")) is None
+    assert deployed.user(event["request"]["userAttributes"].get("email", "absent@example.com")) is None
 
 
 @pytest.mark.parametrize("name", ["post_confirmation_forgot_password", "post_authentication"])
-def test_what_is_no_signup_goes_back_unchanged(deployed: DeployedPipeline, name: str) -> None:
+def test_an_event_that_is_not_a_signup_is_returned_unchanged(deployed: DeployedPipeline, name: str) -> None:
     event = sample(deployed, name)
     assert invoke(deployed, event) == (True, event)
     assert deployed.user(event["request"]["userAttributes"]["email"]) is None
@@ -100,20 +100,20 @@ def test_what_is_no_signup_goes_back_unchanged(deployed: DeployedPipeline, name:
         {"triggerSource": "PostConfirmation_ConfirmSignUp", "request": {"userAttributes": [1]}},
     ],
 )
-def test_any_json_at_all_gets_the_sentence(deployed: DeployedPipeline, payload: Any) -> None:
+def test_any_invalid_payload_gets_the_sentence(deployed: DeployedPipeline, payload: Any) -> None:
     succeeded, answer = invoke(deployed, payload)
     assert not succeeded
     assert answer["errorMessage"].startswith(SENTENCE)
 
 
 def test_another_pool_is_refused(deployed: DeployedPipeline) -> None:
-    event = sample(deployed, "post_confirmation_native") | {"userPoolId": "eu-west-1_Stranger1"}
+    event = sample(deployed, "post_confirmation_native") | {"userPoolId": "eu-west-1_Another01"}
     assert invoke(deployed, event)[0] is False
     assert deployed.user(event["request"]["userAttributes"]["email"]) is None
 
 
-def test_the_sample_batch_fails_where_it_should_and_nowhere_else(deployed: DeployedPipeline) -> None:
-    """Its good user is made known first; then every record is settled: two acknowledged, three dead-lettered."""
+def test_the_sample_batch_fails_in_exactly_three_records(deployed: DeployedPipeline) -> None:
+    """After the signup of its valid user, two records are acknowledged and three dead-lettered."""
     batch = json.loads((EVENTS / "sqs_batch.json").read_text())
     signed_up = json.loads(batch["Records"][0]["body"])["detail"]["data"]
     event = json.loads((EVENTS / "post_confirmation_native.json").read_text())
@@ -130,8 +130,7 @@ def test_the_sample_batch_fails_where_it_should_and_nowhere_else(deployed: Deplo
     assert len(deployed.customers_of(signed_up["cognitoSub"])) == 1
 
 
-def test_a_changed_record_is_what_the_worker_believes_not_the_event(deployed: DeployedPipeline) -> None:
-    """The event is old or forged: the id in the profile comes from the record's own data."""
+def test_the_customer_has_the_address_of_the_record(deployed: DeployedPipeline) -> None:
     email = unique_email("renamed")
     sub = deployed.join(email)
     deployed.ready(email)

@@ -1,4 +1,4 @@
-"""Botocore marks whatever its last attempt brings with `MaxAttemptsReached`; an honest answer must not suffer."""
+"""Botocore sets `MaxAttemptsReached` on every reply of its last attempt; a valid reply must still be accepted."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class Raw(io.BytesIO):
 
 
 def users(sent: bytes, arrived: bytes) -> UserTable:
-    """A table whose only answer changes on its way. The real client, without a socket."""
+    """A table whose reply is `arrived` instead of `sent`. The real client, without a socket."""
     client = local_session("eu-west-1").client("dynamodb", config=ONE_ATTEMPT)
     headers: Any = {"content-length": str(len(arrived)), "x-amz-crc32": str(zlib.crc32(sent))}
 
@@ -49,7 +49,7 @@ def test_no_item_in_the_last_attempt_is_no_item() -> None:
     assert users(b"{}", b"{}").get("nia@example.com") is None
 
 
-def test_an_answer_that_cannot_be_read_is_not_taken_for_no_item() -> None:
+def test_an_unreadable_answer_does_not_mean_no_item() -> None:
     with pytest.raises(RetryableError, match="users_get_unreadable"):
         users(ITEM, ITEM[:20]).get("nia@example.com")
 

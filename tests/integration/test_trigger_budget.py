@@ -1,4 +1,4 @@
-"""Cognito waits five seconds: whatever hangs, the trigger has answered by then."""
+"""Cognito waits five seconds: the trigger answers before, even if a service hangs."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ SAMPLE = Path(__file__).resolve().parents[2] / "events/post_confirmation_native.
 
 @pytest.fixture
 def hanging() -> Iterator[str]:
-    """A server that takes the connection and never says a word."""
+    """A server that accepts connections and never answers."""
     with socket.create_server(("127.0.0.1", 0), backlog=16) as server:
         yield f"http://127.0.0.1:{server.getsockname()[1]}"
 
 
 @pytest.fixture
 def trigger(stack: LocalStack, monkeypatch: pytest.MonkeyPatch) -> Any:
-    """Imports the handler afresh with this environment: clients are made at init."""
+    """Imports the handler again with these settings: it creates its clients at import."""
     settings = {
         **stack.environment(),
         "USERS_TABLE_NAME": stack.outputs["UsersTableName"],
@@ -82,7 +82,7 @@ def test_a_hanging_bus(stack: LocalStack, trigger: Any, hanging: str, capsys: py
     event = event_for(stack, email)
     assert module.handler(event, context) == event
     assert context.seconds() < BUDGET
-    assert "put_events_ReadTimeoutError" in capsys.readouterr().out, "the bus was asked and hung"
+    assert "put_events_ReadTimeoutError" in capsys.readouterr().out, "the bus was called and hung"
     user = DeployedPipeline(stack).user(email)
     assert user is not None
     assert user["owed"].startswith("emit#")
@@ -93,10 +93,10 @@ def test_no_time_left_for_the_event(stack: LocalStack, trigger: Any, hanging: st
     context.started -= BUDGET - 1.2
     event = event_for(stack, email)
     assert module.handler(event, context) == event
-    assert context.seconds() < BUDGET, "the bus was not asked at all"
+    assert context.seconds() < BUDGET, "the bus was not called"
 
 
-def test_warm_it_makes_exactly_two_calls(stack: LocalStack, trigger: Any) -> None:
+def test_a_warm_trigger_makes_exactly_two_calls(stack: LocalStack, trigger: Any) -> None:
     module = trigger()
     calls: list[str] = []
     for client in (module.trigger.sign_up.store.client, module.trigger.sign_up.publisher.client):

@@ -1,4 +1,4 @@
-"""A word nobody else uses in every field of what comes in, and clients that quote what they were sent."""
+"""Inputs with a canary (a unique word) in every field, and clients whose errors quote the request."""
 
 from __future__ import annotations
 
@@ -18,45 +18,56 @@ FIELDS = (
     "website", "gender", "birthdate", "zoneinfo", "locale", "address", "phone_number", "phone_number_verified",
     "updated_at", "custom:roles", "custom:tenant", "cognito:groups", "roles", "unheard_of",
 )  # fmt: skip
-# What must stay for the event to be taken for what it is.
-EVENT_KEEPS = ("userPoolId", "triggerSource", "sub", "email_verified", "cognito:user_status", "providerName", "primary")
-MESSAGE_KEEPS = (
+# The fields that must stay for the input to be recognised.
+KEPT_IN_EVENTS = (
+    "userPoolId",
+    "triggerSource",
+    "sub",
+    "email_verified",
+    "cognito:user_status",
+    "providerName",
+    "primary",
+)
+KEPT_IN_MESSAGES = (
     "source", "detail-type", "schemaVersion", "eventId", "occurredAt", "signedUpAt", "origin", "userId", "cognitoSub",
     "onboarding",
 )  # fmt: skip
 
 
-def marked(node: Any, keeps: Collection[str], place: str = "") -> Any:
-    """Every text of it, but for what is kept, replaced by a canary that names its place."""
+def marked(node: Any, kept_fields: Collection[str], place: str = "") -> Any:
+    """A copy in which every text, except those of the kept fields, is a canary that names its path."""
     if isinstance(node, dict):
-        kept = {key: value if key in keeps else marked(value, keeps, f"{place}-{key}") for key, value in node.items()}
-        return kept | {"novelty": f"{CANARY}{place}-novelty"}
+        copied = {
+            key: value if key in kept_fields else marked(value, kept_fields, f"{place}-{key}")
+            for key, value in node.items()
+        }
+        return copied | {"unknown": f"{CANARY}{place}-unknown"}
     if isinstance(node, list):
-        return [marked(value, keeps, f"{place}-{index}") for index, value in enumerate(node)]
+        return [marked(value, kept_fields, f"{place}-{index}") for index, value in enumerate(node)]
     return f"{CANARY}{place}"
 
 
 def event(sub: Any, **changes: Any) -> dict[str, Any]:
     """A signup with a canary in every field."""
     identities = [{"userId": "u", "providerName": "Contoso", "providerType": "OIDC", "issuer": "i", "primary": False}]
-    body = marked(signup(EMAIL, sub, **dict.fromkeys(FIELDS, "any")), EVENT_KEEPS)
+    body = marked(signup(EMAIL, sub, **dict.fromkeys(FIELDS, "any")), KEPT_IN_EVENTS)
     attributes = body["request"]["userAttributes"]
-    attributes |= {"email": EMAIL, "identities": json.dumps(marked(identities, EVENT_KEEPS))} | changes
+    attributes |= {"email": EMAIL, "identities": json.dumps(marked(identities, KEPT_IN_EVENTS))} | changes
     body["request"] |= {"clientMetadata": {"roles": f"{CANARY}-metadata"}, "validationData": f"{CANARY}-validation"}
     return body  # type: ignore[no-any-return]
 
 
 def message(envelope: Mapping[str, Any]) -> str:
-    """A message of the queue with a canary in every field that may hold one."""
-    return json.dumps(marked(envelope, MESSAGE_KEEPS))
+    """A message with a canary in every field that is not kept."""
+    return json.dumps(marked(envelope, KEPT_IN_MESSAGES))
 
 
-class Quoting:
-    """A client that fails every call, and says what it was sent while doing so."""
+class QuotingClient:
+    """A client that fails every call with an error that quotes the request."""
 
     def __init__(self, client: Any, error: Callable[[str, str, str], Exception], only: Collection[str] = ()) -> None:
         self._client, self._error, self._only = client, error, only
-        self.said: list[str] = []
+        self.quotes: list[str] = []
 
     def __getattr__(self, name: str) -> Any:
         attribute = getattr(self._client, name)
@@ -64,8 +75,8 @@ class Quoting:
             return attribute
 
         def fail(**request: Any) -> Any:
-            self.said.append(f"could not take {request}")
-            raise self._error(self._client.meta.service_model.service_name, name, self.said[-1])
+            self.quotes.append(f"could not take {request}")
+            raise self._error(self._client.meta.service_model.service_name, name, self.quotes[-1])
 
         return fail
 
@@ -83,13 +94,13 @@ def bug(service: str, name: str, text: str) -> Exception:
 
 
 class QuotingProvider:
-    """Stripe or RevenueCat, refusing whatever it is asked with a sentence in the place of a code."""
+    """Stripe or RevenueCat, refusing every request with errors that quote it, even where a code belongs."""
 
     def __init__(self, status: int) -> None:
         self._status = status
-        self.said: list[str] = []
+        self.quotes: list[str] = []
 
     def handle(self, request: Request) -> Response:
-        self.said.append(text := f"cannot take {request.query} {request.body.decode()} of {dict(request.headers)}")
+        self.quotes.append(text := f"cannot take {request.query} {request.body.decode()} of {dict(request.headers)}")
         error = {"type": text, "message": text, "code": text, "param": text, "retryable": False}
         return Response(self._status, {"error": error, **error}, {"Request-Id": text, "Idempotent-Replayed": "no"})

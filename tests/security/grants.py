@@ -1,4 +1,4 @@
-"""A role's grants one by one: an action on a resource in a statement."""
+"""The grants of a role, each one action on one resource in one statement."""
 
 from __future__ import annotations
 
@@ -27,30 +27,30 @@ def grants(policy: Policy) -> list[Grant]:
     return [
         Grant(statement["Sid"], action, resource)
         for statement in policy["Statement"]
-        for action in _every(statement["Action"])
-        for resource in _every(statement["Resource"])
-        if not action.endswith("MessageBatch")  # the emulator's own, see localize.py
+        for action in _as_list(statement["Action"])
+        for resource in _as_list(statement["Resource"])
+        if not action.endswith("MessageBatch")  # only the emulator needs it, see localize.py
     ]
 
 
-def without(policy: Policy, gone: Collection[Grant]) -> Policy:
-    return {**policy, "Statement": [split for s in policy["Statement"] for split in _split(s, gone)]}
+def without(policy: Policy, removed: Collection[Grant]) -> Policy:
+    return {**policy, "Statement": [split for s in policy["Statement"] for split in _split(s, removed)]}
 
 
-def _split(statement: dict[str, Any], gone: Collection[Grant]) -> Iterator[dict[str, Any]]:
-    """One statement for each action and resource, but for those that are gone."""
-    for action in _every(statement["Action"]):
-        for resource in _every(statement["Resource"]):
-            if Grant(statement["Sid"], action.removesuffix("Batch"), resource) not in gone:
+def _split(statement: dict[str, Any], removed: Collection[Grant]) -> Iterator[dict[str, Any]]:
+    """One statement for each action and resource, except the removed ones."""
+    for action in _as_list(statement["Action"]):
+        for resource in _as_list(statement["Resource"]):
+            if Grant(statement["Sid"], action.removesuffix("Batch"), resource) not in removed:
                 yield {**copy.deepcopy(statement), "Sid": "", "Action": action, "Resource": resource}
 
 
-def _every(value: str | list[str]) -> list[str]:
+def _as_list(value: str | list[str]) -> list[str]:
     return [value] if isinstance(value, str) else value
 
 
 class Role:
-    """The deployed role of a function; the emulator asks it at every call."""
+    """The deployed role of a function; the emulator evaluates it at every call."""
 
     def __init__(self, deployed: DeployedPipeline, function: str) -> None:
         self.function = function

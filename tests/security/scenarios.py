@@ -1,6 +1,6 @@
-"""What each function is there for, told as facts. A role that lacks something makes at least one of them differ.
+"""The work of each function as facts. With a role that lacks a needed grant, at least one fact differs.
 
-The facts come one by one, so that a comparison can stop at the first difference.
+The facts are yielded one by one, so that a comparison can stop at the first difference.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import uuid
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from onramp.domain.users import Owed
+from onramp.domain.users import Owed, User
 from tests.deployed import eventually, unique_email
 from tests.pipeline import signup
 from tests.security.stage import Stage, message
@@ -27,7 +27,7 @@ def post_confirmation(stage: Stage) -> Facts:
 
     stage.invoke("PostConfirmation", event)
     yield "a record", stage.deployed.user(email) is not None
-    yield "its event", ("UserSignedUp", sub) in stage.heard()
+    yield "its event", ("UserSignedUp", sub) in stage.published()
     yield "a sign-in without a failure", "HealFailed" not in stage.invoke("PostConfirmation", sign_in)[1]
     stage.lose_record(email)
     stage.invoke("PostConfirmation", sign_in)
@@ -38,42 +38,54 @@ def post_confirmation(stage: Stage) -> Facts:
 
 
 def enrich_profile(stage: Stage) -> Facts:
-    later, done, refused = stage.newcomer(), stage.newcomer(), stage.newcomer()
+    later, done, refused = stage.new_user(), stage.new_user(), stage.new_user()
     stripe = stage.deployed.stripe
     stripe.fault("server_error", operation="create", match=later.user_id)
     stripe.fault("refused", operation="create", match=refused.user_id)
     stage.drain(stage.queue)
     stage.deployed.sqs.send_message(QueueUrl=stage.queue, MessageBody=message(later))
     (received,) = stage.deployed.sqs.receive_message(QueueUrl=stage.queue)["Messages"]
-    yield "a message that must come back", stage.work(later, received["ReceiptHandle"])
+    yield "a message that must be retried", stage.run_worker(later, received["ReceiptHandle"])
 
     stage.rotate_keys()
-    yield "a user done", (stage.work(done), owed(stage, done.user_id), told(stage, str(done.cognito_sub)))
+    yield (
+        "a user done",
+        (stage.run_worker(done), owed(stage, done.user_id), event_kinds(stage, done)),
+    )
     stage.rotate_keys()
-    yield "a duplicate", stage.work(done)
+    yield "a duplicate", stage.run_worker(done)
     stage.forget(str(done.cognito_sub), done.user_id)
-    yield "a forgotten user's message", (stage.work(done), stage.drain(stage.deployed.outputs["ProvisioningDlqUrl"]))
-    yield "a refused user", (stage.work(refused), owed(stage, refused.user_id), told(stage, str(refused.cognito_sub)))
-    yield "a dead letter", refused.user_id in json.dumps(stage.drain(stage.deployed.outputs["ProvisioningDlqUrl"]))
-    yield "it comes back after the backoff, not after the visibility timeout", comes_back(stage)
+    yield (
+        "a forgotten user's message",
+        (stage.run_worker(done), stage.drain(stage.dead_letter_queue)),
+    )
+    yield (
+        "a refused user",
+        (stage.run_worker(refused), owed(stage, refused.user_id), event_kinds(stage, refused)),
+    )
+    yield "a dead letter", refused.user_id in json.dumps(stage.drain(stage.dead_letter_queue))
+    yield "received again after the backoff, not after the visibility timeout", is_received_again(stage)
 
 
 def reconcile(stage: Stage) -> Facts:
-    unheard, waiting, finished = (stage.newcomer(owed) for owed in Owed)
-    stage.is_ready(finished)
+    unpublished, waiting, finished = (stage.new_user(owed) for owed in Owed)
+    stage.mark_ready(finished)
     lost, erased = unique_email("lost"), unique_email("erased")
     stage.deployed.join(lost)
     stage.lose_record(lost)
     stage.forget(stage.deployed.join(erased), erased)
-    stage.drain(stage.queue), stage.heard()
+    stage.drain(stage.queue), stage.published()
 
     _, log = stage.invoke("Reconcile", {})
-    # The second pool does not exist: whoever may ask for it is told so.
+    # The second pool does not exist: with the permission, the answer is that it does not.
     yield "failures", sorted(set(re.findall(r'"code":"(\w+)"', log)))
-    heard, queued = stage.heard(), stage.queued()
-    yield "an event emitted again", (("UserSignedUp", unheard.cognito_sub) in heard, owed(stage, unheard.user_id))
+    published, queued = stage.published(), stage.queued()
+    yield (
+        "an event emitted again",
+        (("UserSignedUp", unpublished.cognito_sub) in published, owed(stage, unpublished.user_id)),
+    )
     yield "a user queued again", waiting.cognito_sub in queued
-    yield "a finished user queued for the last step", finished.cognito_sub in queued
+    yield "a ready user queued for the last step", finished.cognito_sub in queued
     yield "a lost user healed", stage.deployed.user(lost) is not None
     yield "a forgotten user left alone", stage.deployed.user(erased) is None
 
@@ -89,11 +101,11 @@ def owed(stage: Stage, email: str) -> str:
     return str((stage.deployed.user(email) or {}).get("owed", "nothing")).partition("#")[0]
 
 
-def told(stage: Stage, sub: str) -> list[str]:
-    return sorted(kind for kind, about in stage.heard() if about == sub)
+def event_kinds(stage: Stage, user: User) -> list[str]:
+    return sorted(kind for kind, sub in stage.published() if sub == user.cognito_sub)
 
 
-def comes_back(stage: Stage) -> bool:
+def is_received_again(stage: Stage) -> bool:
     try:
         return bool(eventually(lambda: stage.drain(stage.queue), within=WITHIN))
     except AssertionError:

@@ -1,4 +1,4 @@
-"""Everything the functions say, to whomever: two streams, the root logger, what they raise, dead letters, failures."""
+"""All outputs of the functions: two streams, the root logger, exceptions, dead letters, failure events."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tests.pipeline import InMemoryPipeline
 
 
 class Sinks:
-    """With a world: use it as a context, run things through `try_to`, then look at `everything`."""
+    """Within `open`, call functions by `try_to`; then `everything` has the outputs."""
 
     def __init__(self, pipeline: InMemoryPipeline, level: int) -> None:
         self.pipeline = pipeline
@@ -27,8 +27,8 @@ class Sinks:
     @contextlib.contextmanager
     def open(self) -> Iterator[Sinks]:
         root, handler = logging.getLogger(), logging.StreamHandler(self._root)
-        handler.setFormatter(_Everything())
-        before, ours = root.level, logger.log_level
+        handler.setFormatter(_FullFormatter())
+        root_level, own_level = root.level, logger.log_level
         root.addHandler(handler)
         root.setLevel(self._level)
         logger.setLevel(self._level)
@@ -37,32 +37,33 @@ class Sinks:
                 yield self
         finally:
             root.removeHandler(handler)
-            root.setLevel(before)
-            logger.setLevel(ours)
+            root.setLevel(root_level)
+            logger.setLevel(own_level)
 
-    def try_to(self, do: Callable[..., Any], *given: Any, **more: Any) -> None:
-        """What it raises, Lambda would write to the log and show to the caller."""
+    def try_to(self, call: Callable[..., Any], *arguments: Any, **more: Any) -> None:
+        """Keeps the exception, which Lambda would write to the log and return to the caller."""
         try:
-            do(*given, **more)
+            call(*arguments, **more)
         except (Exception, ProcessKilled) as error:  # noqa: BLE001
             self.raised += [repr(error), *traceback.format_exception(error)]
 
     def everything(self) -> dict[str, str]:
-        letters = [[f"{n}={v}" for n, v in letter.items() if n != "body"] for letter in self.pipeline.dead_letters()]
+        dead_letters = self.pipeline.dead_letters()
+        attributes = [f"{n}={v}" for dead_letter in dead_letters for n, v in dead_letter.items() if n != "body"]
         return {
             "stdout": self.pipeline.log.getvalue(),
             "stderr": self._errors.getvalue(),
             "the root logger": self._root.getvalue(),
-            "what was raised": "\n".join(self.raised),
-            "dead letters' attributes": json.dumps(letters),
-            "events of failure": json.dumps(self.pipeline.published("UserProvisioningFailed")),
+            "exceptions": "\n".join(self.raised),
+            "dead letters' attributes": json.dumps(attributes),
+            "failure events": json.dumps(self.pipeline.published("UserProvisioningFailed")),
         }
 
-    def holding(self, secret: str) -> list[str]:
+    def lines_with(self, secret: str) -> list[str]:
         return [f"{name}: {line}" for name, text in self.everything().items() for line in _lines_with(text, secret)]
 
 
-class _Everything(logging.Formatter):
+class _FullFormatter(logging.Formatter):
     """The message, its arguments, its extras and the whole chain of exceptions."""
 
     def format(self, record: logging.LogRecord) -> str:

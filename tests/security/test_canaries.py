@@ -1,6 +1,6 @@
-"""Nothing of a user and nothing secret is said to anybody who need not know: logs, metrics, errors, dead letters.
+"""No personal data and no secret in logs, metrics, errors or the attributes of dead letters.
 
-What is meant to be seen is the sub, and a code for everything that goes wrong.
+They contain the sub, and a code for every failure.
 """
 
 from __future__ import annotations
@@ -15,16 +15,16 @@ import pytest
 from onramp.domain.event_data import user_provisioning_failed
 from onramp.observability import logger
 from onramp.usecases.messages import DeadLetter
-from tests.pipeline import POOL, PROFILES, USERS, InMemoryPipeline
+from tests.pipeline import POOL, PROFILES, SUB, USERS, InMemoryPipeline
 from tests.security.canaries import CANARY, EMAIL, KEYS
-from tests.security.paths import PATHS, SUB
+from tests.security.paths import PATHS
 from tests.security.sinks import Sinks
 
 SENTENCE = "We could not complete your sign-up. Please contact support and quote "
 UUID = r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}"
 
 
-def world_with_secrets() -> InMemoryPipeline:
+def pipeline_with_secrets() -> InMemoryPipeline:
     pipeline = InMemoryPipeline()
     for name, key in KEYS.items():
         pipeline.ssm.set(name, key)
@@ -34,50 +34,50 @@ def world_with_secrets() -> InMemoryPipeline:
 
 @pytest.mark.parametrize("level", [logging.INFO, logging.DEBUG], ids=["INFO", "DEBUG"])
 @pytest.mark.parametrize("name", PATHS)
-def test_no_way_through_the_functions_gives_a_canary_away(name: str, level: int) -> None:
-    says, walk = PATHS[name]
-    with world_with_secrets() as pipeline, Sinks(pipeline, level).open() as sinks:
-        walk(sinks)
-        assert says in pipeline.log.getvalue(), "this way was not gone"
-        assert sinks.holding(CANARY) == []
+def test_no_path_leaks_a_canary(name: str, level: int) -> None:
+    logged, take = PATHS[name]
+    with pipeline_with_secrets() as pipeline, Sinks(pipeline, level).open() as sinks:
+        take(sinks)
+        assert logged in pipeline.log.getvalue(), "this path was not taken"
+        assert sinks.lines_with(CANARY) == []
         for line in pipeline.log.getvalue().splitlines():
             assert isinstance(json.loads(line), dict), "one JSON object a line"
 
 
-def test_the_canaries_were_there_to_be_given_away() -> None:
-    with world_with_secrets() as pipeline, Sinks(pipeline, logging.INFO).open() as sinks:
+def test_the_canaries_reach_tables_and_providers() -> None:
+    with pipeline_with_secrets() as pipeline, Sinks(pipeline, logging.INFO).open() as sinks:
         PATHS["an_enrichment"][1](sinks)
         stored = json.dumps([pipeline.dynamodb.rows(USERS), pipeline.dynamodb.rows(PROFILES)], default=str)
         assert f"{CANARY}-request-userAttributes-given_name" in stored
         assert EMAIL in stored
         assert EMAIL in json.dumps(pipeline.stripe.customers())
-        assert SUB in pipeline.log.getvalue(), "this is how a user is found in the log"
+        assert SUB in pipeline.log.getvalue(), "users are identified by their sub"
 
 
 def test_every_sink_is_watched() -> None:
-    """Whoever gave a canary away anywhere would be found."""
-    with world_with_secrets() as pipeline, Sinks(pipeline, logging.DEBUG).open() as sinks:
-        pipeline.join(EMAIL, SUB)
+    """A canary in any output is found."""
+    with pipeline_with_secrets() as pipeline, Sinks(pipeline, logging.DEBUG).open() as sinks:
+        pipeline.sign_up(EMAIL, SUB)
         handler = pipeline.function("enrich_profile")
-        letter = DeadLetter(
+        dead_letter = DeadLetter(
             "body", step=CANARY, reason="any", error_code="any", attempts=1, first_failed_at=0, code_version="1"
         )
-        handler.enrich.queue.dead_letter(letter)
+        handler.enrich.queue.dead_letter(dead_letter)
         failed = user_provisioning_failed(SUB, POOL, step=CANARY, reason="any", at=0, correlation_id="any")
         handler.enrich.publisher.publish(failed)
         logger.info("any", sub=CANARY)
         sys.stderr.write(CANARY)
         logging.getLogger("botocore.parsers").warning("any", extra={"body": CANARY})
         sinks.try_to(int, CANARY)
-        found = {line.partition(":")[0] for line in sinks.holding(CANARY)}
+        found = {line.partition(":")[0] for line in sinks.lines_with(CANARY)}
         assert found == set(sinks.everything())
 
 
 def test_every_refusal_says_the_same_but_for_its_reference() -> None:
-    said = set()
-    for _, walk in PATHS.values():
-        with world_with_secrets() as pipeline, Sinks(pipeline, logging.INFO).open() as sinks:
-            walk(sinks)
-            said |= {re.sub(UUID, "", text) for text in sinks.raised if not text.startswith(("Traceback", " "))}
-    assert len(said) == 2, "as its repr, and as the last line of its traceback"
-    assert {SENTENCE in text for text in said} == {True}
+    texts = set()
+    for _, take in PATHS.values():
+        with pipeline_with_secrets() as pipeline, Sinks(pipeline, logging.INFO).open() as sinks:
+            take(sinks)
+            texts |= {re.sub(UUID, "", text) for text in sinks.raised if not text.startswith(("Traceback", " "))}
+    assert len(texts) == 2, "the repr, and the last line of the traceback"
+    assert {SENTENCE in text for text in texts} == {True}

@@ -1,4 +1,4 @@
-"""Nothing is granted that nothing needs: each grant of each role is taken away once, and something must break."""
+"""Every grant is needed: each grant of each role is removed once, and a fact about the function must then differ."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tests.security.grants import Grant, Role, grants, without
 from tests.security.scenarios import SCENARIOS
 from tests.security.stage import Stage
 
-# What the emulator never asks for, and who needs it all the same. tests/infrastructure/test_roles.py holds each.
+# Grants that the emulator never checks, with the reason each is needed. tests/infrastructure/test_roles.py checks them.
 BY_THE_PLATFORM = {
     "logs:CreateLogStream": "Lambda writes the log with the function's role",
     "logs:PutLogEvents": "the same",
@@ -22,15 +22,15 @@ BY_THE_PLATFORM = {
 }
 BY_THE_POLLER = {
     "sqs:ReceiveMessage": "Lambda's poller reads the queue with the worker's role",
-    "sqs:DeleteMessage": "it takes out what was acknowledged",
-    "sqs:GetQueueAttributes": "it asks for the visibility timeout",
+    "sqs:DeleteMessage": "the poller deletes acknowledged messages",
+    "sqs:GetQueueAttributes": "the poller reads the visibility timeout",
 }
 KEPT = {
     "PostConfirmation": BY_THE_PLATFORM,
     "EnrichProfile": BY_THE_PLATFORM | BY_THE_POLLER,
     "Reconcile": BY_THE_PLATFORM,
 }
-NOT_DEPLOYED = {"UseTheDataKey"}  # the emulator encrypts nothing: its verbs are held by test_roles.py
+NOT_DEPLOYED = {"UseTheDataKey"}  # the emulator encrypts nothing: test_roles.py checks its verbs
 PARAMETERS = {
     "HealOnSignIn": "true",
     "AdditionalUserPoolArns": "arn:aws:cognito-idp:eu-west-1:000000000000:userpool/eu-west-1_Absent",
@@ -46,11 +46,11 @@ def stage() -> Iterator[Stage]:
         yield Stage(stack)
 
 
-def needs(stage: Stage, role: Role, expected: dict[str, Any], gone: Collection[Grant]) -> bool:
-    """Whether the function does not do its work without these."""
-    role.put(without(role.policy, gone))
+def needs(stage: Stage, role: Role, expected: dict[str, Any], removed: Collection[Grant]) -> bool:
+    """Whether a fact differs without these grants."""
+    role.put(without(role.policy, removed))
     try:
-        return any(expected[fact] != found for fact, found in SCENARIOS[role.function](stage))
+        return any(expected[fact] != actual for fact, actual in SCENARIOS[role.function](stage))
     finally:
         role.put(role.policy)
 
@@ -62,13 +62,13 @@ def test_every_grant_is_needed_or_explained(stage: Stage, function: str) -> None
     kept = [grant for grant in grants(role.policy) if grant.action in KEPT[function]]
     others = [grant for grant in grants(role.policy) if grant not in kept]
     needless = [str(grant) for grant in others if not needs(stage, role, expected, [grant])]
-    assert needless == [], "nothing needs these: take them out of template.yaml, or say above why they stay"
-    assert not needs(stage, role, expected, kept), "one of these is needed: it wants no explanation"
-    assert {grant.action for grant in kept} == set(KEPT[function]), "an explanation of nothing"
+    assert needless == [], "not needed: remove them from template.yaml, or explain them above"
+    assert not needs(stage, role, expected, kept), "one of these is needed in the emulator: remove its explanation"
+    assert {grant.action for grant in kept} == set(KEPT[function]), "an explanation without a grant"
 
 
 @pytest.mark.parametrize("function", SCENARIOS)
-def test_every_statement_of_the_template_is_put_to_that_test(stage: Stage, function: str) -> None:
+def test_every_statement_of_the_template_is_tested(stage: Stage, function: str) -> None:
     statements = {node["Sid"] for node in walk(Translation()[f"{function}Role"]["Policies"]) if "Sid" in node}
     assert statements - NOT_DEPLOYED == {grant.statement for grant in grants(Role(stage.deployed, function).policy)}
 

@@ -1,6 +1,6 @@
-"""At DEBUG the SDKs write requests, replies and keys. Here they may not, whatever level the root logger has.
+"""At DEBUG the SDKs log requests, replies and keys. In the functions they do not, at any level of the root logger.
 
-The real handlers with the real SDKs over real HTTP, in this process, where the root logger can be watched.
+The real handlers with the real SDKs over real HTTP, in this process, where the root logger can be captured.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from onramp.local.stack import LocalStack
 from onramp.observability import logger
 from tests.deployed import DeployedPipeline, unique_email
 from tests.pipeline import signup
-from tests.security.stage import message, newcomer
+from tests.security.stage import message, new_user
 
 LIBRARIES = ("aws_lambda_powertools", "boto3", "botocore", "stripe", "urllib3")
 NAME = "Canarygiven"
@@ -38,7 +38,7 @@ CONTEXT = SimpleNamespace(
 
 
 class Process:
-    """An execution environment of Lambda: the deployed function's settings, and everything it says at DEBUG."""
+    """An execution environment of Lambda: the deployed function's settings, and its output at DEBUG."""
 
     def __init__(self, stack: LocalStack, patch: pytest.MonkeyPatch) -> None:
         self.deployed = DeployedPipeline(stack)
@@ -62,8 +62,8 @@ class Process:
         return email
 
     def enrich(self) -> User:
-        """Of somebody whom the deployed worker has not heard of."""
-        user = newcomer(self.deployed, Names(NAME))
+        """Enriches a user whose message the deployed worker has not received."""
+        user = new_user(self.deployed, Names(NAME))
         attributes = {"ApproximateReceiveCount": "1", "ApproximateFirstReceiveTimestamp": "1790000000000"}
         record = {"messageId": "m", "receiptHandle": "none", "body": message(user), "attributes": attributes}
         answer = self.call("EnrichProfile", "enrich_profile", {"Records": [record]})
@@ -85,7 +85,7 @@ def at_debug(*names: str) -> Iterator[None]:
 
 @pytest.fixture
 def process(stack: LocalStack, monkeypatch: pytest.MonkeyPatch) -> Iterator[Process]:
-    """With the root logger at DEBUG."""
+    """The root logger is at DEBUG."""
     process = Process(stack, monkeypatch)
     handler = logging.StreamHandler(process.root)
     logging.getLogger().addHandler(handler)
@@ -94,7 +94,7 @@ def process(stack: LocalStack, monkeypatch: pytest.MonkeyPatch) -> Iterator[Proc
     logging.getLogger().removeHandler(handler)
 
 
-def test_nothing_of_the_wire_reaches_the_root_logger(process: Process) -> None:
+def test_no_request_or_reply_reaches_the_root_logger(process: Process) -> None:
     email, user = process.sign_up(), process.enrich()
     output, root = process.output.getvalue(), process.root.getvalue()
     for secret in (email, user.user_id, NAME, stripe.LOCAL_KEY, revenuecat.LOCAL_KEY):
@@ -103,7 +103,7 @@ def test_nothing_of_the_wire_reaches_the_root_logger(process: Process) -> None:
     assert str(user.cognito_sub) in output
 
 
-def test_it_would_if_the_libraries_were_let(process: Process) -> None:
+def test_requests_reach_it_when_the_libraries_log_at_debug(process: Process) -> None:
     with at_debug(*LIBRARIES):
         user = process.enrich()
     assert user.user_id in process.root.getvalue()

@@ -1,4 +1,4 @@
-"""From the bus to the queue, and from the queue to the worker: at least once, in no order, and not always."""
+"""From the bus to the queue, and from the queue to the worker: unordered, duplicated, late, or lost on the bus."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from tests.fakes.lambda_events import failed_ids
 from tests.pipeline import QUEUE
-from tests.simulation.history import sub_in
+from tests.simulation.observations import sub_in
 from tests.simulation.scheduler import NEVER, Process
 
 if TYPE_CHECKING:
@@ -26,28 +26,28 @@ class Delivery:
         self._sim = sim
         self._workers = 0
         self._seen: Counter[str] = Counter()
-        self.off = 0
-        """By how many the event source mapping is switched off."""
+        self.disabled = 0
+        """How many steps have disabled the event source mapping; it polls at 0."""
 
-    def take(self, envelope: Mapping[str, Any]) -> None:
+    def deliver(self, envelope: Mapping[str, Any]) -> None:
         """The rule's target."""
         bus = self._process("bus", str(envelope["detail"]["data"]["cognitoSub"]))
         spot = bus.label, "deliver"
-        fault = self._sim.weather.fault(bus, spot, ("lost", "twice", "newer", *LATE))
-        delay = self._sim.weather.latency(bus, spot) + LATE.get(fault or "", 0.0)
+        fault = self._sim.faults.fault(bus, spot, ("lost", "twice", "newer", *LATE))
+        delay = self._sim.faults.latency(bus, spot) + LATE.get(fault or "", 0.0)
         body = newer(envelope) if fault == "newer" else envelope
         copies = {"lost": 0, "twice": 2}.get(fault or "", 1)
         for copy in range(copies):
-            later = delay + copy * self._sim.weather.between(spot, 0, HOUR)
+            later = delay + copy * self._sim.faults.duration(spot, 0, HOUR)
             self._sim.scheduler.later(later, partial(self._queue, body))
 
     def _queue(self, body: Mapping[str, Any]) -> None:
         self._sim.sqs.put(QUEUE, json.dumps(body, separators=(",", ":")))
 
     def poll(self) -> float:
-        """The event source mapping: at most so many workers at a time. When it wants to look again."""
+        """The event source mapping: at most CONCURRENCY workers at once. Returns the time of the next poll."""
         queue = self._sim.sqs.queues[QUEUE]
-        while self._workers < CONCURRENCY and not self.off:
+        while self._workers < CONCURRENCY and not self.disabled:
             if queue.next_visible() > self._sim.clock():
                 return queue.next_visible()
             batch = self._sim.sqs.lambda_batch(QUEUE)
@@ -58,21 +58,21 @@ class Delivery:
         return NEVER
 
     def _process(self, role: str, sub: str | None) -> Process:
-        """Named and numbered by the user (a worker by the first of its batch), whatever happens to others."""
-        person = self._sim.history.confirmed.get(sub or "")
-        name = f"{role}-{person.name}{person.number or ''}" if person else f"{role}-nobody"
+        """Named and numbered per user (a worker by the first message of its batch), independent of other users."""
+        person = self._sim.observed.confirmed.get(sub or "")
+        name = f"{role}-{person.name}{person.number or ''}" if person else f"{role}-unknown"
         self._seen[name] += 1
-        return self._sim.person(f"{name}-{self._seen[name]}", role)
+        return self._sim.new_process(f"{name}-{self._seen[name]}", role)
 
     def _work(self, worker: Process, batch: Mapping[str, Any]) -> None:
         try:
             answer = self._sim.lambdas.invoke(worker, "enrich_profile", batch)
-            fault, _ = self._sim.network.call("mapping.answer", ("lost_reply", "killed_after"))
-        except Exception as error:  # noqa: BLE001  # the whole batch comes back
-            self._sim.history.raised(error)
+            fault, _ = self._sim.remote_calls.begin("mapping.answer", ("lost_reply", "killed_after"))
+        except Exception as error:  # noqa: BLE001  # the whole batch is received again
+            self._sim.observed.on_worker_error(error)
         else:
-            self._sim.history.answered(worker, answer)
-            if not fault:  # else the function is done, but the mapping never hears of it
+            self._sim.observed.on_answer(worker, answer)
+            if not fault:  # otherwise the function has ended, but its answer is lost on the way to the mapping
                 self._settle(worker, batch, answer)
         finally:
             self._workers -= 1
@@ -81,12 +81,12 @@ class Delivery:
         failed = failed_ids(batch, answer)
         for record in batch["Records"]:
             if record["messageId"] not in failed:
-                self._sim.history.acknowledged(worker, record)
+                self._sim.observed.on_acknowledgement(worker, record)
         self._sim.sqs.settle(batch, answer)
 
 
 def newer(envelope: Mapping[str, Any]) -> dict[str, Any]:
-    """The event as a later release may publish it: a minor version up, with fields nobody knows yet."""
+    """The event as a later release may publish it: a newer minor version with additional fields."""
     detail = envelope["detail"]
     return {
         **envelope,

@@ -1,6 +1,6 @@
-"""How a mutant is made: a piece of the real source is replaced, and the function made anew of it.
+"""How a mutant is made: a piece of the source is replaced, and the function is compiled again from the result.
 
-The piece must be there exactly once, so that a mutant of code which has changed fails instead of doing nothing.
+The piece must occur exactly once: a mutant of code that has changed raises LookupError instead of changing nothing.
 """
 
 from __future__ import annotations
@@ -31,8 +31,8 @@ class Edit:
 
     def apply(self, patch: pytest.MonkeyPatch) -> None:
         place, name = find(self.target)
-        found = inspect.getattr_static(place, name)
-        patch.setattr(place, name, self._in_text(found) if isinstance(found, str) else self._in_code(found))
+        original = inspect.getattr_static(place, name)
+        patch.setattr(place, name, self._in_text(original) if isinstance(original, str) else self._in_code(original))
 
     def _in_text(self, text: str) -> str:
         if text.count(self.old) != 1:
@@ -40,22 +40,22 @@ class Edit:
         return text.replace(self.old, self.new)
 
     def _in_code(self, function: Any) -> Any:
-        """Made in a class of the same name, if it is a method: call sites are told apart by it."""
+        """A method is compiled in a class of the same name: call sites are identified by their qualified name."""
         inner: Any = function.fget if isinstance(function, property) else function
         source = self._in_text(getattr(inner, "source", "") or textwrap.dedent(inspect.getsource(inner)))
         *outer, name = self.target.partition(":")[2].split(".")
         text = f"class {outer[0]}:\n{textwrap.indent(source, '    ')}" if outer else source
         code = compile(text, inspect.getfile(inner), "exec", flags=__future__.annotations.compiler_flag)
-        made: dict[str, Any] = {}
-        exec(code, inner.__globals__, made)  # noqa: S102  # our own source, with one piece replaced
-        result = made[outer[0]].__dict__[name] if outer else made[name]
-        getattr(result, "fget", result).source = source  # a second edit goes on from here
+        namespace: dict[str, Any] = {}
+        exec(code, inner.__globals__, namespace)  # noqa: S102  # our own source, with one piece replaced
+        result = namespace[outer[0]].__dict__[name] if outer else namespace[name]
+        getattr(result, "fget", result).source = source  # a second edit starts from this text
         return result
 
 
 @dataclass(frozen=True)
 class Value:
-    """Another value of a constant, or another function altogether."""
+    """Another value of a constant, or another function."""
 
     target: str
     value: Any
@@ -69,7 +69,7 @@ class Value:
 
 @dataclass(frozen=True)
 class HandlerChange:
-    """Handlers are imported anew for every environment, so this one is changed after each import."""
+    """Each environment imports its handler again, so the change is applied after each import."""
 
     handler: str
     change: Callable[[Any], None]

@@ -1,4 +1,4 @@
-"""A storm of signups far above the providers' limits, and six hours without Stripe, on the virtual clock.
+"""A burst of signups far above the providers' rate limits, and six hours without Stripe, on the virtual clock.
 
 The limits are enforced: Stripe answers 429 to more than 25 requests a second, RevenueCat to more than 480 a minute.
 """
@@ -38,30 +38,29 @@ class Report:
     calls: int
     seconds: float
 
-    def falls_short(self, *, stripe_calls_each: float) -> list[str]:
-        """What of the promise does not hold. The bound on emissions is protocol.md's: a reconciler found
-        the record before its trigger had flipped it, and nothing else failed.
+    def broken_promises(self, *, stripe_calls_each: float) -> list[str]:
+        """The promises that do not hold. The bound on emissions is protocol.md's: a reconciler may read the record
+        before its first event has been processed, and nothing else fails.
         """
         holds = {
-            "everybody is ready": self.ready == self.users,
-            "nobody owes anything": not self.owing,
-            "everybody is one customer": self.customers == self.users,
+            "every user is ready": self.ready == self.users,
+            "no record owes anything": not self.owing,
+            "every user is one Stripe customer": self.customers == self.users,
             "the dead-letter queue is empty": not self.dead_letters,
-            "no promise broke on the way": not self.broken,
-            "nobody was announced more than twice": self.emissions_of_one_user <= 2,
-            "RevenueCat was asked once a user": self.revenuecat_calls == self.users,
-            f"Stripe was asked at most {stripe_calls_each:g} times a user": self.stripe_calls
+            "no invariant broke during the run": not self.broken,
+            "no UserSignedUp was emitted more than twice": self.emissions_of_one_user <= 2,
+            "RevenueCat got one call per user": self.revenuecat_calls == self.users,
+            f"Stripe got at most {stripe_calls_each:g} calls per user": self.stripe_calls
             <= stripe_calls_each * self.users,
         }
-        return [promise for promise, held in holds.items() if not held]
+        return [promise for promise, kept in holds.items() if not kept]
 
     def __str__(self) -> str:
-        words = (f"{getattr(self, field.name):,.6g} {field.name.replace('_', ' ')}" for field in fields(self))
-        return ", ".join(words)
+        return ", ".join(f"{getattr(self, field.name):,.6g} {field.name.replace('_', ' ')}" for field in fields(self))
 
 
-class Limit:
-    """At most `most` in any `seconds`."""
+class RateLimit:
+    """Admits at most `most` calls in any `seconds`."""
 
     def __init__(self, most: int, seconds: float, clock: Callable[[], float]) -> None:
         self._most, self._seconds, self._clock = most, seconds, clock
@@ -79,8 +78,8 @@ class Limit:
         return False
 
 
-class Counted(list[Any]):
-    """Counts what would fill the memory."""
+class CountingList(list[Any]):
+    """Counts its items instead of keeping them, to save memory."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -90,33 +89,31 @@ class Counted(list[Any]):
         self.number += 1
 
 
-class Unread(io.StringIO):
+class DiscardedLog(io.StringIO):
     def write(self, text: str) -> int:
         return len(text)
 
 
-class Crowd:
-    """So many users who sign up within so many seconds."""
+class SignupBurst:
+    """`users` signups, evenly spread over `within` seconds, and the reconciler's schedule."""
 
     def __init__(self, sim: Simulation, users: int, within: float) -> None:
         self.sim, self.users = sim, users
-        self.limits = {"stripe": Limit(25, 1.0, sim.clock), "revenuecat": Limit(480, 60.0, sim.clock)}
+        self.limits = {"stripe": RateLimit(25, 1.0, sim.clock), "revenuecat": RateLimit(480, 60.0, sim.clock)}
         for name, limit in self.limits.items():
-            sim.providers[name].lets_in = limit
+            sim.providers[name].admit = limit
         for number in range(users):
-            person, process = (
-                Person("user", f"user{number}@example.com", number=number),
-                Process(f"trigger-{number}", "trigger"),
-            )
-            sim.scheduler.start(process, partial(self._join, process, person), within * number / users)
+            person = Person("user", f"user{number}@example.com", number=number)
+            process = Process(f"trigger-{number}", "trigger")
+            sim.scheduler.start(process, partial(self._sign_up, process, person), within * number / users)
         sim.scheduler.start(Process("schedule", "schedule"), self._reconcile)
 
-    def _join(self, process: Process, person: Person) -> None:
-        self.sim.history.confirmed[person.sub] = person
+    def _sign_up(self, process: Process, person: Person) -> None:
+        self.sim.observed.confirmed[person.sub] = person
         self.sim.lambdas.invoke(process, "post_confirmation", signup(person.email, person.sub, given_name="Nia"))
 
     def _reconcile(self) -> None:
-        """As often as the template says, as long as anybody owes anything."""
+        """Runs as often as in the template, as long as any record owes something."""
         while True:
             self.sim.scheduler.sleep(RECONCILE_EVERY)
             process = Process(f"reconcile-{self.sim.clock():.0f}", "reconcile")
@@ -127,9 +124,9 @@ class Crowd:
     def owing(self) -> int:
         return sum("owed" in item for item in self.sim.dynamodb.tables[USERS].items.values())
 
-    def report(self, began: float, seconds: float) -> Report:
-        sim, heard = self.sim, Counter(self.sim.history.heard)
-        signups = [number for (kind, _), number in heard.items() if kind == "UserSignedUp"]
+    def report(self, began: float, started: float) -> Report:
+        sim, events = self.sim, Counter(self.sim.observed.event_counts)
+        signups = [number for (kind, _), number in events.items() if kind == "UserSignedUp"]
         profiles = sim.dynamodb.tables[PROFILES].items.values()
         return Report(
             users=self.users,
@@ -142,22 +139,22 @@ class Crowd:
             revenuecat_calls=sim.revenuecat.calls.number,  # type: ignore[attr-defined]
             too_many_requests=sum(limit.refused for limit in self.limits.values()),
             customers=len(sim.stripe.customers()),
-            broken=len(sim.history.broken),
+            broken=len(sim.observed.broken),
             hours=(sim.clock() - began) / HOUR,
-            calls=sim.weather.calls,
-            seconds=time.monotonic() - seconds,
+            calls=sim.faults.calls,
+            seconds=time.monotonic() - started,
         )
 
 
-def storm(users: int = 100_000, within: float = HOUR, *, outage: float = 0.0) -> Report:
-    """`outage`: for so many seconds from the start Stripe answers 503."""
-    sim, seconds = Simulation(Schedule(())), time.monotonic()
-    sim.log = Unread()
-    sim.events.events, sim.stripe.calls, sim.revenuecat.calls = Counted(), Counted(), Counted()
-    sim.trace = sim.network.trace = Counted()
+def run_burst(users: int = 100_000, within: float = HOUR, *, outage: float = 0.0) -> Report:
+    """For `outage` seconds from the start, Stripe answers 503."""
+    sim, started = Simulation(Schedule(())), time.monotonic()
+    sim.log = DiscardedLog()
+    sim.events.events, sim.stripe.calls, sim.revenuecat.calls = CountingList(), CountingList(), CountingList()
+    sim.trace = sim.remote_calls.trace = CountingList()
     with sim:
         began = sim.clock()
         sim.providers["stripe"].outage_until = began + outage
-        crowd = Crowd(sim, users, within)
+        burst = SignupBurst(sim, users, within)
         sim.run()
-        return crowd.report(began, seconds)
+        return burst.report(began, started)

@@ -1,8 +1,8 @@
-"""Who goes on next: one virtual clock, one order of events, no threads.
+"""Which actor runs next: one virtual clock, one order of events, no threads.
 
-Every actor is a greenlet. It runs until it waits, and it waits at every remote call (`network.py`), so others go on
-between any two calls of the real code. The next one is whose time comes first; times come from seeded latencies, so a
-seed replays a run exactly, and leaving one actor out changes no other's latencies.
+Every actor is a greenlet. It runs until it waits, and it waits at every remote call (`remote_calls.py`), so other
+actors run between any two calls of the code under test. The actor with the earliest wake-up time runs next. Latencies
+are seeded per process: a seed repeats a run exactly, and removing one actor does not change the latencies of another.
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ NEVER = float("inf")
 
 @dataclass(eq=False)
 class Process:
-    """What dies together: one invocation of a function, or one run of a person's tool.
+    """What is killed as one: an invocation of a function, or a run of a person's tool.
 
-    `skew` is how far its clock is off; nothing of it goes on after `deadline`.
+    `skew` is how many seconds its clock is off; it is killed at `deadline`.
     """
 
     label: str
@@ -37,16 +37,16 @@ class Process:
     seen: dict[str, int] = field(default_factory=dict)
 
     @cached_property
-    def latency(self) -> random.Random:
+    def latency_rng(self) -> random.Random:
         return self._random("latency")
 
     @cached_property
-    def luck(self) -> random.Random:
-        return self._random("luck")
+    def fault_rng(self) -> random.Random:
+        return self._random("fault")
 
     @cached_property
-    def chance(self) -> random.Random:
-        return self._random("chance")
+    def jitter_rng(self) -> random.Random:
+        return self._random("jitter")
 
     def _random(self, what: str) -> random.Random:
         return random.Random(f"{self.seed}/{self.label}/{what}")
@@ -77,12 +77,12 @@ class Scheduler:
 
     @property
     def process(self) -> Process | None:
-        """Whose code is running, or whose late request arrives; None outside of all actors."""
+        """The process whose code runs or whose late request arrives; None outside all actors."""
         current = getcurrent()
         return current.process if isinstance(current, Actor) else self._sender
 
     def start(self, process: Process, run: Callable[[], object], after: float = 0.0) -> None:
-        def live() -> None:
+        def body() -> None:
             try:
                 if not process.dead:
                     run()
@@ -91,17 +91,17 @@ class Scheduler:
             finally:
                 self._actors.discard(actor)
 
-        actor = Actor(live, self._hub)
+        actor = Actor(body, self._hub)
         actor.process = process
         self._actors.add(actor)
         self._put(self.clock() + after, actor)
 
-    def later(self, seconds: float, happens: Callable[[], object], sender: Process | None = None) -> None:
-        """Something that just happens and waits for nothing itself, in the name of a sender where it has one."""
+    def later(self, seconds: float, call: Callable[[], object], sender: Process | None = None) -> None:
+        """Calls something that does not wait itself; `process` is the sender meanwhile."""
 
         def arrive() -> None:
             self._sender = sender
-            happens()
+            call()
             self._sender = None
 
         self._put(self.clock() + seconds, arrive)
@@ -111,7 +111,7 @@ class Scheduler:
         heapq.heappush(self._waiting, (when, self._count, what))
 
     def sleep(self, seconds: float) -> None:
-        """Lets the others go on. Raises ProcessKilled where the process is over before the time is."""
+        """Lets other actors run. Raises ProcessKilled if the process's deadline comes first."""
         actor = getcurrent()
         if not isinstance(actor, Actor):
             self.clock.advance(seconds)
@@ -125,7 +125,7 @@ class Scheduler:
             raise ProcessKilled
 
     def wait_for(self, done: Callable[[], bool], wake: list[Actor]) -> None:
-        """Lets the others go on until `done`; whoever makes it so wakes those in `wake`."""
+        """Lets other actors run until `done`; the actor that makes it so calls `wake` with the list."""
         while not done():
             wake.append(getcurrent())
             self._hub.switch()
@@ -138,15 +138,14 @@ class Scheduler:
         actors.clear()
 
     def run(self, until: float = NEVER, poll: Callable[[], float] = lambda: NEVER) -> None:
-        """Goes on until nothing waits that is due by `until`. `poll` starts what can be started and says when to be
-        asked again."""
+        """Runs until no actor is due by `until`. `poll` starts further actors and returns the time of the next poll."""
         while True:
-            ask = poll()
+            next_poll = poll()
             when = self._waiting[0][0] if self._waiting else NEVER
-            if min(when, ask) > until or min(when, ask) == NEVER:
+            if min(when, next_poll) > until or min(when, next_poll) == NEVER:
                 break
-            if ask < when:
-                self.clock.now = max(self.clock.now, ask)
+            if next_poll < when:
+                self.clock.now = max(self.clock.now, next_poll)
                 continue
             _, _, what = heapq.heappop(self._waiting)
             self.clock.now = max(self.clock.now, when)
@@ -158,7 +157,7 @@ class Scheduler:
             self.clock.now = max(self.clock.now, until)
 
     def close(self) -> None:
-        """Whoever still waits dies here, and not whenever their memory is collected."""
-        for actor in sorted(self._actors, key=lambda one: one.process.label):
+        """Kills the actors that still wait, here and not at some later garbage collection."""
+        for actor in sorted(self._actors, key=lambda actor: actor.process.label):
             actor.process.dead = True
             actor.throw()

@@ -1,4 +1,4 @@
-"""A schedule as data: who there is, what happens when, and what goes wrong. `drawing.py` draws one from a seed."""
+"""A schedule as data: people, steps with their times, and faults. `random_schedules.py` draws one from a seed."""
 
 from __future__ import annotations
 
@@ -8,14 +8,15 @@ from dataclasses import dataclass, field
 from typing import Any
 
 Spot = tuple[str, str]
-"""Process and call: `("worker-nia-1", "ProfileTable.mark_ready")`, its second one `...mark_ready@2`."""
+"""Process and call: `("worker-nia-1", "ProfileTable.mark_ready")`; its second such call is `...mark_ready@2`."""
 
 TRUSTED = {"verified": (True, True), "google": (True, True), "google_unverified": (True, False)}
+"""`trust` -> (may create a record, may link a pre-created record), as in the design's trust table."""
 
 
 @dataclass(frozen=True)
 class Person:
-    """Somebody in Cognito. `trust` says who vouches for the address, in the words of the design's trust table."""
+    """A user in Cognito. `trust` is who vouches for the address, in the words of the design's trust table."""
 
     name: str
     email: str
@@ -37,11 +38,11 @@ class Person:
 
 @dataclass(frozen=True)
 class Step:
-    """Something that somebody does, `at` seconds after the start. `kind` is a function of `actors.py`."""
+    """One action, `at` seconds after the start. `kind` is a function of one of the `*_steps.py` modules."""
 
     at: float
     kind: str
-    who: Person | None = None
+    person: Person | None = None
     args: Mapping[str, Any] = field(default_factory=dict)
     number: int = 0
 
@@ -52,22 +53,20 @@ class Step:
 
 @dataclass(frozen=True)
 class Schedule:
-    """`rate` of faults drawn at each call on top of the written ones; `rough`: latencies drawn too, else all alike."""
+    """`faults` and `waits` are written out by spot; `fault_rate` draws further faults at each call."""
 
     steps: tuple[Step, ...]
     seed: int = 0
     faults: Mapping[Spot, str] = field(default_factory=dict)
     waits: Mapping[Spot, float] = field(default_factory=dict)
-    rate: float = 0.0
-    rough: bool = False
+    """Seconds that a call takes, instead of the usual latency."""
+    fault_rate: float = 0.0
+    random_timing: bool = False
+    """Latencies, clock skews and cold starts are drawn; otherwise all calls take equally long."""
     lag: float = 0.0
-    """How many seconds indexes and ListUsers are behind."""
+    """Seconds that indexes and ListUsers are behind."""
     page: int = 60
-    """How many users ListUsers has on a page; every third page is empty where that is less than 60."""
+    """Users on a page of ListUsers; below 60, every third page is empty."""
     pool_skew: float = 0.0
-    """How many seconds the dates in the user pool are off."""
+    """Seconds that the dates in the user pool are off."""
     settings: Mapping[str, str] = field(default_factory=dict)
-
-    @property
-    def people(self) -> list[Person]:
-        return list(dict.fromkeys(step.who for step in self.steps if step.who))

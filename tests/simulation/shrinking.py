@@ -1,4 +1,4 @@
-"""Makes a failing schedule smaller: steps and faults are left out as long as the same promise is broken."""
+"""Makes a failing schedule smaller: steps and faults are removed as long as the same invariant is broken."""
 
 from __future__ import annotations
 
@@ -6,24 +6,24 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from typing import Any, TypeVar
 
-from tests.simulation.reckoning import Verdict, play
+from tests.simulation.runner import RunResult, run_schedule
 from tests.simulation.schedules import Schedule, Spot, Step
 
 T = TypeVar("T")
 Fails = Callable[[Schedule], bool]
-MOST_RUNS = 400
+MAX_RUNS = 400
 
 
-def shrink(schedule: Schedule, verdict: Verdict) -> Schedule:
-    """Written out instead of drawn, then smaller; the schedule itself where it does not fail when written out."""
-    left = MOST_RUNS
+def shrink(schedule: Schedule, result: RunResult) -> Schedule:
+    """First written out instead of drawn, then smaller; unchanged if it does not fail when written out."""
+    runs_left = MAX_RUNS
 
     def fails(smaller: Schedule) -> bool:
-        nonlocal left
-        left -= 1
-        return left > 0 and bool(play(smaller).broken.keys() & verdict.broken.keys())
+        nonlocal runs_left
+        runs_left -= 1
+        return runs_left > 0 and bool(run_schedule(smaller).broken.keys() & result.broken.keys())
 
-    written = replace(schedule, rate=0.0, faults=dict(verdict.struck))
+    written = replace(schedule, fault_rate=0.0, faults=dict(result.injected))
     if not fails(written):
         return schedule
     while (smaller := _smaller(written, fails)) != written:
@@ -40,33 +40,39 @@ def _smaller(schedule: Schedule, fails: Fails) -> Schedule:
 
     faults = _without(list(schedule.faults.items()), lambda kept: fails(with_faults(kept)))
     for process in dict.fromkeys(process for (process, _), _ in faults):
-        if fails(with_faults(earlier := _as_if_never(process, faults))):
+        if fails(with_faults(earlier := _without_process(process, faults))):
             faults = earlier
             break
     schedule = with_faults(faults)
     steps = _without(list(schedule.steps), lambda kept: fails(with_steps(kept)))
     schedule = with_steps(steps)
-    calmer: list[dict[str, Any]] = [{"rough": False}, {"lag": 0.0}, {"page": 60}, {"pool_skew": 0.0}, {"settings": {}}]
-    for simpler in calmer:
-        if fails(candidate := replace(schedule, **simpler)):
+    simpler: list[dict[str, Any]] = [
+        {"random_timing": False},
+        {"lag": 0.0},
+        {"page": 60},
+        {"pool_skew": 0.0},
+        {"settings": {}},
+    ]
+    for change in simpler:
+        if fails(candidate := replace(schedule, **change)):
             schedule = candidate
     return schedule
 
 
-def _as_if_never(process: str, faults: list[tuple[Spot, str]]) -> list[tuple[Spot, str]]:
-    """Without the faults of `worker-nia-2`, and what the third worker suffered befalls the second."""
+def _without_process(process: str, faults: list[tuple[Spot, str]]) -> list[tuple[Spot, str]]:
+    """Removes the faults of one process, such as `worker-nia-2`; those of `worker-nia-3` move to `worker-nia-2`."""
     name, _, number = process.rpartition("-")
 
-    def moved(other: str) -> str:
+    def renumbered(other: str) -> str:
         same, _, count = other.rpartition("-")
         later = same == name and count.isdecimal() and number.isdecimal() and int(count) > int(number)
         return f"{same}-{int(count) - 1}" if later else other
 
-    return [((moved(other), call), fault) for (other, call), fault in faults if other != process]
+    return [((renumbered(other), call), fault) for (other, call), fault in faults if other != process]
 
 
 def _without(items: list[T], fails: Callable[[list[T]], bool]) -> list[T]:
-    """Halves first, then quarters, down to single ones."""
+    """Removes halves, then quarters, down to single items, as long as the rest fails."""
     size = len(items)
     while size >= 1:
         for start in _starts(len(items), size):
@@ -78,17 +84,15 @@ def _without(items: list[T], fails: Callable[[list[T]], bool]) -> list[T]:
 
 
 def _starts(count: int, size: int) -> Iterator[int]:
-    """From the back, so that what is left out moves nothing that is still to be tried."""
+    """From the end, so that a removal does not move the items that are still to be tried."""
     return iter(range((count - 1) // size * size if count else 0, -1, -size))
 
 
-def story(schedule: Schedule) -> str:
-    """A schedule as one reads it."""
-    lines = [
-        f"seed {schedule.seed}, {'rough' if schedule.rough else 'smooth'}, lag {schedule.lag}, {schedule.settings}"
-    ]
+def describe(schedule: Schedule) -> str:
+    """A schedule as text."""
+    lines = [f"seed {schedule.seed}, random timing {schedule.random_timing}, lag {schedule.lag}, {schedule.settings}"]
     for step in schedule.steps:
-        who = f"{step.who.name}/{step.who.number} ({step.who.trust}) " if step.who else ""
-        lines.append(f"{step.at:12.3f} {step.label} {who}{dict(step.args) or ''}")
+        person = f"{step.person.name}/{step.person.number} ({step.person.trust}) " if step.person else ""
+        lines.append(f"{step.at:12.3f} {step.label} {person}{dict(step.args) or ''}")
     lines += [f"       fault {process} {call}: {fault}" for (process, call), fault in schedule.faults.items()]
     return "\n".join(lines)

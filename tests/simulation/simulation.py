@@ -1,4 +1,4 @@
-"""One run of a schedule: the pipeline of `tests/world.py`, with everybody in it at once."""
+"""One run of a schedule: the pipeline of `tests/pipeline.py`, with concurrent actors and faults."""
 
 from __future__ import annotations
 
@@ -20,13 +20,14 @@ from tests.fakes.attributes import Item
 from tests.fakes.providers import HttpInMemory, StripeInMemory
 from tests.pipeline import BUS, DLQ, QUEUE, RULE, USERS, InMemoryPipeline
 from tests.simulation.delivery import Delivery
-from tests.simulation.history import History, text
+from tests.simulation.fault_injection import FaultInjector
 from tests.simulation.lambdas import Lambdas
-from tests.simulation.network import Network, RemoteClient, RemoteProvider
+from tests.simulation.observations import Observations
+from tests.simulation.remote_calls import RemoteCalls, RemoteClient, RemoteProvider
 from tests.simulation.scheduler import NEVER, Process, Scheduler
 from tests.simulation.schedules import Person, Schedule
-from tests.simulation.tasks import Greenlets
-from tests.simulation.weather import Weather
+from tests.simulation.tasks import GreenletExecutor
+from tests.simulation.writes import text
 
 
 class Simulation(InMemoryPipeline):
@@ -36,22 +37,22 @@ class Simulation(InMemoryPipeline):
         self.trace: list[str] = []
         self.sites = sites or SiteLog()
         self.scheduler = Scheduler(self.clock)
-        self.weather = Weather(schedule)
-        self.network = Network(self.scheduler, self.weather, self.sites, self.trace)
-        self.clients: dict[str, Any] = {name: RemoteClient(fake, self.network) for name, fake in self.aws.items()}
+        self.faults = FaultInjector(schedule)
+        self.remote_calls = RemoteCalls(self.scheduler, self.faults, self.sites, self.trace)
+        self.clients: dict[str, Any] = {name: RemoteClient(fake, self.remote_calls) for name, fake in self.aws.items()}
         self.providers = {
-            "stripe": RemoteProvider(self.stripe, self.network),
-            "revenuecat": RemoteProvider(self.revenuecat, self.network),
+            "stripe": RemoteProvider(self.stripe, self.remote_calls),
+            "revenuecat": RemoteProvider(self.revenuecat, self.remote_calls),
         }
         self.dynamodb.read_lag = self.cognito.list_lag = schedule.lag
         self.cognito.clock = lambda: self.clock() + schedule.pool_skew
         self.cognito.most_listed = schedule.page
         self.cognito.empty_page = lambda number: schedule.page < 60 and number % 3 == 0
-        self.history = History(self)
+        self.observed = Observations(self)
         self.lambdas, self.delivery = Lambdas(self), Delivery(self)
         self.events.rules[BUS] = []
-        self.events.add_rule(BUS, RULE, self.delivery.take)
-        self.events.add_rule(BUS, {"source": ["onramp.signup"]}, self.history.published)
+        self.events.add_rule(BUS, RULE, self.delivery.deliver)
+        self.events.add_rule(BUS, {"source": ["onramp.signup"]}, self.observed.on_event)
 
     # -- the process -----------------------------------------------------------------------------------
 
@@ -66,7 +67,7 @@ class Simulation(InMemoryPipeline):
         self._stdout.__exit__(None, None, None)
         super().__exit__(*error)
 
-    def outside(self) -> dict[tuple[ModuleType, str], Any]:
+    def replacements(self) -> dict[tuple[ModuleType, str], Any]:
         sleeping = SimpleNamespace(advance=self.scheduler.sleep)
         stripe: Any = StripeInMemory(self.providers["stripe"], sleeping)  # type: ignore[arg-type]
         revenuecat: Any = HttpInMemory(self.providers["revenuecat"], sleeping)  # type: ignore[arg-type]
@@ -75,12 +76,12 @@ class Simulation(InMemoryPipeline):
             (clients, "now_millis"): self._now_millis,
             (clients, "monotonic"): self.clock,
             (clients, "sleep"): self.scheduler.sleep,
-            (clients, "chance"): lambda: self._process.chance.random(),
-            (clients, "threads"): lambda count, name: Greenlets(self.scheduler, self.history.task_ended),
+            (clients, "chance"): lambda: self._process.jitter_rng.random(),
+            (clients, "threads"): lambda count, name: GreenletExecutor(self.scheduler, self.observed.on_task_end),
             (http, "for_stripe"): lambda: stripe,
             (http, "for_revenuecat"): lambda connections: revenuecat,
             (steps, "wait"): _wait,
-            # Powertools keeps parameters by the wall clock; here they grow old in virtual time.
+            # Powertools expires cached parameters by the wall clock; here they expire in virtual time.
             (parameters, "datetime"): SimpleNamespace(now=lambda: datetime.fromtimestamp(self.clock(), UTC)),
         }
 
@@ -88,7 +89,7 @@ class Simulation(InMemoryPipeline):
     def _process(self) -> Process:
         process = self.scheduler.process
         if process is None:
-            raise RuntimeError("only actors have a clock and luck of their own")
+            raise RuntimeError("only an actor has a clock and random numbers of its own")
         return process
 
     def _now_millis(self) -> int:
@@ -98,10 +99,10 @@ class Simulation(InMemoryPipeline):
     def _logging(self) -> Iterator[None]:
         yield  # standard output is redirected for the whole run
 
-    def person(self, label: str, role: str) -> Process:
+    def new_process(self, label: str, role: str) -> Process:
         return Process(label, role, str(self.schedule.seed))
 
-    # -- what can be seen ------------------------------------------------------------------------------
+    # -- state, for the invariants ------------------------------------------------------------------------------
 
     def item(self, table: str, key: str) -> Item:
         return self.dynamodb.tables[table].items.get((key,), {})
@@ -111,20 +112,20 @@ class Simulation(InMemoryPipeline):
         return text(self.item(table, key), name) or ""
 
     def is_refused(self, person: Person) -> bool:
-        """By the design's trust table, told from outside: nobody vouches, or the record is not theirs to take."""
-        if self.history.holders[person.sub]:
+        """By the design's trust table: the address has no trusted source, or this sub may not claim its record."""
+        if self.observed.holders[person.sub]:
             return False
         email = self.cognito.users[person.sub].attributes["email"].lower()
         record = self.item(USERS, email)
         return not person.may_create or "cognitoSub" in record or (bool(record) and not person.may_link)
 
     def gauge(self, name: str) -> int | None:
-        """What was last said of a metric."""
+        """The last logged value of a metric."""
         lines = (json.loads(line) for line in reversed(self.log.getvalue().splitlines()) if f'"{name}"' in line)
         return next((int(line[name][0]) for line in lines if name in line), None)
 
     def sweeps(self) -> int:
-        """How often the whole pool was swept."""
+        """How many sweeps of the whole pool were completed."""
         return self.log.getvalue().count('"message":"swept"')
 
     # -- the whole run ---------------------------------------------------------------------------------
@@ -133,7 +134,7 @@ class Simulation(InMemoryPipeline):
         self.scheduler.run(until, self.delivery.poll)
 
     def digest(self) -> str:
-        """Stands for everything that happened: what was called when, what was stored, queued and published."""
+        """A hash of the whole run: calls with their times, stored items, queued messages, published events."""
         tables = [sorted(map(repr, table.items.items())) for table in self.dynamodb.tables.values()]
         queues = [[message.body for message in self.sqs.messages(queue)] for queue in (QUEUE, DLQ)]
         everything = (
@@ -148,7 +149,7 @@ class Simulation(InMemoryPipeline):
 
 
 def _wait(futures: list[Future[Any]]) -> None:
-    """`concurrent.futures.wait` for actors: their futures are waited for by letting others go on."""
+    """`concurrent.futures.wait` for actors: waiting lets other actors run."""
     for future in futures:
         with contextlib.suppress(Exception):
             future.result()

@@ -1,4 +1,4 @@
-"""Futures and their pool, as actors: what the code under test runs side by side interleaves like everything else."""
+"""Futures and thread pools as actors: the parallel tasks of the code under test interleave like all other actors."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from tests.simulation.scheduler import Actor, Scheduler
 
 
 class Task(Future[Any]):
-    """A future whose result is waited for by letting others go on."""
+    """A future: waiting for its result lets other actors run."""
 
     def __init__(self, scheduler: Scheduler) -> None:
         super().__init__()
@@ -23,17 +23,17 @@ class Task(Future[Any]):
         return super().result(timeout)
 
 
-class Greenlets(Executor):
+class GreenletExecutor(Executor):
     """A thread pool without threads: each task is an actor of the process that submits it."""
 
-    def __init__(self, scheduler: Scheduler, watch: Callable[[tuple[Any, ...], Future[Any]], None]) -> None:
-        self._scheduler, self._watch = scheduler, watch
+    def __init__(self, scheduler: Scheduler, on_end: Callable[[tuple[Any, ...], Future[Any]], None]) -> None:
+        self._scheduler, self._on_end = scheduler, on_end
 
     def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Task:
         task = Task(self._scheduler)
         process = self._scheduler.process
         if process is None:
-            raise RuntimeError("only an actor has tasks")
+            raise RuntimeError("only an actor can submit tasks")
 
         def run() -> None:
             try:
@@ -43,9 +43,9 @@ class Greenlets(Executor):
                 task.cancel()
                 self._scheduler.wake(task.waiters)
                 raise
-            except Exception as error:  # noqa: BLE001  # as a pool keeps whatever a task raises
+            except Exception as error:  # noqa: BLE001  # a pool keeps every exception of a task
                 task.set_exception(error)
-            self._watch(args, task)
+            self._on_end(args, task)
             self._scheduler.wake(task.waiters)
 
         self._scheduler.start(process, run)

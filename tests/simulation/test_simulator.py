@@ -1,4 +1,4 @@
-"""The simulator itself: a seed is a run, others go on between any two calls, and a failure can be made smaller."""
+"""The simulator itself: a seed repeats a run, actors interleave at every remote call, failures can be made smaller."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.simulation.drawing import draw
 from tests.simulation.mutants import ALL
 from tests.simulation.mutants.mutant import NIA, TWICE, at, plan
-from tests.simulation.reckoning import play
+from tests.simulation.random_schedules import random_schedule
+from tests.simulation.runner import run_schedule
 from tests.simulation.shrinking import shrink
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -24,11 +24,11 @@ SEEDS = (3, 14, 25)
 
 @pytest.mark.parametrize("seed", SEEDS)
 def test_a_seed_replays_a_run_exactly(seed: int) -> None:
-    assert play(draw(seed)).digest == play(draw(seed)).digest
+    assert run_schedule(random_schedule(seed)).digest == run_schedule(random_schedule(seed)).digest
 
 
-def test_in_another_process_too() -> None:
-    """With another order of every set of strings."""
+def test_a_seed_replays_a_run_in_another_process() -> None:
+    """That process iterates over sets of strings in another order."""
     code = f"from tests.simulation.test_simulator import digests; print(*digests({SEEDS}))"
     environment = os.environ | {"PYTHONHASHSEED": "77", "PYTHONPATH": f"{ROOT}:{ROOT / 'shared'}"}
     answer = subprocess.run([sys.executable, "-c", code], env=environment, cwd=ROOT, capture_output=True, check=True)
@@ -36,18 +36,18 @@ def test_in_another_process_too() -> None:
 
 
 def digests(seeds: tuple[int, ...]) -> list[str]:
-    return [play(draw(seed)).digest for seed in seeds]
+    return [run_schedule(random_schedule(seed)).digest for seed in seeds]
 
 
 @pytest.mark.parametrize("seed", SEEDS)
 def test_a_run_written_out_is_the_same_run(seed: int) -> None:
-    drawn = play(draw(seed))
-    assert play(replace(draw(seed), rate=0.0, faults=drawn.struck)).digest == drawn.digest
+    drawn = run_schedule(random_schedule(seed))
+    assert run_schedule(replace(random_schedule(seed), fault_rate=0.0, faults=drawn.injected)).digest == drawn.digest
 
 
-def test_others_go_on_between_any_two_calls_and_nobody_needs_a_thread() -> None:
+def test_actors_interleave_at_every_call_without_threads() -> None:
     threads = threading.active_count()
-    trace = play(plan(at(0, "sign_up", NIA, **TWICE))).trace
+    trace = run_schedule(plan(at(0, "sign_up", NIA, **TWICE))).trace
     callers = [line.split()[1] for line in trace if "worker" in line]
     assert callers.count("worker-nia-1") > 10
     assert sum(one != other for one, other in pairwise(callers)) > 20
@@ -55,11 +55,11 @@ def test_others_go_on_between_any_two_calls_and_nobody_needs_a_thread() -> None:
 
 
 def test_a_failure_is_made_smaller() -> None:
-    mutant = next(one for one in ALL if one.name == "settle_before_the_event")
-    with mutant.at_work():
-        schedule = next(one for one in map(draw, range(50)) if play(one).broken)
-        verdict = play(schedule)
-        least = shrink(schedule, verdict)
-        assert play(least).broken.keys() & verdict.broken.keys()
-    assert len(least.steps) == len(least.faults) == 1
-    assert not play(least).broken
+    mutant = next(mutant for mutant in ALL if mutant.name == "settle_before_the_event")
+    with mutant.applied():
+        schedule = next(drawn for drawn in map(random_schedule, range(50)) if run_schedule(drawn).broken)
+        result = run_schedule(schedule)
+        smallest = shrink(schedule, result)
+        assert run_schedule(smallest).broken.keys() & result.broken.keys()
+    assert len(smallest.steps) == len(smallest.faults) == 1
+    assert not run_schedule(smallest).broken

@@ -1,7 +1,7 @@
-"""What release 1.0 published and stored, frozen: every later worker must bring it to the same end.
+"""Events and rows of release 1.0, frozen: every later worker must process each to the same end.
 
-The corpus is never changed, only added to. A release that cannot process it breaks messages that are under way, or
-users who are half provisioned, at the moment it is deployed.
+The contents of the corpus are never changed, only added to. A release that cannot process it fails after its
+deployment, on messages in the queue and on users whose provisioning has begun.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from boto3.dynamodb.types import TypeSerializer
 from onramp.local.fakes.messages import Request
 from tests.pipeline import PROFILES, QUEUE, USERS, InMemoryPipeline
 from tests.simulation.mutants.mutant import NIA, TWICE, at, plan
-from tests.simulation.reckoning import play
+from tests.simulation.runner import run_schedule
 
 CORPUS = sorted((Path(__file__).parent / "corpus").glob("*.json"))
 HOUR = 3600.0
@@ -36,7 +36,7 @@ def store(pipeline: InMemoryPipeline, table: str, row: dict[str, Any] | None) ->
 
 
 def earlier_request(pipeline: InMemoryPipeline, row: dict[str, Any], key: str, hours_ago: float) -> None:
-    """What Stripe did for the stored intent, so many hours ago."""
+    """The customer that Stripe created for the stored intent, `hours_ago`."""
     body = row["provisioning"]["stripeIntent"]["body"]
     metadata = "".join(f"&metadata[{name}]={value}" for name, value in body["metadata"].items())
     headers = {"authorization": f"Bearer {pipeline.stripe.accepted_key}", "idempotency-key": key}
@@ -47,7 +47,7 @@ def earlier_request(pipeline: InMemoryPipeline, row: dict[str, Any], key: str, h
 
 
 @pytest.mark.parametrize("path", CORPUS, ids=lambda path: path.stem)
-def test_what_release_1_0_left_behind_comes_to_the_same_end(pipeline: InMemoryPipeline, path: Path) -> None:
+def test_data_of_release_1_0_ends_as_it_did_then(pipeline: InMemoryPipeline, path: Path) -> None:
     case = json.loads(path.read_text())
     store(pipeline, USERS, case["record"])
     store(pipeline, PROFILES, case["profile"])
@@ -55,9 +55,9 @@ def test_what_release_1_0_left_behind_comes_to_the_same_end(pipeline: InMemoryPi
         earlier_request(pipeline, case["profile"], case["stripe"]["key"], case["stripe"]["hoursAgo"])
     delivered = case["delivered"]
     pipeline.sqs.put(QUEUE, delivered if isinstance(delivered, str) else json.dumps(delivered))
-    pipeline.work()
+    pipeline.run_worker()
     if reason := case["ends"].get("reason"):
-        assert [letter["reason"] for letter in pipeline.dead_letters()] == [reason]
+        assert [dead_letter["reason"] for dead_letter in pipeline.dead_letters()] == [reason]
         assert pipeline.dynamodb.rows(PROFILES) == []
         return
     (profile,) = pipeline.dynamodb.rows(PROFILES)
@@ -70,22 +70,22 @@ def test_what_release_1_0_left_behind_comes_to_the_same_end(pipeline: InMemoryPi
     assert pipeline.dead_letters() == []
 
 
-def test_the_corpus_is_all_there() -> None:
+def test_the_corpus_is_complete() -> None:
     assert len(CORPUS) >= 16
 
 
 @pytest.mark.parametrize("fault", ["killed_after", "lost_reply", "stored_500", "refused"])
-def test_two_releases_at_once_go_on_with_what_the_other_began(fault: str) -> None:
-    """Two workers of one user: the older release (today's code under another name) and the newer, of which one gets
-    the event in a minor version that neither knows. Whoever comes second continues the other's intent and steps.
+def test_two_releases_continue_the_intent_and_steps_of_each_other(fault: str) -> None:
+    """Two workers of one user, one of the older release (today's code under another name) and one of the newer; one of
+    them receives the event in a newer minor version. The second worker continues the intent and steps of the first.
 
-    So far there is one release only; the frozen rows above stand for it when there is a second.
+    There is one release so far; from the second one on, the frozen rows above are the data of the older release.
     """
-    verdict = play(
+    result = run_schedule(
         plan(
             at(0, "sign_up", NIA, **TWICE),
             faults={"bus-nia-2 deliver": "newer", "worker-nia-1 StripeCustomers.create": fault},
         )
     )
-    assert verdict.broken == {}
-    assert {"old enrich_profile", "new enrich_profile"} <= verdict.releases
+    assert result.broken == {}
+    assert {"old enrich_profile", "new enrich_profile"} <= result.releases

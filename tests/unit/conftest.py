@@ -1,4 +1,4 @@
-"""Unit tests open no socket: whatever needs one belongs in another folder."""
+"""Unit tests open no socket: a test that needs one belongs in another folder."""
 
 from __future__ import annotations
 

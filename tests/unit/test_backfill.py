@@ -43,10 +43,10 @@ def in_pool(
 
 def mixed_pool(pipeline: InMemoryPipeline) -> dict[str, int]:
     """At least one user of each kind; returns the counts that the rules demand."""
-    pipeline.join("has@example.com", in_pool(pipeline, 1, "has@example.com"))
-    pipeline.join("old.address@example.com", in_pool(pipeline, 2, "new.address@example.com"))
-    pipeline.join("taken@example.com", sub(900))
-    pipeline.work()
+    pipeline.sign_up("has@example.com", in_pool(pipeline, 1, "has@example.com"))
+    pipeline.sign_up("old.address@example.com", in_pool(pipeline, 2, "new.address@example.com"))
+    pipeline.sign_up("taken@example.com", sub(900))
+    pipeline.run_worker()
     for number in range(10, 13):
         in_pool(pipeline, number, f"create{number}@example.com", given_name="Nia")
     in_pool(pipeline, 20, "Upper.Case@Example.COM")
@@ -140,7 +140,7 @@ class TestTheReport:
             if chance.random() < 0.5:
                 pipeline.pre_create(email, "admin")
             else:
-                pipeline.join(email, sub(1000 + len(email) + chance.randrange(40)))
+                pipeline.sign_up(email, sub(1000 + len(email) + chance.randrange(40)))
         for number in range(40):
             identities = chance.choice([{}, {"identities": GOOGLE}, {"identities": UNTRUSTED}, {"identities": TRUSTED}])
             verified = chance.choice(["true", "false"])
@@ -155,7 +155,7 @@ class TestTheReport:
     def test_agrees_with_the_sweep(self, pipeline: InMemoryPipeline) -> None:
         forecast = mixed_pool(pipeline)
         pipeline.reconcile()
-        (swept,) = (line["found"] for line in pipeline.lines() if line.get("message") == "swept")
+        (swept,) = (line["found"] for line in pipeline.log_lines() if line.get("message") == "swept")
         conflicts = forecast.pop("conflict")
         assert swept["refused_linked_to_another_sub"] == conflicts
         assert swept["healed"] == forecast.pop("create") + forecast.pop("link")
@@ -173,7 +173,7 @@ class TestAnAppliedRun:
     def test_creates_users_as_the_trigger_does(self, pipeline: InMemoryPipeline) -> None:
         mixed_pool(pipeline)
         Operator(pipeline).run(apply=True)
-        pipeline.work()
+        pipeline.run_worker()
         for email in ("create10@example.com", "upper.case@example.com", "prepared@example.com"):
             user = pipeline.user(email)
             assert user is not None
@@ -213,7 +213,7 @@ class TestAnAppliedRun:
         pipeline.aws["events"] = pipeline.events
         pipeline.cold_start()
         pipeline.clock.advance(600)
-        pipeline.work()
+        pipeline.run_worker()
         pipeline.reconcile()
         assert len({e["detail"]["metadata"]["eventId"] for e in pipeline.published("UserSignedUp")}) == 25
 
@@ -338,9 +338,9 @@ def outcome(pipeline: InMemoryPipeline) -> Any:
     pipeline.aws |= {"dynamodb": pipeline.dynamodb, "events": pipeline.events, "cognito-idp": pipeline.cognito}
     pipeline.cold_start()
     pipeline.clock.advance(7 * 3600)
-    pipeline.work()
+    pipeline.run_worker()
     pipeline.reconcile()
-    pipeline.work()
+    pipeline.run_worker()
     users = {
         user["userId"]: (user.get("cognitoSub"), user["roles"], "owed" in user)
         for user in pipeline.dynamodb.rows(USERS)

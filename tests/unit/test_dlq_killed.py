@@ -84,13 +84,13 @@ def assert_all_are_ready_once(scenario: DlqScenario) -> None:
 
 def run_again(scenario: DlqScenario, run: RunRedrive) -> None:
     """A later run by the operator. Where a record was flipped but not sent, the reconciler queues it after 12 hours."""
-    scenario.work()
+    scenario.run_worker()
     with suppress(UsageError):  # no letter has that reason any more
         run(scenario)
     if run is redrive_from_table:
         scenario.clock.advance(13 * 3600)
         scenario.reconcile()
-    scenario.work()
+    scenario.run_worker()
 
 
 @pytest.mark.parametrize("run", [redrive_letters, redrive_from_table])
@@ -134,7 +134,7 @@ def test_a_kill_at_any_call_and_the_worker_runs_only_after_the_next_run() -> Non
                 scenario.clock.advance(WORKING_SECONDS + 1)
                 with suppress(UsageError):
                     redrive_letters(scenario)
-                scenario.work()
+                scenario.run_worker()
                 assert_all_are_ready_once(scenario)
                 between = (calls[place - 1], mode) in (
                     ("send_message_batch", "killed_after"),

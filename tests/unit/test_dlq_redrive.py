@@ -70,11 +70,11 @@ class TestByCause:
 
     def test_poison_stays_unless_its_reason_is_named(self, scenario: DlqScenario) -> None:
         scenario.sqs.put(QUEUE, "no JSON at all")
-        scenario.work()
+        scenario.run_worker()
         assert scenario.redrive().counts.sent == 0
         report = scenario.redrive(reasons=("malformed_event",), wait=0)
         assert report.counts.sent == 1
-        scenario.work()
+        scenario.run_worker()
         assert [letter["reason"] for letter in scenario.dead_letters()] == ["malformed_event"], "it failed again, once"
 
     def test_at_most_limit_users(self, scenario: DlqScenario) -> None:
@@ -329,8 +329,8 @@ class TestOtherLetters:
 
     def test_of_sqs_itself_gets_its_reason_from_the_profile(self, scenario: DlqScenario) -> None:
         scenario.stripe.faults.add(Fault("server_error", times=None))
-        scenario.join("ada@example.com", ADA)
-        scenario.work()
+        scenario.sign_up("ada@example.com", ADA)
+        scenario.run_worker()
         (message,) = scenario.sqs.messages(QUEUE)
         scenario.sqs.queues[QUEUE].delete(message)
         scenario.sqs.put(DLQ, message.body)
@@ -340,9 +340,9 @@ class TestOtherLetters:
         assert scenario.is_ready("ada@example.com")
 
     def test_of_a_user_without_a_record_fails_again_at_once(self, scenario: DlqScenario) -> None:
-        scenario.join("ada@example.com", ADA)
+        scenario.sign_up("ada@example.com", ADA)
         scenario.dynamodb.delete_item(TableName=USERS, Key={"userId": {"S": "ada@example.com"}})
-        scenario.work()
+        scenario.run_worker()
         report = scenario.redrive(reasons=("unknown_user",), canary=False)
         assert report.stages.verified.failed == {("receive", "unknown_user"): 1}
 
@@ -390,7 +390,7 @@ def test_drop_deletes_the_selected_letters_and_the_users_stay_failed(scenario: D
     scenario.refuse("ada@example.com", ADA)
     scenario.refuse_by_revenuecat("ben@example.com", BEN)
     scenario.sqs.put(QUEUE, "no JSON at all")
-    scenario.work()
+    scenario.run_worker()
     assert scenario.drop(reasons=("malformed_event",)).dropped == 1
     assert scenario.drop(reasons=(STRIPE,)).dropped == 1
     assert [letter["reason"] for letter in scenario.dead_letters()] == [REVENUECAT]

@@ -1,4 +1,4 @@
-"""What the trigger emits without pydantic is what the contracts promise, and what is committed is what is generated."""
+"""Events built without pydantic satisfy the contracts; the committed schemas are the generated ones."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ from onramp.domain.event_data import (
 )
 from onramp.domain.users import Claim, Names, Profile, User
 from onramp.events import CONTRACTS, UserSignedUp, read_user_signed_up
+from tests.pipeline import SUB
 
 ROOT = Path(__file__).resolve().parents[2]
-SUB = "7d1f3a52-90b1-70c4-5e0f-2b8c1a6d4e01"
 texts = st.text(alphabet=st.characters(exclude_categories=["Cs"]), max_size=256)
 names = st.builds(Names, *(st.none() | texts.filter(bool) for _ in range(3)))
 claims = st.builds(
@@ -69,11 +69,11 @@ def test_the_other_events_keep_their_contracts(text: str, maybe: str | None, at:
         CONTRACTS[event.kind].model_validate_json(json.dumps(event.detail))
 
 
-def test_the_event_id_is_the_same_for_ever() -> None:
+def test_the_event_id_never_changes() -> None:
     assert event_id("eu-west-1_Onramp001", SUB, Kind.USER_SIGNED_UP) == "4d0e2e73-9039-5032-b6ec-df70975fe08a"
 
 
-def test_event_ids_tell_pools_subs_kinds_and_failures_apart() -> None:
+def test_event_ids_differ_by_pool_sub_kind_and_failure() -> None:
     ids = {
         event_id("p", SUB, Kind.USER_SIGNED_UP),
         event_id("q", SUB, Kind.USER_SIGNED_UP),
@@ -97,7 +97,7 @@ def test_unknown_fields_are_ignored() -> None:
 
 
 @pytest.mark.parametrize("version", ["2.0", "0.9", "10.1"])
-def test_an_unknown_major_is_refused_whatever_its_shape(version: str) -> None:
+def test_an_unknown_major_version_is_refused_in_any_shape(version: str) -> None:
     body = sample()
     body["detail"] = {"metadata": {"schemaVersion": version}, "payload": "anything"}
     with pytest.raises(PermanentError) as caught:
@@ -109,7 +109,7 @@ def test_an_unknown_major_is_refused_whatever_its_shape(version: str) -> None:
     "body",
     ["", "nonsense", "null", "[]", "5", '"text"', "{}", "[" * 100_000, '{"detail": []}', '{"source": "onramp.signup"}'],
 )
-def test_what_is_not_the_event_is_malformed(body: str) -> None:
+def test_any_other_body_is_malformed(body: str) -> None:
     with pytest.raises(PermanentError) as caught:
         read_user_signed_up(body)
     assert caught.value.reason == "malformed_event"
@@ -118,7 +118,7 @@ def test_what_is_not_the_event_is_malformed(body: str) -> None:
 @pytest.mark.parametrize(
     ("path", "value"),
     [
-        (("source",), "somebody.else"),
+        (("source",), "another.source"),
         (("detail-type",), "UserProvisioned"),
         (("detail", "metadata"), None),
         (("detail", "metadata", "schemaVersion"), "one"),
@@ -128,7 +128,7 @@ def test_what_is_not_the_event_is_malformed(body: str) -> None:
         (("detail", "data", "userId"), ""),
     ],
 )
-def test_a_wrong_field_is_named_and_its_value_is_not(path: tuple[str, ...], value: object) -> None:
+def test_the_error_names_the_wrong_field_without_its_value(path: tuple[str, ...], value: object) -> None:
     body: Any = sample()
     node = body
     for key in path[:-1]:
@@ -141,7 +141,7 @@ def test_a_wrong_field_is_named_and_its_value_is_not(path: tuple[str, ...], valu
     assert "canary" not in caught.value.code
 
 
-def test_what_is_committed_is_what_is_generated(tmp_path: Path) -> None:
+def test_the_committed_schemas_are_the_generated_ones(tmp_path: Path) -> None:
     subprocess.run([sys.executable, ROOT / "scripts/contracts.py", tmp_path], check=True)
     generated = [path.relative_to(tmp_path) for path in tmp_path.rglob("*.*")]
     assert len(generated) == 10

@@ -1,4 +1,4 @@
-"""A tombstone in `Operations`: nothing that comes late, sweeps or signs in brings an erased user back."""
+"""A tombstone in `Operations`: no late message, sweep or sign-in creates an erased user again."""
 
 from __future__ import annotations
 
@@ -9,11 +9,7 @@ from typing import Any
 import pytest
 
 from onramp.adapters.tombstones import Tombstones, tombstone_key
-from tests.fakes import Faulty, SiteLog
-from tests.pipeline import OPERATIONS, PROFILES, QUEUE, USERS, InMemoryPipeline, signup
-
-SUB = "7d1f3a52-90b1-70c4-5e0f-2b8c1a6d4e01"
-EMAIL = "nia@example.com"
+from tests.pipeline import EMAIL, OPERATIONS, PROFILES, QUEUE, SUB, USERS, InMemoryPipeline, signup
 
 
 def erase(pipeline: InMemoryPipeline) -> None:
@@ -22,41 +18,37 @@ def erase(pipeline: InMemoryPipeline) -> None:
 
 
 def outcomes(pipeline: InMemoryPipeline) -> list[str]:
-    return [line["message"] for line in pipeline.lines() if line.get("sub") == SUB]
-
-
-def healed(pipeline: InMemoryPipeline) -> Any:
-    return next((line["Healed"][0] for line in pipeline.lines() if "Healed" in line), 0)
+    return [line["message"] for line in pipeline.log_lines() if line.get("sub") == SUB]
 
 
 class TestTheWorker:
-    def test_acknowledges_what_comes_late_and_writes_nothing(self, pipeline: InMemoryPipeline) -> None:
-        pipeline.join(EMAIL, SUB)
+    def test_acknowledges_a_late_message_and_writes_nothing(self, pipeline: InMemoryPipeline) -> None:
+        pipeline.sign_up(EMAIL, SUB)
         erase(pipeline)
-        pipeline.work()
+        pipeline.run_worker()
         assert outcomes(pipeline)[-1] == "forgotten"
         assert (pipeline.sqs.messages(QUEUE), pipeline.dead_letters()) == ([], [])
         assert (pipeline.dynamodb.rows(PROFILES), pipeline.stripe.customers()) == ([], [])
 
-    def test_also_where_the_address_has_a_new_owner(self, pipeline: InMemoryPipeline) -> None:
-        pipeline.join(EMAIL, SUB)
+    def test_acknowledges_it_even_if_the_address_has_a_new_owner(self, pipeline: InMemoryPipeline) -> None:
+        pipeline.sign_up(EMAIL, SUB)
         late = pipeline.sqs.messages(QUEUE)[0]
-        pipeline.work()
+        pipeline.run_worker()
         erase(pipeline)
-        pipeline.join(EMAIL, new := str(uuid.uuid4()))
+        pipeline.sign_up(EMAIL, new := str(uuid.uuid4()))
         pipeline.sqs.duplicate(QUEUE, late)
-        pipeline.work()
+        pipeline.run_worker()
         assert outcomes(pipeline)[-1] == "forgotten"
         assert pipeline.dead_letters() == []
         assert (pipeline.user(EMAIL) or {})["cognitoSub"] == new
 
-    def test_still_buries_the_message_of_somebody_it_never_knew(self, pipeline: InMemoryPipeline) -> None:
-        pipeline.join(EMAIL, SUB)
+    def test_dead_letters_the_message_of_an_unknown_user(self, pipeline: InMemoryPipeline) -> None:
+        pipeline.sign_up(EMAIL, SUB)
         pipeline.dynamodb.delete_item(TableName=USERS, Key={"userId": {"S": EMAIL}})
-        pipeline.work()
-        assert [letter["reason"] for letter in pipeline.dead_letters()] == ["unknown_user"]
+        pipeline.run_worker()
+        assert [dead_letter["reason"] for dead_letter in pipeline.dead_letters()] == ["unknown_user"]
 
-    def test_asks_for_a_tombstone_only_where_there_is_no_record(self, pipeline: InMemoryPipeline) -> None:
+    def test_reads_a_tombstone_only_if_there_is_no_record(self, pipeline: InMemoryPipeline) -> None:
         tables: Counter[str] = Counter()
         real = pipeline.dynamodb.get_item
 
@@ -66,44 +58,43 @@ class TestTheWorker:
 
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(pipeline.dynamodb, "get_item", get_item)
-            pipeline.join(EMAIL, SUB)
-            pipeline.work()
+            pipeline.sign_up(EMAIL, SUB)
+            pipeline.run_worker()
         assert tables[OPERATIONS] == 0
 
     @pytest.mark.parametrize("fault", ["refused", "throttled", "not_sent", "malformed"])
-    def test_waits_where_it_cannot_know(self, pipeline: InMemoryPipeline, fault: str) -> None:
-        pipeline.join(EMAIL, SUB)
+    def test_retries_if_the_read_fails(self, pipeline: InMemoryPipeline, fault: str) -> None:
+        pipeline.sign_up(EMAIL, SUB)
         erase(pipeline)
         calls: list[str] = []
 
-        def second_read(_: int, __: str, name: str) -> str | None:
+        def fail_second_read(_: int, __: str, name: str) -> str | None:
             calls.append(name)
             return fault if calls == ["get_item", "get_item"] else None
 
-        pipeline.aws["dynamodb"] = Faulty(pipeline.dynamodb, second_read, SiteLog())
-        pipeline.cold_start()
-        pipeline.work()
+        pipeline.inject_faults("dynamodb", fail_second_read)
+        pipeline.run_worker()
         assert (len(pipeline.sqs.messages(QUEUE)), pipeline.dead_letters()) == (1, [])
         pipeline.clock.advance(1000)
-        pipeline.work()
+        pipeline.run_worker()
         assert pipeline.sqs.messages(QUEUE) == []
 
 
-class TestNobodyIsBroughtBack:
+class TestNoUserIsCreatedAgain:
     def test_by_the_sweep(self, pipeline: InMemoryPipeline) -> None:
         pipeline.cognito.add_user(SUB, {"sub": SUB, "email": EMAIL, "email_verified": "true"})
         erase(pipeline)
         pipeline.clock.advance(600)
         pipeline.reconcile()
         assert pipeline.dynamodb.rows(USERS) == []
-        (swept,) = (line for line in pipeline.lines() if line.get("message") == "swept")
+        (swept,) = (line for line in pipeline.log_lines() if line.get("message") == "swept")
         assert swept["found"]["forgotten"] == 1
 
     def test_by_a_sign_in(self, pipeline: InMemoryPipeline) -> None:
         erase(pipeline)
         event = signup(EMAIL, SUB) | {"triggerSource": "PostAuthentication_Authentication"}
-        assert pipeline.confirm(event) == event
-        assert (pipeline.dynamodb.rows(USERS), healed(pipeline)) == ([], 0)
+        assert pipeline.invoke_trigger(event) == event
+        assert (pipeline.dynamodb.rows(USERS), pipeline.metric("Healed") or 0) == ([], 0)
 
 
 def test_a_tombstone_is_read_consistently(pipeline: InMemoryPipeline) -> None:

@@ -1,4 +1,4 @@
-"""The canonical e-mail: one address is one record, and no address becomes another's."""
+"""The canonical e-mail, usable subs and names."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from onramp.domain.identity import MAX_NAME, canonical_email, usable_name, usabl
         ("nia@example.com.", None),
         ("nia@[127.0.0.1]", None),
         ("nia@bücher.example", None),
-        ("\u212aevin@example.com", None),  # KELVIN SIGN, which casefold turns into k
+        ("\u212aevin@example.com", None),  # KELVIN SIGN, which casefold maps to k
         ("ıvan@example.com", None),
         ("ﬁona@example.com", None),
         ("", None),

@@ -1,9 +1,9 @@
-"""The reconciler: what is due is done once, what is not due is left alone, and who has no record gets one."""
+"""The reconciler: due records are emitted or queued once, others are left alone, missing records are created."""
 
 from __future__ import annotations
 
+import itertools
 import uuid
-from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -13,11 +13,9 @@ from onramp.domain.users import Claim
 from onramp.local.fakes.faults import Fault
 from onramp.usecases.batches import window
 from onramp.usecases.runs import Run
-from tests.fakes import Faulty, ProcessKilled, SiteLog
-from tests.pipeline import POOL, PROFILES, QUEUE, USERS, InMemoryPipeline, signup
+from tests.fakes import ProcessKilled
+from tests.pipeline import EMAIL, POOL, PROFILES, QUEUE, SUB, USERS, InMemoryPipeline, signup
 
-SUB = "7d1f3a52-90b1-70c4-5e0f-2b8c1a6d4e01"
-EMAIL = "nia@example.com"
 MINUTE, HOUR = 60.0, 3600.0
 
 
@@ -28,38 +26,34 @@ def owed(pipeline: InMemoryPipeline) -> str:
 def in_pool(
     pipeline: InMemoryPipeline, email: str = EMAIL, sub: str = SUB, status: str = "CONFIRMED", **attributes: str
 ) -> None:
-    """A user as the pool knows them, whom the trigger never saw."""
+    """A user in the pool; the trigger was never invoked for this user."""
     standard = {"sub": sub, "email": email, "email_verified": "true"}
     pipeline.cognito.add_user(sub, standard | attributes, status)
 
 
-def with_bus_refusing(pipeline: InMemoryPipeline, act: Callable[[], object]) -> None:
-    pipeline.aws["events"] = Faulty(pipeline.events, lambda *_: "partial", SiteLog())
-    pipeline.cold_start()
-    act()
-    pipeline.aws["events"] = pipeline.events
-    pipeline.cold_start()
+def many_in_pool(pipeline: InMemoryPipeline, count: int) -> None:
+    for number in range(count):
+        in_pool(pipeline, f"user{number}@example.com", str(uuid.UUID(int=number)))
 
 
-def unheard(pipeline: InMemoryPipeline) -> None:
-    """A signup whose event the bus refused."""
-    with_bus_refusing(pipeline, lambda: pipeline.join(EMAIL, SUB))
-
-
-def metric(pipeline: InMemoryPipeline, name: str) -> Any:
-    return next((line[name][0] for line in reversed(pipeline.lines()) if name in line), None)
+def sign_up_without_event(pipeline: InMemoryPipeline, *emails: str) -> None:
+    """Signups whose events the bus refuses: the records owe `emit`."""
+    pipeline.inject_faults("events", "partial")
+    for email in emails or (EMAIL,):
+        pipeline.sign_up(email, SUB if email == EMAIL else str(uuid.uuid4()))
+    pipeline.stop_faults("events")
 
 
 class TestEmit:
     def test_is_not_due_before_five_minutes(self, pipeline: InMemoryPipeline) -> None:
-        unheard(pipeline)
+        sign_up_without_event(pipeline)
         pipeline.clock.advance(4 * MINUTE)
         pipeline.reconcile()
         assert pipeline.published("UserSignedUp") == []
 
     def test_is_emitted_again_with_the_same_id_then_flipped(self, pipeline: InMemoryPipeline) -> None:
-        pipeline.join("first@example.com", str(uuid.uuid4()))
-        unheard(pipeline)
+        pipeline.sign_up("first@example.com", str(uuid.uuid4()))
+        sign_up_without_event(pipeline)
         pipeline.clock.advance(6 * MINUTE)
         pipeline.reconcile()
         event = pipeline.published("UserSignedUp")[-1]
@@ -68,22 +62,21 @@ class TestEmit:
         assert user is not None
         assert (owed(pipeline)[:7], user["dueAt"]) == ("enrich#", round(pipeline.clock() * 1000) + 12 * 3600 * 1000)
         assert user["owedSince"] < user["dueAt"] - 12 * 3600 * 1000
-        pipeline.work()
+        pipeline.run_worker()
         assert owed(pipeline) == "nothing"
 
-    def test_stays_owed_where_the_bus_refuses_again(self, pipeline: InMemoryPipeline) -> None:
-        unheard(pipeline)
+    def test_stays_owed_if_the_bus_refuses_again(self, pipeline: InMemoryPipeline) -> None:
+        sign_up_without_event(pipeline)
         pipeline.clock.advance(6 * MINUTE)
-        pipeline.aws["events"] = Faulty(pipeline.events, lambda *_: "partial", SiteLog())
-        pipeline.cold_start()
+        pipeline.inject_faults("events", "partial")
         pipeline.reconcile()
         assert owed(pipeline).startswith("emit#")
-        assert metric(pipeline, "ReconcileCompleted") == 1
+        assert pipeline.metric("ReconcileCompleted") == 1
 
-    def test_of_a_batch_only_what_the_bus_took_is_flipped(self, pipeline: InMemoryPipeline) -> None:
-        pipeline.aws["events"] = Faulty(pipeline.events, lambda *_: "partial", SiteLog())
+    def test_only_the_accepted_events_of_a_batch_are_flipped(self, pipeline: InMemoryPipeline) -> None:
+        pipeline.inject_faults("events", "partial")
         for number in range(4):
-            pipeline.join(f"user{number}@example.com", str(uuid.UUID(int=number)))
+            pipeline.sign_up(f"user{number}@example.com", str(uuid.UUID(int=number)))
         pipeline.clock.advance(6 * MINUTE)
         pipeline.reconcile()
         kinds = [str(row["owed"])[:4] for row in pipeline.dynamodb.rows(USERS)]
@@ -91,23 +84,19 @@ class TestEmit:
         assert len(pipeline.published("UserSignedUp")) == 2
 
     def test_killed_between_emission_and_flip_it_emits_once_more(self, pipeline: InMemoryPipeline) -> None:
-        unheard(pipeline)
+        sign_up_without_event(pipeline)
         pipeline.clock.advance(6 * MINUTE)
-        pipeline.aws["dynamodb"] = Faulty(
-            pipeline.dynamodb, lambda _, __, name: "killed_before" if name == "update_item" else None, SiteLog()
-        )
-        pipeline.cold_start()
+        pipeline.inject_faults("dynamodb", lambda _, __, name: "killed_before" if name == "update_item" else None)
         with pytest.raises(ProcessKilled):
             pipeline.reconcile()
-        pipeline.aws["dynamodb"] = pipeline.dynamodb
-        pipeline.cold_start()
+        pipeline.stop_faults("dynamodb")
         pipeline.reconcile()
         ids = {event["detail"]["metadata"]["eventId"] for event in pipeline.published("UserSignedUp")}
         assert (len(pipeline.published("UserSignedUp")), len(ids)) == (2, 1)
 
 
 class TestAnAdminsOwnEdit:
-    """Whatever stands in one record, the others are not kept waiting for it."""
+    """An invalid value in one record does not delay the others."""
 
     @pytest.mark.parametrize(
         "broken",
@@ -121,10 +110,8 @@ class TestAnAdminsOwnEdit:
             {"owedSince": {"S": "yesterday"}},
         ],
     )
-    def test_stops_nobody(self, pipeline: InMemoryPipeline, broken: dict[str, Any]) -> None:
-        with_bus_refusing(
-            pipeline, lambda: [pipeline.join(email, str(uuid.uuid4())) for email in ("first@example.com", EMAIL)]
-        )
+    def test_does_not_delay_other_users(self, pipeline: InMemoryPipeline, broken: dict[str, Any]) -> None:
+        sign_up_without_event(pipeline, "first@example.com", EMAIL)
         ((name, value),) = broken.items()
         change: dict[str, Any] = {"UpdateExpression": f"REMOVE {name}"}
         if value:
@@ -133,41 +120,41 @@ class TestAnAdminsOwnEdit:
         pipeline.clock.advance(6 * MINUTE)
         pipeline.reconcile()
         assert owed(pipeline).startswith("enrich#")
-        assert metric(pipeline, "OwedEmit") == 2
+        assert pipeline.metric("OwedEmit") == 2
 
     def test_does_not_stop_the_signup_that_cognito_repeats(self, pipeline: InMemoryPipeline) -> None:
-        unheard(pipeline)
+        sign_up_without_event(pipeline)
         pipeline.dynamodb.update_item(TableName=USERS, Key={"userId": {"S": EMAIL}}, UpdateExpression="REMOVE linkedAt")
-        assert pipeline.join(EMAIL, SUB) == signup(EMAIL, SUB)
+        assert pipeline.sign_up(EMAIL, SUB) == signup(EMAIL, SUB)
 
 
 class TestEnrich:
-    def lost(self, pipeline: InMemoryPipeline) -> None:
-        """A user whose message is gone: retried, and then the queue forgot it."""
+    def lose_message(self, pipeline: InMemoryPipeline) -> None:
+        """A user who owes `enrich` and whose message is no longer in the queue."""
         pipeline.stripe.faults.add(Fault("server_error", times=None))
-        pipeline.join(EMAIL, SUB)
-        pipeline.work()
+        pipeline.sign_up(EMAIL, SUB)
+        pipeline.run_worker()
         pipeline.stripe.faults.clear()
         pipeline.clock.advance(60)
         pipeline.sqs.settle(pipeline.sqs.lambda_batch(QUEUE), None)
 
     def test_is_not_due_before_half_a_day(self, pipeline: InMemoryPipeline) -> None:
-        self.lost(pipeline)
+        self.lose_message(pipeline)
         pipeline.clock.advance(11 * HOUR)
         pipeline.reconcile()
         assert pipeline.sqs.messages(QUEUE) == []
 
     def test_is_queued_again_and_completes(self, pipeline: InMemoryPipeline) -> None:
-        self.lost(pipeline)
+        self.lose_message(pipeline)
         pipeline.clock.advance(13 * HOUR)
         pipeline.reconcile()
         assert len(pipeline.sqs.messages(QUEUE)) == 1
-        pipeline.work()
+        pipeline.run_worker()
         assert owed(pipeline) == "nothing"
-        assert len(pipeline.published("UserSignedUp")) == 1, "the other teams have heard of it already"
+        assert len(pipeline.published("UserSignedUp")) == 1, "it was published before"
 
     def test_is_claimed_for_a_day(self, pipeline: InMemoryPipeline) -> None:
-        self.lost(pipeline)
+        self.lose_message(pipeline)
         pipeline.clock.advance(13 * HOUR)
         for _ in range(3):
             pipeline.reconcile()
@@ -176,22 +163,22 @@ class TestEnrich:
         pipeline.reconcile()
         assert len(pipeline.sqs.messages(QUEUE)) == 2
 
-    def test_two_runs_at_once_send_it_once(self, pipeline: InMemoryPipeline) -> None:
-        """Both have read the record before either claims it."""
-        self.lost(pipeline)
+    def test_two_concurrent_runs_send_it_once(self, pipeline: InMemoryPipeline) -> None:
+        """Both read the record before either claims it."""
+        self.lose_message(pipeline)
         pipeline.clock.advance(13 * HOUR)
-        work = pipeline.function("reconcile").reconciler.reconcile
-        users = work.users.get_many([EMAIL])
+        reconcile = pipeline.function("reconcile").reconciler.reconcile
+        users = reconcile.users.get_many([EMAIL])
         run = Run("c", lambda: 1, 0, lambda error: None)
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(type(work.users), "get_many", lambda *_: users)
-            assert [work.queue_again([EMAIL], run).queued for _ in range(2)] == [1, 0]
+            patch.setattr(type(reconcile.users), "get_many", lambda *_: users)
+            assert [reconcile.queue_again([EMAIL], run).queued for _ in range(2)] == [1, 0]
         assert len(pipeline.sqs.messages(QUEUE)) == 1
 
 
 class TestBacklog:
-    def test_holds_both_back_but_the_news_six_hours_at_most(self, pipeline: InMemoryPipeline) -> None:
-        unheard(pipeline)
+    def test_delays_the_queue_and_the_events_for_six_hours_at_most(self, pipeline: InMemoryPipeline) -> None:
+        sign_up_without_event(pipeline)
         for number in range(1000):
             pipeline.sqs.put(QUEUE, f"waiting {number}")
         pipeline.clock.advance(HOUR)
@@ -203,23 +190,23 @@ class TestBacklog:
 
 
 class TestOperator:
-    def refused(self, pipeline: InMemoryPipeline) -> None:
+    def refuse(self, pipeline: InMemoryPipeline) -> None:
         pipeline.stripe.faults.add(Fault("refused", operation="create"))
-        pipeline.join(EMAIL, SUB)
-        pipeline.work()
+        pipeline.sign_up(EMAIL, SUB)
+        pipeline.run_worker()
         assert owed(pipeline).startswith("operator#")
 
     def test_is_never_due(self, pipeline: InMemoryPipeline) -> None:
-        self.refused(pipeline)
+        self.refuse(pipeline)
         pipeline.clock.advance(30 * 24 * HOUR)
         pipeline.reconcile()
         assert (owed(pipeline)[:9], pipeline.sqs.messages(QUEUE)) == ("operator#", [])
-        assert metric(pipeline, "OwedOperator") == 1
-        assert metric(pipeline, "OldestOwedSeconds") == pytest.approx(30 * 24 * HOUR, abs=1)
+        assert pipeline.metric("OwedOperator") == 1
+        assert pipeline.metric("OldestOwedSeconds") == pytest.approx(30 * 24 * HOUR, abs=1)
 
-    def test_is_healed_where_the_profile_is_ready(self, pipeline: InMemoryPipeline) -> None:
-        """A worker stored ready and died before UserProvisioned, while another was refused."""
-        self.refused(pipeline)
+    def test_is_healed_if_the_profile_is_ready(self, pipeline: InMemoryPipeline) -> None:
+        """One worker stores ready and dies before UserProvisioned; another is refused."""
+        self.refuse(pipeline)
         key = {"userId": {"S": SUB}}
         ready = {":ready": {"S": "ready"}}
         pipeline.dynamodb.update_item(
@@ -230,7 +217,7 @@ class TestOperator:
         )
         pipeline.reconcile()
         assert owed(pipeline).startswith("enrich#")
-        pipeline.work()
+        pipeline.run_worker()
         assert owed(pipeline) == "nothing"
         assert len(pipeline.published("UserProvisioned")) == 1
 
@@ -242,20 +229,20 @@ class TestSweep:
         pipeline.clock.advance(6 * MINUTE)
         pipeline.reconcile()
         assert [row["userId"] for row in pipeline.dynamodb.rows(USERS)] == [EMAIL]
-        pipeline.work()
+        pipeline.run_worker()
         assert owed(pipeline) == "nothing"
-        assert metric(pipeline, "Healed") == 1
+        assert pipeline.metric("Healed") == 1
         pipeline.reconcile()
         assert len(pipeline.published("UserSignedUp")) == 1
 
-    def test_links_what_an_admin_prepared(self, pipeline: InMemoryPipeline) -> None:
+    def test_links_a_pre_created_record(self, pipeline: InMemoryPipeline) -> None:
         pipeline.pre_create(EMAIL, "manager")
         in_pool(pipeline)
         pipeline.clock.advance(6 * MINUTE)
         pipeline.reconcile()
         assert ((pipeline.user(EMAIL) or {})["roles"], (pipeline.user(EMAIL) or {})["cognitoSub"]) == (["manager"], SUB)
 
-    def test_leaves_a_user_of_a_moment_ago_to_the_trigger(self, pipeline: InMemoryPipeline) -> None:
+    def test_leaves_a_recent_user_to_the_trigger(self, pipeline: InMemoryPipeline) -> None:
         in_pool(pipeline)
         pipeline.reconcile()
         assert pipeline.dynamodb.rows(USERS) == []
@@ -269,23 +256,22 @@ class TestSweep:
         item = pipeline.dynamodb.get_item(TableName=USERS, Key={"userId": {"S": EMAIL}})["Item"]
         assert item == prepared
         assert len(pipeline.dynamodb.rows(USERS)) == 1
-        assert metric(pipeline, "RefusedInPool") == 2
-        assert metric(pipeline, "SignupRejected") is None, "the alarm counts each refusal once, in the trigger"
+        assert pipeline.metric("RefusedInPool") == 2
+        assert pipeline.metric("SignupRejected") is None, "the alarm counts each refusal once, in the trigger"
 
     def test_a_changed_email_is_reported_and_nothing_is_written(self, pipeline: InMemoryPipeline) -> None:
-        pipeline.join(EMAIL, SUB)
-        pipeline.work()
+        pipeline.sign_up(EMAIL, SUB)
+        pipeline.run_worker()
         in_pool(pipeline, "nia.new@example.com")
         pipeline.clock.advance(6 * MINUTE)
         before = pipeline.dynamodb.rows(USERS)
         pipeline.reconcile()
         assert pipeline.dynamodb.rows(USERS) == before
-        assert metric(pipeline, "EmailChangedInPool") == 1
+        assert pipeline.metric("EmailChangedInPool") == 1
 
-    def test_walks_a_large_pool_in_bounded_runs(self, pipeline: InMemoryPipeline) -> None:
+    def test_sweeps_a_large_pool_in_bounded_runs(self, pipeline: InMemoryPipeline) -> None:
         pipeline.configure(SWEEP_PAGES="2")
-        for number in range(300):
-            in_pool(pipeline, f"user{number}@example.com", str(uuid.UUID(int=number)))
+        many_in_pool(pipeline, 300)
         pipeline.clock.advance(6 * MINUTE)
         records = []
         for _ in range(3):
@@ -293,10 +279,9 @@ class TestSweep:
             records.append(len(pipeline.dynamodb.rows(USERS)))
         assert records == [120, 240, 300]
 
-    def test_starts_again_where_its_page_token_has_expired(self, pipeline: InMemoryPipeline) -> None:
+    def test_starts_again_when_its_page_token_has_expired(self, pipeline: InMemoryPipeline) -> None:
         pipeline.configure(SWEEP_PAGES="1")
-        for number in range(100):
-            in_pool(pipeline, f"user{number}@example.com", str(uuid.UUID(int=number)))
+        many_in_pool(pipeline, 100)
         pipeline.clock.advance(6 * MINUTE)
         pipeline.reconcile()
         pipeline.clock.advance(2 * HOUR)
@@ -311,29 +296,25 @@ class TestSweep:
         pipeline.reconcile()
         assert len(pipeline.dynamodb.rows(USERS)) == 1
 
-    def test_one_stuck_user_does_not_stop_the_walk(self, pipeline: InMemoryPipeline) -> None:
-        for number in range(3):
-            in_pool(pipeline, f"user{number}@example.com", str(uuid.UUID(int=number)))
+    def test_one_failing_user_does_not_stop_the_sweep(self, pipeline: InMemoryPipeline) -> None:
+        many_in_pool(pipeline, 3)
         pipeline.clock.advance(6 * MINUTE)
 
-        def stuck(index: int, _: str, name: str, seen: list[int] = []) -> str | None:  # noqa: B006
-            if name != "update_item":
-                return None
-            seen.append(index)
-            return "throttled" if len(seen) == 1 else None
+        updates = itertools.count(1)
 
-        pipeline.aws["dynamodb"] = Faulty(pipeline.dynamodb, stuck, SiteLog())
-        pipeline.cold_start()
+        def fail_first_update(_: int, __: str, name: str) -> str | None:
+            return "throttled" if name == "update_item" and next(updates) == 1 else None
+
+        pipeline.inject_faults("dynamodb", fail_first_update)
         pipeline.reconcile()
         assert len(pipeline.dynamodb.rows(USERS)) == 2
         pipeline.reconcile()
         assert len(pipeline.dynamodb.rows(USERS)) == 3
 
-    def test_an_error_nobody_foresaw_at_one_user_does_not_stop_it_either(
+    def test_an_unexpected_exception_at_one_user_does_not_stop_the_sweep(
         self, pipeline: InMemoryPipeline, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        for number in range(3):
-            in_pool(pipeline, f"user{number}@example.com", str(uuid.UUID(int=number)))
+        many_in_pool(pipeline, 3)
         pipeline.clock.advance(6 * MINUTE)
         claim = Admission.claim
 
@@ -343,16 +324,16 @@ class TestSweep:
         monkeypatch.setattr(Admission, "claim", buggy)
         pipeline.reconcile()
         assert {row["userId"] for row in pipeline.dynamodb.rows(USERS)} == {"user0@example.com", "user2@example.com"}
-        assert metric(pipeline, "ReconcileCompleted") is None, "an alarm stays until it is mended"
-        assert [line["place"].split(":")[0] for line in pipeline.lines() if line.get("message") == "bug"] == [
+        assert pipeline.metric("ReconcileCompleted") is None, "the alarm stays until the bug is fixed"
+        assert [line["place"].split(":")[0] for line in pipeline.log_lines() if line.get("message") == "bug"] == [
             "IndexError at test_reconcile.py"
         ]
 
 
 class TestEveryRun:
     def test_an_idle_run_makes_twelve_queries_and_one_list_users(self, pipeline: InMemoryPipeline) -> None:
-        pipeline.join(EMAIL, SUB)
-        pipeline.work()
+        pipeline.sign_up(EMAIL, SUB)
+        pipeline.run_worker()
         in_pool(pipeline)
         pipeline.clock.advance(HOUR)
         pipeline.dynamodb.calls.clear()
@@ -362,26 +343,23 @@ class TestEveryRun:
         assert pipeline.sqs.calls["get_queue_attributes"] == 0
 
     @pytest.mark.parametrize("service", ["dynamodb", "events", "sqs", "cognito-idp"])
-    def test_what_fails_is_said_and_the_rest_is_done(self, pipeline: InMemoryPipeline, service: str) -> None:
-        unheard(pipeline)
+    def test_a_failing_service_is_reported_and_the_rest_is_done(self, pipeline: InMemoryPipeline, service: str) -> None:
+        sign_up_without_event(pipeline)
         in_pool(pipeline, "other@example.com", str(uuid.uuid4()))
         pipeline.clock.advance(6 * MINUTE)
-        real = pipeline.aws[service]
-        pipeline.aws[service] = Faulty(real, lambda *_: "refused", SiteLog())
-        pipeline.cold_start()
+        pipeline.inject_faults(service, "refused")
         pipeline.reconcile()
-        assert metric(pipeline, "ReconcileFailed") == 1
-        assert metric(pipeline, "ReconcileCompleted") is None
-        pipeline.aws[service] = real
-        pipeline.cold_start()
+        assert pipeline.metric("ReconcileFailed") == 1
+        assert pipeline.metric("ReconcileCompleted") is None
+        pipeline.stop_faults(service)
         pipeline.clock.advance(6 * MINUTE)
         pipeline.reconcile()
-        pipeline.work()
+        pipeline.run_worker()
         assert owed(pipeline) == "nothing"
         assert (pipeline.user("other@example.com") or {}).get("owed") is None
 
     def test_no_new_work_is_started_with_half_a_minute_left(self, pipeline: InMemoryPipeline) -> None:
-        unheard(pipeline)
+        sign_up_without_event(pipeline)
         in_pool(pipeline, "other@example.com", str(uuid.uuid4()))
         pipeline.clock.advance(6 * MINUTE)
         pipeline.reconcile(timeout=29.0)
@@ -391,11 +369,11 @@ class TestEveryRun:
 class TestSignIn:
     def sign_in(self, pipeline: InMemoryPipeline, **more: Any) -> dict[str, Any]:
         event = signup(EMAIL, SUB, **more) | {"triggerSource": "PostAuthentication_Authentication"}
-        assert pipeline.confirm(event) == event
+        assert pipeline.invoke_trigger(event) == event
         return event
 
     def test_costs_one_read_for_a_user_who_has_a_record(self, pipeline: InMemoryPipeline) -> None:
-        pipeline.join(EMAIL, SUB)
+        pipeline.sign_up(EMAIL, SUB)
         pipeline.dynamodb.calls.clear()
         self.sign_in(pipeline)
         assert dict(pipeline.dynamodb.calls) == {"get_item": 1}
@@ -403,38 +381,36 @@ class TestSignIn:
     def test_heals_a_user_who_has_none(self, pipeline: InMemoryPipeline) -> None:
         self.sign_in(pipeline)
         assert owed(pipeline).startswith("emit#")
-        pipeline.work()
+        pipeline.run_worker()
         assert owed(pipeline) == "nothing"
 
     def test_leaves_a_changed_email_alone(self, pipeline: InMemoryPipeline) -> None:
-        pipeline.join("old@example.com", SUB)
+        pipeline.sign_up("old@example.com", SUB)
         self.sign_in(pipeline)
         assert pipeline.user(EMAIL) is None
 
-    def test_never_blocks_whoever_is_refused(self, pipeline: InMemoryPipeline) -> None:
+    def test_never_blocks_a_refused_user(self, pipeline: InMemoryPipeline) -> None:
         self.sign_in(pipeline, email_verified="false")
         assert pipeline.dynamodb.rows(USERS) == []
-        assert metric(pipeline, "SignupRejected") is None
+        assert pipeline.metric("SignupRejected") is None
 
     @pytest.mark.parametrize("fault", ["refused", "throttled", "not_sent", "lost_reply", "malformed"])
     def test_never_blocks_when_aws_fails(self, pipeline: InMemoryPipeline, fault: str) -> None:
-        pipeline.aws["dynamodb"] = Faulty(pipeline.dynamodb, lambda *_: fault, SiteLog(), pipeline.clock.advance)
+        pipeline.inject_faults("dynamodb", fault)
         self.sign_in(pipeline)
 
-    def test_starts_no_write_it_has_no_time_for(self, pipeline: InMemoryPipeline) -> None:
-        pipeline.aws["dynamodb"] = Faulty(
-            pipeline.dynamodb, lambda *_: "slow", SiteLog(), pipeline.clock.advance, slow_seconds=0.5
-        )
+    def test_starts_no_write_without_enough_time(self, pipeline: InMemoryPipeline) -> None:
+        pipeline.inject_faults("dynamodb", "slow", slow_seconds=0.5)
         self.sign_in(pipeline)
         assert pipeline.dynamodb.rows(USERS) == []
 
 
 @pytest.mark.parametrize(("count", "size"), [(0, 3), (3, 3), (10, 3), (7, 2)])
-def test_a_long_list_is_looked_at_in_turn(count: int, size: int) -> None:
+def test_windows_of_a_long_list_cover_it_in_turn(count: int, size: int) -> None:
     seen = [item for run in range(20) for item in window(range(count), size, run * 300_000)]
     assert set(seen) == set(range(count))
     assert all(len(window(range(count), size, run * 300_000)) == min(count, size) for run in range(20))
 
 
-def test_the_pool_is_the_stacks(pipeline: InMemoryPipeline) -> None:
+def test_the_pool_is_that_of_the_stack(pipeline: InMemoryPipeline) -> None:
     assert pipeline.function("reconcile").reconciler.pools == [POOL]

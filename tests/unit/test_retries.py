@@ -17,21 +17,21 @@ class TestBackoff:
         assert Backoff(15, lambda: 0.0).delay(receives, None) == least
         assert Backoff(15, lambda: 1.0).delay(receives, None) == most
 
-    def test_never_comes_back_sooner_than_asked(self) -> None:
+    def test_is_never_shorter_than_the_requested_delay(self) -> None:
         assert Backoff(15, lambda: 0.0).delay(1, 3600.0) == 3600
         assert Backoff(15, lambda: 1.0).delay(1, 2.0) == 15
 
-    def test_sixty_receives_outlast_six_hours_at_the_least_jitter(self) -> None:
+    def test_sixty_receives_last_more_than_six_hours_at_minimum_jitter(self) -> None:
         backoff = Backoff(15, lambda: 0.0)
         assert sum(backoff.delay(n, None) for n in range(1, 60)) > 6 * 3600
 
     @pytest.mark.parametrize("receives", [-5, 0, 10**9])
-    def test_any_receive_count_will_do(self, receives: int) -> None:
+    def test_any_receive_count_is_accepted(self, receives: int) -> None:
         assert 0 < Backoff(15, lambda: 0.5).delay(receives, None) <= 900
 
 
 @dataclass
-class Time:
+class Clock:
     now: float = 100.0
     slept: list[float] = field(default_factory=list)
 
@@ -41,36 +41,36 @@ class Time:
 
 
 class TestTokenBucket:
-    def test_a_burst_passes_and_then_the_rate_holds(self) -> None:
-        time = Time()
-        bucket = TokenBucket(2.0, 10, 20.0, lambda: time.now, time.sleep)
+    def test_a_burst_passes_and_then_the_rate_applies(self) -> None:
+        clock = Clock()
+        bucket = TokenBucket(2.0, 10, 20.0, lambda: clock.now, clock.sleep)
         for _ in range(10):
             bucket.take()
-        assert time.slept == []
+        assert clock.slept == []
         bucket.take()
         bucket.take()
-        assert time.slept == pytest.approx([0.5, 0.5])
+        assert clock.slept == pytest.approx([0.5, 0.5])
 
-    def test_it_fills_again_but_never_beyond_its_burst(self) -> None:
-        time = Time()
-        bucket = TokenBucket(2.0, 3, 20.0, lambda: time.now, time.sleep)
+    def test_it_refills_up_to_its_burst(self) -> None:
+        clock = Clock()
+        bucket = TokenBucket(2.0, 3, 20.0, lambda: clock.now, clock.sleep)
         for _ in range(2):
-            time.now += 1000
+            clock.now += 1000
             for _ in range(3):
                 bucket.take()
-        assert time.slept == []
+        assert clock.slept == []
         bucket.take()
-        assert time.slept == pytest.approx([0.5])
+        assert clock.slept == pytest.approx([0.5])
 
-    def test_who_would_wait_too_long_is_sent_back_with_the_delay_and_takes_no_turn(self) -> None:
-        time = Time()
-        bucket = TokenBucket(0.1, 1, 5.0, lambda: time.now, time.sleep)
+    def test_a_wait_over_the_limit_raises_with_the_delay_and_takes_no_token(self) -> None:
+        clock = Clock()
+        bucket = TokenBucket(0.1, 1, 5.0, lambda: clock.now, clock.sleep)
         bucket.take()
         for _ in range(3):
             with pytest.raises(RetryableError) as caught:
                 bucket.take()
             assert caught.value.code == "paced"
             assert caught.value.delay == pytest.approx(10.0)
-        time.now += 10
+        clock.now += 10
         bucket.take()
-        assert time.slept == []
+        assert clock.slept == []

@@ -47,11 +47,11 @@ def test_the_trigger_reads_its_settings() -> None:
 
 
 @pytest.mark.parametrize("value", ["false", "", "True", "1", "yes"])
-def test_only_a_clear_true_opens_the_door_to_the_unverified(value: str) -> None:
+def test_only_true_allows_unverified_signups(value: str) -> None:
     assert not SignupSettings.read(SIGNUP | {"ALLOW_UNVERIFIED_SIGNUPS": value}).trust.allow_unverified
 
 
-def test_the_trigger_refuses_a_time_that_is_none() -> None:
+def test_the_trigger_refuses_an_invalid_time() -> None:
     with pytest.raises(ConfigurationError, match="EMIT_DUE_AFTER_SECONDS"):
         SignupSettings.read(SIGNUP | {"EMIT_DUE_AFTER_SECONDS": "soon"})
 

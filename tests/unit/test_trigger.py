@@ -1,4 +1,4 @@
-"""The trigger: what it writes, emits, answers and says."""
+"""The trigger: its writes, events, answers and log."""
 
 from __future__ import annotations
 
@@ -9,31 +9,27 @@ from typing import Any
 import pytest
 
 from onramp.domain.errors import ConfigurationError
-from tests.fakes import Faulty, SiteLog
-from tests.pipeline import USERS, InMemoryPipeline, signup
+from tests.pipeline import EMAIL, OTHER_SUB, SUB, USERS, InMemoryPipeline, signup
 
-SUB = "7d1f3a52-90b1-70c4-5e0f-2b8c1a6d4e01"
-OTHER = "a4e8c0d6-1071-70f3-8b2a-6c5d9e3f1b02"
-EMAIL = "nia@example.com"
 SENTENCE = "We could not complete your sign-up. Please contact support and quote "
 
 
-def refused(pipeline: InMemoryPipeline, event: Any) -> str:
-    """The cause in the log of a refusal that says nothing to the user and writes nothing."""
+def refusal_cause(pipeline: InMemoryPipeline, event: Any) -> str:
+    """The logged cause of a refusal, which shows the user only the sentence and writes nothing."""
     before = pipeline.dynamodb.rows(USERS)
     with pytest.raises(Exception, match=SENTENCE) as caught:
-        pipeline.confirm(event)
+        pipeline.invoke_trigger(event)
     assert type(caught.value).__name__ == "SignUpFailed"
     assert caught.value.__cause__ is None
     assert caught.value.__suppress_context__ or caught.value.__context__ is None
     assert pipeline.dynamodb.rows(USERS) == before
     assert pipeline.events.events == []
-    return next(str(line["cause"]) for line in reversed(pipeline.lines()) if "cause" in line and "message" in line)
+    return next(str(line["cause"]) for line in reversed(pipeline.log_lines()) if "cause" in line and "message" in line)
 
 
 def test_a_new_user(pipeline: InMemoryPipeline) -> None:
     event = signup(EMAIL, SUB, given_name="Nia")
-    assert pipeline.confirm(copy.deepcopy(event)) == event
+    assert pipeline.invoke_trigger(copy.deepcopy(event)) == event
     user = pipeline.user(EMAIL)
     assert user is not None
     assert user["roles"] == ["team_member"]
@@ -43,9 +39,9 @@ def test_a_new_user(pipeline: InMemoryPipeline) -> None:
     assert published["detail"]["data"]["roles"] == ["team_member"]
 
 
-def test_a_pre_created_user_keeps_roles_and_the_event_says_so(pipeline: InMemoryPipeline) -> None:
+def test_a_pre_created_user_keeps_roles_in_record_and_event(pipeline: InMemoryPipeline) -> None:
     prepared = pipeline.pre_create(EMAIL, "manager", givenName={"S": "Mara"})
-    pipeline.join(EMAIL, SUB, given_name="Nia", family_name="New")
+    pipeline.sign_up(EMAIL, SUB, given_name="Nia", family_name="New")
     item = pipeline.dynamodb.get_item(TableName=USERS, Key={"userId": {"S": EMAIL}})["Item"]
     assert {name: item[name] for name in prepared} == prepared
     data = pipeline.published("UserSignedUp")[0]["detail"]["data"]
@@ -60,43 +56,41 @@ def test_a_pre_created_user_keeps_roles_and_the_event_says_so(pipeline: InMemory
 class TestCalledAgain:
     def test_while_the_event_is_owed_it_is_emitted_again_with_the_same_id(self, pipeline: InMemoryPipeline) -> None:
         for _ in range(2):
-            pipeline.join(EMAIL, SUB)
+            pipeline.sign_up(EMAIL, SUB)
         first, second = pipeline.published("UserSignedUp")
         assert first["detail"]["metadata"]["eventId"] == second["detail"]["metadata"]["eventId"]
 
-    def test_after_enrichment_it_puts_no_debt_back_and_emits_nothing(self, pipeline: InMemoryPipeline) -> None:
-        pipeline.join(EMAIL, SUB)
-        pipeline.work()
+    def test_after_enrichment_nothing_is_owed_again_and_nothing_emitted(self, pipeline: InMemoryPipeline) -> None:
+        pipeline.sign_up(EMAIL, SUB)
+        pipeline.run_worker()
         before, events = pipeline.user(EMAIL), len(pipeline.events.events)
-        pipeline.join(EMAIL, SUB)
+        pipeline.sign_up(EMAIL, SUB)
         assert (pipeline.user(EMAIL), len(pipeline.events.events)) == (before, events)
 
     @pytest.mark.parametrize("fault", ["retried", "lost_reply"])
     def test_a_lost_reply_is_still_one_signup(self, pipeline: InMemoryPipeline, fault: str) -> None:
-        plan = iter([fault])
-        pipeline.aws["dynamodb"] = Faulty(
-            pipeline.dynamodb, lambda *_: next(plan, None), SiteLog(), pipeline.clock.advance
-        )
+        faults = iter([fault])
+        pipeline.inject_faults("dynamodb", lambda *_: next(faults, None))
         if fault == "lost_reply":
             with pytest.raises(Exception, match=SENTENCE):
-                pipeline.join(EMAIL, SUB)
-        pipeline.join(EMAIL, SUB)
+                pipeline.sign_up(EMAIL, SUB)
+        pipeline.sign_up(EMAIL, SUB)
         assert len(pipeline.published("UserSignedUp")) == 1
 
 
 class TestRefused:
     def test_another_sub(self, pipeline: InMemoryPipeline) -> None:
-        pipeline.join(EMAIL, SUB)
+        pipeline.sign_up(EMAIL, SUB)
         pipeline.events.events.clear()
-        assert refused(pipeline, signup(EMAIL, OTHER)) == "linked_to_another_sub"
+        assert refusal_cause(pipeline, signup(EMAIL, OTHER_SUB)) == "linked_to_another_sub"
 
-    def test_a_prepared_record_by_an_address_nobody_verified(self, pipeline: InMemoryPipeline) -> None:
+    def test_a_pre_created_record_by_an_unverified_address(self, pipeline: InMemoryPipeline) -> None:
         pipeline.pre_create(EMAIL, "admin")
         google = [{"providerName": "Google", "providerType": "Google", "primary": True}]
         event = signup(
             EMAIL, SUB, email_verified="false", cognito__user_status="EXTERNAL_PROVIDER", identities=json.dumps(google)
         )
-        assert refused(pipeline, event) == "link_needs_verified_email"
+        assert refusal_cause(pipeline, event) == "link_needs_verified_email"
 
     @pytest.mark.parametrize(
         ("event", "cause"),
@@ -115,16 +109,16 @@ class TestRefused:
         ],
     )
     def test_for_its_cause(self, pipeline: InMemoryPipeline, event: Any, cause: str) -> None:
-        assert refused(pipeline, event) == cause
+        assert refusal_cause(pipeline, event) == cause
 
 
 @pytest.mark.parametrize(
     "source",
     ["PostConfirmation_ConfirmForgotPassword", "PreSignUp_SignUp", "TokenGeneration_Authentication", "", "anything"],
 )
-def test_every_other_source_goes_back_unchanged(pipeline: InMemoryPipeline, source: str) -> None:
+def test_an_event_of_another_source_is_returned_unchanged(pipeline: InMemoryPipeline, source: str) -> None:
     event = signup(EMAIL, SUB) | {"triggerSource": source}
-    assert pipeline.confirm(copy.deepcopy(event)) == event
+    assert pipeline.invoke_trigger(copy.deepcopy(event)) == event
     assert pipeline.dynamodb.rows(USERS) == []
     assert pipeline.events.events == []
 
@@ -132,30 +126,28 @@ def test_every_other_source_goes_back_unchanged(pipeline: InMemoryPipeline, sour
 class TestTheEvent:
     @pytest.mark.parametrize("fault", ["partial", "refused", "throttled", "not_sent", "lost_reply", "malformed"])
     def test_that_could_not_be_emitted_is_still_owed(self, pipeline: InMemoryPipeline, fault: str) -> None:
-        pipeline.aws["events"] = Faulty(pipeline.events, lambda *_: fault, SiteLog(), pipeline.clock.advance)
+        pipeline.inject_faults("events", fault)
         event = signup(EMAIL, SUB)
-        assert pipeline.confirm(event) == event
+        assert pipeline.invoke_trigger(event) == event
         user = pipeline.user(EMAIL)
         assert user is not None
         assert user["owed"].startswith("emit#")
-        assert any("EmitFailed" in line for line in pipeline.lines())
+        assert any("EmitFailed" in line for line in pipeline.log_lines())
 
     def test_is_not_tried_with_too_little_time_left(self, pipeline: InMemoryPipeline) -> None:
-        pipeline.aws["dynamodb"] = Faulty(
-            pipeline.dynamodb, lambda *_: "slow", SiteLog(), pipeline.clock.advance, slow_seconds=3.8
-        )
-        pipeline.join(EMAIL, SUB)
+        pipeline.inject_faults("dynamodb", "slow", slow_seconds=3.8)
+        pipeline.sign_up(EMAIL, SUB)
         assert pipeline.events.events == []
         assert pipeline.user(EMAIL) is not None
 
 
 @pytest.mark.parametrize("fault", ["refused", "throttled", "not_sent", "server_error", "malformed"])
-def test_a_failed_write_says_the_same_sentence_and_emits_nothing(pipeline: InMemoryPipeline, fault: str) -> None:
-    pipeline.aws["dynamodb"] = Faulty(pipeline.dynamodb, lambda *_: fault, SiteLog(), pipeline.clock.advance)
+def test_a_failed_write_answers_the_same_sentence_and_emits_nothing(pipeline: InMemoryPipeline, fault: str) -> None:
+    pipeline.inject_faults("dynamodb", fault)
     with pytest.raises(Exception, match=SENTENCE):
-        pipeline.join(EMAIL, SUB)
+        pipeline.sign_up(EMAIL, SUB)
     assert pipeline.events.events == []
-    assert any("SignupFailed" in line for line in pipeline.lines())
+    assert any("SignupFailed" in line for line in pipeline.log_lines())
 
 
 def test_nothing_from_custom_attributes_metadata_or_unknown_keys_is_used(pipeline: InMemoryPipeline) -> None:
@@ -163,14 +155,16 @@ def test_nothing_from_custom_attributes_metadata_or_unknown_keys_is_used(pipelin
     event["request"]["clientMetadata"] = {"roles": "canary"}
     event["request"]["groupConfiguration"] = {"groupsToOverride": ["canary"]}
     event["canary"] = "canary"
-    pipeline.confirm(event)
+    pipeline.invoke_trigger(event)
     assert "canary" not in repr((pipeline.dynamodb.rows(USERS), pipeline.events.events)) + pipeline.log.getvalue()
 
 
 def test_nothing_personal_is_logged(pipeline: InMemoryPipeline) -> None:
-    pipeline.join("canary.mail@example.com", SUB, given_name="Canarygiven", name="Canaryname", phone_number="+4912345")
+    pipeline.sign_up(
+        "canary.mail@example.com", SUB, given_name="Canarygiven", name="Canaryname", phone_number="+4912345"
+    )
     with pytest.raises(Exception, match=SENTENCE):
-        pipeline.join("canary.mail@example.com", OTHER)
+        pipeline.sign_up("canary.mail@example.com", OTHER_SUB)
     log = pipeline.log.getvalue().lower()
     assert SUB in log
     assert not any(secret in log for secret in ("canary", "+4912345", "@example.com"))
@@ -181,4 +175,4 @@ def test_a_missing_setting_fails_at_init_naming_it() -> None:
         InMemoryPipeline(USERS_TABLE_NAME="", EVENT_BUS_NAME="") as pipeline,
         pytest.raises(ConfigurationError, match="USERS_TABLE_NAME, EVENT_BUS_NAME"),
     ):
-        pipeline.confirm(signup(EMAIL, SUB))
+        pipeline.invoke_trigger(signup(EMAIL, SUB))

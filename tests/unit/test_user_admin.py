@@ -30,7 +30,7 @@ def records(pipeline: InMemoryPipeline) -> UserWrites:
 class TestPreCreate:
     def test_a_signup_links_the_pre_created_record(self, pipeline: InMemoryPipeline) -> None:
         assert records(pipeline).pre_create(MARA, 5) == NEW
-        pipeline.join(MARA.user_id, OLD, given_name="Other")
+        pipeline.sign_up(MARA.user_id, OLD, given_name="Other")
         user = pipeline.user(MARA.user_id) or {}
         assert (user["roles"], user["onboarding"], user["givenName"]) == (["manager"], "pre_created", "Mara")
         assert (user["cognitoSub"], user["createdAt"]) == (OLD, 5)
@@ -61,7 +61,7 @@ class TestPreCreate:
 
     def test_never_over_a_user_who_has_signed_up(self, pipeline: InMemoryPipeline) -> None:
         records(pipeline).pre_create(MARA, 5)
-        pipeline.join(MARA.user_id, OLD)
+        pipeline.sign_up(MARA.user_id, OLD)
         assert records(pipeline).pre_create(MARA, 6) == IN_THE_WAY
         assert (pipeline.user(MARA.user_id) or {})["cognitoSub"] == OLD
 
@@ -157,7 +157,7 @@ class TestImport:
 
     def test_writes_what_is_new_and_leaves_the_rest(self, pipeline: InMemoryPipeline, tmp_path: Path) -> None:
         rows = self.rows(tmp_path)
-        pipeline.join("user3@example.com", OLD)
+        pipeline.sign_up("user3@example.com", OLD)
         records(pipeline).pre_create(rows[5].user, 1)
         csv_import = self.csv_import(pipeline)
         assert csv_import.compare(rows) == {NEW: 28, ALREADY: 1, IN_THE_WAY: 1}
@@ -194,7 +194,7 @@ class TestRoles:
         return scenario.wiring.records.set_roles(stored.record or {}, planned.after, 9, vouch=planned.vouch)
 
     def test_add_remove_and_set_touch_nothing_else(self, pipeline: InMemoryPipeline) -> None:
-        pipeline.join(EMAIL, OLD)
+        pipeline.sign_up(EMAIL, OLD)
         before = pipeline.user(EMAIL) or {}
         assert self.change(pipeline, add=["admin", "manager"], remove=["team_member"])
         after = pipeline.user(EMAIL) or {}
@@ -203,7 +203,7 @@ class TestRoles:
         assert (pipeline.user(EMAIL) or {})["roles"] == ["team_member"]
 
     def test_only_over_the_roles_that_were_read(self, pipeline: InMemoryPipeline) -> None:
-        pipeline.join(EMAIL, OLD)
+        pipeline.sign_up(EMAIL, OLD)
         assert not self.change(pipeline, lambda: self.change(pipeline, add=["manager"]), add=["admin"])
         assert (pipeline.user(EMAIL) or {})["roles"] == ["team_member", "manager"]
 
@@ -216,7 +216,7 @@ class TestRoles:
 
     def test_an_unverified_address_gets_no_further_roles_without_vouch(self, pipeline: InMemoryPipeline) -> None:
         with InMemoryPipeline(ALLOW_UNVERIFIED_SIGNUPS="true") as unverified:
-            unverified.join(EMAIL, OLD, email_verified="false")
+            unverified.sign_up(EMAIL, OLD, email_verified="false")
             with pytest.raises(UsageError, match="--vouch"):
                 self.change(unverified, add=["admin"])
             assert self.change(unverified, replace=["team_member"]), "no further role"
@@ -226,7 +226,7 @@ class TestRoles:
             assert self.change(unverified, add=["manager"]), "the operator vouches now"
 
     def test_a_record_that_was_deleted_meanwhile_is_not_created_again(self, pipeline: InMemoryPipeline) -> None:
-        pipeline.join(EMAIL, OLD)
+        pipeline.sign_up(EMAIL, OLD)
         key = {"userId": {"S": EMAIL}}
         delete = partial(pipeline.dynamodb.delete_item, TableName=USERS, Key=key)
         assert not self.change(pipeline, delete, add=["admin"])

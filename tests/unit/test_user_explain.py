@@ -27,8 +27,8 @@ def story(pipeline: InMemoryPipeline) -> dict[str, Any]:
 
 class TestShow:
     def test_masks_every_attribute_that_is_not_known_to_be_harmless(self, pipeline: InMemoryPipeline) -> None:
-        pipeline.join(EMAIL, OLD, given_name="Nia", family_name="Newcomer")
-        pipeline.work()
+        pipeline.sign_up(EMAIL, OLD, given_name="Nia", family_name="Newcomer")
+        pipeline.run_worker()
         for table, key in ((USERS, EMAIL), (PROFILES, OLD)):
             pipeline.dynamodb.update_item(
                 TableName=table,
@@ -51,8 +51,8 @@ class TestShow:
         assert all(secret in revealed for secret in ("nia@example.com", "Newcomer", "Secret Street 5"))
 
     def test_a_hostile_name_forges_no_line(self, pipeline: InMemoryPipeline) -> None:
-        pipeline.join(EMAIL, OLD)
-        pipeline.work()
+        pipeline.sign_up(EMAIL, OLD)
+        pipeline.run_worker()
         pipeline.dynamodb.update_item(
             TableName=PROFILES,
             Key={"userId": {"S": OLD}},
@@ -66,15 +66,15 @@ class TestShow:
             assert "\u202e" not in text
 
     def test_is_found_by_sub_and_by_any_spelling(self, pipeline: InMemoryPipeline) -> None:
-        pipeline.join(EMAIL, OLD)
+        pipeline.sign_up(EMAIL, OLD)
         scenario = UserScenario(pipeline)
         assert scenario.find(OLD).user == scenario.find("NIA@Example.com").user == scenario.find(EMAIL).user is not None
 
 
 class TestState:
     def test_ready(self, pipeline: InMemoryPipeline) -> None:
-        pipeline.join(EMAIL, OLD, given_name="Nia")
-        pipeline.work()
+        pipeline.sign_up(EMAIL, OLD, given_name="Nia")
+        pipeline.run_worker()
         data = story(pipeline)
         assert (data["state"], data["owed"], data["needsSomebody"], data["next"]) == ("ready", None, False, "nothing")
         assert data["event"]["eventId"] == event_id(POOL, OLD, Kind.USER_SIGNED_UP)
@@ -94,7 +94,7 @@ class TestState:
         assert (data["state"], data["event"], data["needsSomebody"]) == ("prepared", None, False)
 
     def test_not_started_and_then_late(self, pipeline: InMemoryPipeline) -> None:
-        pipeline.join(EMAIL, OLD)
+        pipeline.sign_up(EMAIL, OLD)
         data = story(pipeline)
         assert (data["state"], data["owed"][:5]) == ("waiting", "emit#")
         assert data["nextLook"] > data["since"]
@@ -104,8 +104,8 @@ class TestState:
     @pytest.mark.parametrize(("kind", "says"), [("server_error", "SQS delivers"), ("unauthorized", "doctor")])
     def test_retried(self, pipeline: InMemoryPipeline, kind: Any, says: str) -> None:
         pipeline.stripe.faults.add(Fault(kind, times=None))
-        pipeline.join(EMAIL, OLD)
-        pipeline.work_for(0.1)
+        pipeline.sign_up(EMAIL, OLD)
+        pipeline.run_worker_for(0.1)
         data = story(pipeline)
         assert (data["state"], data["owed"][:7], data["needsSomebody"]) == ("waiting", "enrich#", False)
         assert says in data["next"]
@@ -114,15 +114,15 @@ class TestState:
 
     def test_failed(self, pipeline: InMemoryPipeline) -> None:
         pipeline.stripe.faults.add(Fault("refused", operation="create", times=None))
-        pipeline.join(EMAIL, OLD)
-        pipeline.work()
+        pipeline.sign_up(EMAIL, OLD)
+        pipeline.run_worker()
         data = story(pipeline)
         assert (data["state"], data["needsSomebody"], data["nextLook"] is not None) == ("operator", True, False)
         assert f"onramp dlq redrive --user {OLD}" in data["next"]
         assert "stripe with parameter_invalid_string" in data["why"]
 
     def test_unsettled(self, pipeline: InMemoryPipeline) -> None:
-        pipeline.join(EMAIL, OLD)
+        pipeline.sign_up(EMAIL, OLD)
         pipeline.dynamodb.update_item(
             TableName=USERS, Key={"userId": {"S": EMAIL}}, UpdateExpression="REMOVE owed, owedSince, dueAt"
         )
@@ -132,7 +132,7 @@ class TestState:
 
     @pytest.mark.parametrize("change", ["REMOVE linkedAt", "SET linkedAt = owed", "REMOVE userPoolId"])
     def test_broken_by_hand(self, pipeline: InMemoryPipeline, change: str) -> None:
-        pipeline.join(EMAIL, OLD)
+        pipeline.sign_up(EMAIL, OLD)
         pipeline.dynamodb.update_item(TableName=USERS, Key={"userId": {"S": EMAIL}}, UpdateExpression=change)
         data = story(pipeline)
         assert data["needsSomebody"]
@@ -140,8 +140,8 @@ class TestState:
         assert data["next"].startswith(f"set {change.split()[1]} with `aws dynamodb update-item`")
 
     def test_relinked(self, pipeline: InMemoryPipeline) -> None:
-        pipeline.join(EMAIL, OLD)
-        pipeline.work()
+        pipeline.sign_up(EMAIL, OLD)
+        pipeline.run_worker()
         in_pool(pipeline, NEW)
         pipeline.clock.advance(60)
         UserScenario(pipeline).relink()
@@ -149,8 +149,8 @@ class TestState:
 
     def test_printed_for_a_person(self, pipeline: InMemoryPipeline) -> None:
         pipeline.stripe.faults.add(Fault("refused", operation="create", times=None))
-        pipeline.join(EMAIL, OLD)
-        pipeline.work()
+        pipeline.sign_up(EMAIL, OLD)
+        pipeline.run_worker()
         text = printed(print_story, story(pipeline), UserScenario(pipeline).now() + 7_200_000)
         assert "2 h ago" in text
         assert f"onramp dlq redrive --user {OLD}" in text
@@ -196,7 +196,7 @@ class TestNoRecord:
         assert self.outcome(pipeline, "Nia@Example.com") == "create"
 
     def test_names_the_conflicting_record_and_the_relink_command(self, pipeline: InMemoryPipeline) -> None:
-        pipeline.join(EMAIL, OLD)
+        pipeline.sign_up(EMAIL, OLD)
         in_pool(pipeline, NEW)
         data = self.data(pipeline, NEW)
         (match,) = data["cognito"]

@@ -19,17 +19,17 @@ SUB = OLD
 
 
 def provisioned(pipeline: InMemoryPipeline) -> None:
-    pipeline.join(EMAIL, SUB, given_name="Nia")
-    pipeline.work()
+    pipeline.sign_up(EMAIL, SUB, given_name="Nia")
+    pipeline.run_worker()
     pipeline.clock.advance(3600)
 
 
 def gone(pipeline: InMemoryPipeline, *subs: str) -> None:
     """From every table, queue and provider; a tombstone contains the time of the erasure only."""
     pipeline.clock.advance(1000)
-    pipeline.work()
+    pipeline.run_worker()
     pipeline.reconcile()
-    pipeline.work()
+    pipeline.run_worker()
     assert pipeline.dynamodb.rows(USERS) == []
     assert pipeline.dynamodb.rows(PROFILES) == []
     assert (pipeline.stripe.customers(), pipeline.revenuecat.customers()) == ([], [])
@@ -68,9 +68,9 @@ class TestForget:
         assert pipeline.dynamodb.rows(PROFILES) == []
 
     def test_no_sweep_or_message_creates_the_user_again(self, pipeline: InMemoryPipeline) -> None:
-        pipeline.join(EMAIL, SUB)
+        pipeline.sign_up(EMAIL, SUB)
         (late,) = pipeline.sqs.messages(QUEUE)
-        pipeline.work()
+        pipeline.run_worker()
         in_pool(pipeline, SUB)
         pipeline.clock.advance(3600)
         UserScenario(pipeline).forget()
@@ -84,7 +84,7 @@ class TestForget:
         scenario.relink()
         pipeline.clock.advance(10)
         pipeline.reconcile()
-        pipeline.work()
+        pipeline.run_worker()
         pipeline.clock.advance(3600)
         scenario.forget()
         gone(pipeline, OLD, NEW)
@@ -108,8 +108,8 @@ class TestForget:
     def test_a_signup_with_a_new_sub_is_a_new_user(self, pipeline: InMemoryPipeline) -> None:
         provisioned(pipeline)
         UserScenario(pipeline).forget()
-        pipeline.join(EMAIL, NEW)
-        pipeline.work()
+        pipeline.sign_up(EMAIL, NEW)
+        pipeline.run_worker()
         assert (pipeline.profile(NEW) or {})["provisioningStatus"] == "ready"
         assert pipeline.stripe.customers()[0]["metadata"]["cognitoSub"] == NEW
 
@@ -117,9 +117,9 @@ class TestForget:
 class TestDeadLetters:
     def stuck(self, pipeline: InMemoryPipeline) -> None:
         pipeline.stripe.faults.add(Fault("refused", operation="create", times=None))
-        pipeline.join("other@example.com", NEW)
-        pipeline.join(EMAIL, SUB)
-        pipeline.work()
+        pipeline.sign_up("other@example.com", NEW)
+        pipeline.sign_up(EMAIL, SUB)
+        pipeline.run_worker()
         pipeline.stripe.faults.clear()
         assert len(pipeline.dead_letters()) == 2
 
@@ -139,15 +139,15 @@ class TestDeadLetters:
 class TestStripe:
     def test_finds_a_customer_whose_id_never_arrived(self, pipeline: InMemoryPipeline) -> None:
         pipeline.stripe.faults.add(Fault("timeout", operation="create", times=None, applied=True))
-        pipeline.join(EMAIL, SUB)
-        pipeline.work()
+        pipeline.sign_up(EMAIL, SUB)
+        pipeline.run_worker()
         pipeline.stripe.faults.clear()
         assert len(pipeline.stripe.customers()) == 1
         UserScenario(pipeline).forget()
         assert pipeline.stripe.customers() == []
 
     def test_leaves_the_customer_of_another_user_whose_id_is_in_the_profile(self, pipeline: InMemoryPipeline) -> None:
-        pipeline.join("victim@example.com", NEW)
+        pipeline.sign_up("victim@example.com", NEW)
         provisioned(pipeline)
         (victims,) = (c["id"] for c in pipeline.stripe.customers() if c["metadata"]["cognitoSub"] == NEW)
         edit(pipeline, SUB, stripeCustomerId=victims, revenueCatId=NEW)
@@ -156,7 +156,7 @@ class TestStripe:
         assert [customer["id"] for customer in pipeline.revenuecat.customers()] == [NEW]
 
     def test_an_edited_profile_cannot_name_another_user(self, pipeline: InMemoryPipeline) -> None:
-        pipeline.join("victim@example.com", NEW)
+        pipeline.sign_up("victim@example.com", NEW)
         provisioned(pipeline)
         edit(pipeline, SUB, relinkedFrom=NEW)
         UserScenario(pipeline).forget()
@@ -190,11 +190,11 @@ class TestARunningWorker:
     @pytest.mark.parametrize("forgotten_before", range(1, 14))
     def test_leaves_nothing_behind(self, pipeline: InMemoryPipeline, forgotten_before: int) -> None:
         """The erasure begins just before one call of the worker, and ends after the worker's timeout."""
-        pipeline.join(EMAIL, SUB)
+        pipeline.sign_up(EMAIL, SUB)
         erasure = InterruptedErasure(pipeline)
         pipeline.aws["dynamodb"] = Faulty(pipeline.dynamodb, before_call(forgotten_before, erasure.begin), SiteLog())
         pipeline.cold_start()
-        pipeline.work()
+        pipeline.run_worker()
         pipeline.aws["dynamodb"] = pipeline.dynamodb
         pipeline.cold_start()
         erasure.end()
@@ -202,8 +202,8 @@ class TestARunningWorker:
 
     @pytest.mark.parametrize("worked_before", range(1, 14))
     def test_may_start_at_any_call(self, pipeline: InMemoryPipeline, worked_before: int) -> None:
-        pipeline.join(EMAIL, SUB)
-        clients = {"dynamodb": Faulty(pipeline.dynamodb, before_call(worked_before, pipeline.work), SiteLog())}
+        pipeline.sign_up(EMAIL, SUB)
+        clients = {"dynamodb": Faulty(pipeline.dynamodb, before_call(worked_before, pipeline.run_worker), SiteLog())}
         UserScenario(pipeline, clients).forget()
         gone(pipeline)
 
@@ -214,8 +214,8 @@ class TestARunningWorker:
         assert waits == []
 
     def test_is_waited_for_where_the_user_is_owed_or_was_just_provisioned(self, pipeline: InMemoryPipeline) -> None:
-        pipeline.join(EMAIL, SUB)
-        pipeline.work()
+        pipeline.sign_up(EMAIL, SUB)
+        pipeline.run_worker()
         pipeline.clock.advance(5)
         waits: list[float] = []
         UserScenario(pipeline).forget(waits=waits)
@@ -277,8 +277,8 @@ def test_a_new_owner_of_the_address_is_not_erased(pipeline: InMemoryPipeline) ->
     plan: Any = lambda index, *_: "killed_before" if index == 1 else None  # noqa: E731
     with pytest.raises(ProcessKilled):
         UserScenario(pipeline, {"events": Faulty(pipeline.events, plan, SiteLog())}).forget()
-    pipeline.join(EMAIL, NEW)
-    pipeline.work()
+    pipeline.sign_up(EMAIL, NEW)
+    pipeline.run_worker()
     UserScenario(pipeline).forget()
     assert (pipeline.user(EMAIL) or {})["cognitoSub"] == NEW
     assert (pipeline.profile(NEW) or {})["provisioningStatus"] == "ready"

@@ -19,8 +19,8 @@ from tests.unit.user_scenario import EMAIL, GOOGLE, NEW, OLD, UserScenario, befo
 
 def returned(pipeline: InMemoryPipeline, **attributes: str) -> None:
     """Signed up, provisioned, deleted in Cognito, signed up again with another sub."""
-    pipeline.join(EMAIL, OLD, given_name="Nia")
-    pipeline.work()
+    pipeline.sign_up(EMAIL, OLD, given_name="Nia")
+    pipeline.run_worker()
     in_pool(pipeline, NEW, **attributes)
     pipeline.clock.advance(3600)
 
@@ -30,8 +30,8 @@ def settled(pipeline: InMemoryPipeline) -> None:
     for _ in range(3):
         pipeline.clock.advance(600)
         pipeline.reconcile()
-        pipeline.work_for(1, step=600)
-    pipeline.work_for(26, step=3600)
+        pipeline.run_worker_for(1, step=600)
+    pipeline.run_worker_for(26, step=3600)
 
 
 def customers(pipeline: InMemoryPipeline) -> tuple[int, list[str]]:
@@ -57,7 +57,7 @@ class TestRelink:
         assert UserScenario(pipeline).relink()
         pipeline.clock.advance(1)
         pipeline.reconcile()
-        pipeline.work()
+        pipeline.run_worker()
         done(pipeline)
         assert len(pipeline.stripe.calls) + len(pipeline.revenuecat.calls) == calls, "no provider is called"
         assert (pipeline.user(EMAIL) or {})["roles"] == ["team_member"]
@@ -87,7 +87,7 @@ class TestRelink:
         done(pipeline)
 
     def test_a_message_of_the_old_sub_moves_nothing(self, pipeline: InMemoryPipeline) -> None:
-        pipeline.join(EMAIL, OLD)
+        pipeline.sign_up(EMAIL, OLD)
         in_pool(pipeline, NEW)
         UserScenario(pipeline).relink()
         settled(pipeline)
@@ -113,8 +113,8 @@ class TestOneCustomer:
     @pytest.mark.parametrize("hours", [0, 19, 22, 40])
     def test_after_a_lost_reply(self, pipeline: InMemoryPipeline, kind: Any, applied: bool, hours: int) -> None:
         pipeline.stripe.faults.add(Fault(kind, operation="create", times=None, applied=applied))
-        pipeline.join(EMAIL, OLD)
-        pipeline.work()
+        pipeline.sign_up(EMAIL, OLD)
+        pipeline.run_worker()
         pipeline.clock.advance(hours * 3600)
         pipeline.stripe.faults.clear()
         in_pool(pipeline, NEW)
@@ -125,13 +125,13 @@ class TestOneCustomer:
     @pytest.mark.parametrize("relinked_before", range(1, 16))
     def test_while_the_worker_runs(self, pipeline: InMemoryPipeline, relinked_before: int) -> None:
         """The whole relink happens just before one call of the worker on the old sub's message."""
-        pipeline.join(EMAIL, OLD)
+        pipeline.sign_up(EMAIL, OLD)
         in_pool(pipeline, NEW)
         scenario = UserScenario(pipeline)
         plan = before_call(relinked_before, scenario.relink)
         pipeline.aws["dynamodb"] = Faulty(pipeline.dynamodb, plan, SiteLog())
         pipeline.cold_start()
-        pipeline.work()
+        pipeline.run_worker()
         pipeline.aws["dynamodb"] = pipeline.dynamodb
         pipeline.cold_start()
         scenario.relink()
@@ -141,18 +141,19 @@ class TestOneCustomer:
     @pytest.mark.parametrize("worked_before", range(1, 16))
     def test_while_the_relink_runs(self, pipeline: InMemoryPipeline, worked_before: int) -> None:
         """The worker takes the old sub's message just before one call of the relink."""
-        pipeline.join(EMAIL, OLD)
+        pipeline.sign_up(EMAIL, OLD)
         in_pool(pipeline, NEW)
         scenario = UserScenario(
-            pipeline, {"dynamodb": Faulty(pipeline.dynamodb, before_call(worked_before, pipeline.work), SiteLog())}
+            pipeline,
+            {"dynamodb": Faulty(pipeline.dynamodb, before_call(worked_before, pipeline.run_worker), SiteLog())},
         )
         scenario.relink()
         settled(pipeline)
         done(pipeline)
 
     def test_where_a_table_was_restored_and_the_customer_is_older(self, pipeline: InMemoryPipeline) -> None:
-        pipeline.join(EMAIL, OLD)
-        pipeline.work()
+        pipeline.sign_up(EMAIL, OLD)
+        pipeline.run_worker()
         pipeline.clock.advance(30 * 3600)
         pipeline.dynamodb.delete_item(TableName="UserProfilesTable", Key={"userId": {"S": OLD}})
         in_pool(pipeline, NEW)
@@ -163,8 +164,8 @@ class TestOneCustomer:
 
     def test_a_new_customer_where_there_was_none(self, pipeline: InMemoryPipeline) -> None:
         pipeline.configure(STRIPE_SECRET_NAME="")
-        pipeline.join(EMAIL, OLD)
-        pipeline.work()
+        pipeline.sign_up(EMAIL, OLD)
+        pipeline.run_worker()
         pipeline.configure(STRIPE_SECRET_NAME="/stripe")
         in_pool(pipeline, NEW)
         pipeline.clock.advance(3600)
@@ -198,24 +199,24 @@ def test_killed_at_any_call_and_run_again(fault: str, work_between: bool) -> Non
 
 class TestRefused:
     def test_an_unknown_sub(self, pipeline: InMemoryPipeline) -> None:
-        pipeline.join(EMAIL, OLD)
+        pipeline.sign_up(EMAIL, OLD)
         with pytest.raises(UsageError, match="in no user pool of this stack"):
             UserScenario(pipeline).relink()
 
     def test_another_address(self, pipeline: InMemoryPipeline) -> None:
-        pipeline.join(EMAIL, OLD)
+        pipeline.sign_up(EMAIL, OLD)
         in_pool(pipeline, NEW, "another@example.com")
         with pytest.raises(UsageError, match="another address"):
             UserScenario(pipeline).relink()
 
     def test_a_user_who_has_another_record(self, pipeline: InMemoryPipeline) -> None:
-        pipeline.join("other@example.com", NEW)
+        pipeline.sign_up("other@example.com", NEW)
         returned(pipeline)
         with pytest.raises(UsageError, match="has another record"):
             UserScenario(pipeline).relink()
 
     def test_an_unconfirmed_user(self, pipeline: InMemoryPipeline) -> None:
-        pipeline.join(EMAIL, OLD)
+        pipeline.sign_up(EMAIL, OLD)
         in_pool(pipeline, NEW, status="UNCONFIRMED")
         with pytest.raises(UsageError, match="must confirm"):
             UserScenario(pipeline).relink()
@@ -241,7 +242,7 @@ class TestRefused:
         assert (pipeline.user(EMAIL) or {})["emailVouchedBy"] == "operator"
 
     def test_a_refusal_writes_nothing(self, pipeline: InMemoryPipeline) -> None:
-        pipeline.join(EMAIL, OLD)
+        pipeline.sign_up(EMAIL, OLD)
         before = [pipeline.dynamodb.rows(name) for name in pipeline.dynamodb.tables]
         with pytest.raises(UsageError):
             UserScenario(pipeline).relink()

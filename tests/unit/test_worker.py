@@ -1,4 +1,4 @@
-"""The worker: what it writes in which order, what it acknowledges, and what it says of what it cannot do."""
+"""The worker: the order of its writes, its acknowledgements, and the reasons of its failures."""
 
 from __future__ import annotations
 
@@ -10,11 +10,8 @@ import pytest
 
 from onramp.domain.errors import ConfigurationError
 from onramp.local.fakes.faults import Fault
-from tests.fakes import Faulty, ProcessKilled, SiteLog
-from tests.pipeline import PROFILES, QUEUE, USERS, InMemoryPipeline
-
-SUB = "7d1f3a52-90b1-70c4-5e0f-2b8c1a6d4e01"
-EMAIL = "nia@example.com"
+from tests.fakes import ProcessKilled
+from tests.pipeline import EMAIL, PROFILES, QUEUE, SUB, USERS, InMemoryPipeline
 
 
 def owed(pipeline: InMemoryPipeline) -> str:
@@ -25,13 +22,13 @@ def status(pipeline: InMemoryPipeline) -> str:
     return str((pipeline.profile(SUB) or {}).get("provisioningStatus"))
 
 
-def why(letter: dict[str, str]) -> tuple[str, str, str]:
-    return letter["step"], letter["reason"], letter["errorCode"]
+def failure(dead_letter: dict[str, str]) -> tuple[str, str, str]:
+    return dead_letter["step"], dead_letter["reason"], dead_letter["errorCode"]
 
 
 def step(pipeline: InMemoryPipeline, name: str) -> dict[str, Any]:
-    found: dict[str, Any] = (pipeline.profile(SUB) or {})["provisioning"][name]
-    return found
+    state: dict[str, Any] = (pipeline.profile(SUB) or {})["provisioning"][name]
+    return state
 
 
 def envelope(pipeline: InMemoryPipeline) -> dict[str, Any]:
@@ -39,9 +36,9 @@ def envelope(pipeline: InMemoryPipeline) -> dict[str, Any]:
 
 
 class TestProvisioned:
-    def test_everything_is_there_and_nothing_is_owed(self, pipeline: InMemoryPipeline) -> None:
-        pipeline.join(EMAIL, SUB, given_name="Nia", family_name="New")
-        pipeline.work()
+    def test_profile_customer_and_event_exist_and_nothing_is_owed(self, pipeline: InMemoryPipeline) -> None:
+        pipeline.sign_up(EMAIL, SUB, given_name="Nia", family_name="New")
+        pipeline.run_worker()
         profile = pipeline.profile(SUB)
         assert profile is not None
         assert (profile["displayName"], profile["revenueCatId"]) == ("Nia New", SUB)
@@ -51,19 +48,19 @@ class TestProvisioned:
         (event,) = pipeline.published("UserProvisioned")
         assert event["detail"]["data"]["stripeCustomerId"] == profile["stripeCustomerId"]
 
-    def test_without_a_name_the_address_lends_one(self, pipeline: InMemoryPipeline) -> None:
-        pipeline.join(EMAIL, SUB)
-        pipeline.work()
+    def test_without_a_name_the_display_name_is_the_local_part(self, pipeline: InMemoryPipeline) -> None:
+        pipeline.sign_up(EMAIL, SUB)
+        pipeline.run_worker()
         assert (pipeline.profile(SUB) or {})["displayName"] == "nia"
 
     def test_duplicates_call_no_provider_again(self, pipeline: InMemoryPipeline) -> None:
-        pipeline.join(EMAIL, SUB)
+        pipeline.sign_up(EMAIL, SUB)
         (message,) = pipeline.sqs.messages(QUEUE)
-        pipeline.work()
+        pipeline.run_worker()
         calls = len(pipeline.stripe.calls), len(pipeline.revenuecat.calls)
         for _ in range(25):
             pipeline.sqs.duplicate(QUEUE, message)
-        pipeline.work()
+        pipeline.run_worker()
         assert (len(pipeline.stripe.calls), len(pipeline.revenuecat.calls)) == calls
         assert len(pipeline.published("UserProvisioned")) == 1
 
@@ -71,21 +68,19 @@ class TestProvisioned:
     def test_a_provider_without_a_key_is_skipped(self, name: str) -> None:
         with InMemoryPipeline() as pipeline:
             pipeline.configure(**{f"{name.upper()}_SECRET_NAME": ""})
-            pipeline.join(EMAIL, SUB)
-            pipeline.work()
+            pipeline.sign_up(EMAIL, SUB)
+            pipeline.run_worker()
             assert (status(pipeline), step(pipeline, name)["state"]) == ("ready", "skipped")
             assert len(pipeline.stripe.calls if name == "stripe" else pipeline.revenuecat.calls) == 0
 
-    def test_ready_is_stored_before_the_event_and_the_debt_goes_last(self, pipeline: InMemoryPipeline) -> None:
-        pipeline.join(EMAIL, SUB)
-        pipeline.aws["events"] = Faulty(pipeline.events, lambda *_: "killed_before", SiteLog())
-        pipeline.cold_start()
+    def test_ready_is_stored_before_the_event_and_owed_is_removed_last(self, pipeline: InMemoryPipeline) -> None:
+        pipeline.sign_up(EMAIL, SUB)
+        pipeline.inject_faults("events", "killed_before")
         with pytest.raises(ProcessKilled):
-            pipeline.work()
+            pipeline.run_worker()
         assert (status(pipeline), owed(pipeline)[:5]) == ("ready", "emit#")
-        pipeline.aws["events"] = pipeline.events
-        pipeline.cold_start()
-        pipeline.work_for(1)
+        pipeline.stop_faults("events")
+        pipeline.run_worker_for(1)
         assert len(pipeline.published("UserProvisioned")) == 1
         assert owed(pipeline) == "nothing"
 
@@ -94,123 +89,120 @@ class TestRetryable:
     @pytest.mark.parametrize("kind", ["server_error", "timeout", "rate_limited", "unauthorized"])
     def test_the_user_waits_and_completes(self, pipeline: InMemoryPipeline, kind: str) -> None:
         pipeline.stripe.faults.add(Fault(kind, operation="create", times=None))
-        pipeline.join(EMAIL, SUB)
-        pipeline.work()
+        pipeline.sign_up(EMAIL, SUB)
+        pipeline.run_worker()
         assert (status(pipeline), owed(pipeline)[:7]) == ("pending", "enrich#")
         assert (step(pipeline, "stripe")["state"], step(pipeline, "revenuecat")["state"]) == ("retrying", "done")
         pipeline.stripe.faults.clear()
-        pipeline.work_for(1)
+        pipeline.run_worker_for(1)
         assert (status(pipeline), owed(pipeline)) == ("ready", "nothing")
         assert len(pipeline.stripe.customers()) == 1
         assert pipeline.dead_letters() == []
 
     def test_six_hours_of_outage_put_nothing_into_the_dead_letter_queue(self, pipeline: InMemoryPipeline) -> None:
         pipeline.stripe.faults.add(Fault("server_error", times=None))
-        pipeline.join(EMAIL, SUB)
-        pipeline.work_for(6)
+        pipeline.sign_up(EMAIL, SUB)
+        pipeline.run_worker_for(6)
         pipeline.stripe.faults.clear()
-        pipeline.work_for(1)
+        pipeline.run_worker_for(1)
         assert (status(pipeline), pipeline.dead_letters()) == ("ready", [])
         assert len(pipeline.stripe.calls) < 60
 
-    def test_it_comes_back_when_the_provider_asked(self, pipeline: InMemoryPipeline) -> None:
+    def test_it_is_retried_after_the_delay_that_the_provider_requests(self, pipeline: InMemoryPipeline) -> None:
         pipeline.stripe.faults.add(Fault("rate_limited", seconds=500))
-        pipeline.join(EMAIL, SUB)
-        pipeline.work()
+        pipeline.sign_up(EMAIL, SUB)
+        pipeline.run_worker()
         (message,) = pipeline.sqs.messages(QUEUE)
         assert message.visible_at - pipeline.clock() == pytest.approx(500, abs=1)
 
     def test_a_refused_key_raises_its_alarm_metric_and_dead_letters_nothing(self, pipeline: InMemoryPipeline) -> None:
         pipeline.stripe.faults.add(Fault("unauthorized", times=None))
-        pipeline.join(EMAIL, SUB)
-        pipeline.work_for(3)
+        pipeline.sign_up(EMAIL, SUB)
+        pipeline.run_worker_for(3)
         assert pipeline.dead_letters() == []
-        assert any("ProviderKeyRejected" in line for line in pipeline.lines())
+        assert any("ProviderKeyRejected" in line for line in pipeline.log_lines())
 
     def test_a_rotated_key_is_read_again_at_once(self, pipeline: InMemoryPipeline) -> None:
-        pipeline.join("first@example.com", str(uuid.uuid4()))
-        pipeline.work()
+        pipeline.sign_up("first@example.com", str(uuid.uuid4()))
+        pipeline.run_worker()
         pipeline.stripe.accepted_key = "sk_test_rotated"
         pipeline.ssm.set("/stripe", "sk_test_rotated")
-        pipeline.join(EMAIL, SUB)
-        pipeline.work()
+        pipeline.sign_up(EMAIL, SUB)
+        pipeline.run_worker()
         assert status(pipeline) == "ready"
 
     def test_an_unreadable_secret_waits_with_an_alarm_metric(self, pipeline: InMemoryPipeline) -> None:
         pipeline.ssm.remove("/stripe")
-        pipeline.join(EMAIL, SUB)
-        pipeline.work()
+        pipeline.sign_up(EMAIL, SUB)
+        pipeline.run_worker()
         assert owed(pipeline).startswith("enrich#")
-        assert any("SecretUnreadable" in line for line in pipeline.lines())
+        assert any("SecretUnreadable" in line for line in pipeline.log_lines())
         pipeline.ssm.set("/stripe", pipeline.stripe.accepted_key)
-        pipeline.work_for(1)
+        pipeline.run_worker_for(1)
         assert status(pipeline) == "ready"
 
-    def test_on_the_last_receive_it_says_why_and_enrich_stays_owed(self) -> None:
+    def test_the_last_receive_dead_letters_with_a_reason_and_enrich_stays_owed(self) -> None:
         with InMemoryPipeline(MAX_RECEIVE_COUNT="3") as pipeline:
             pipeline.stripe.faults.add(Fault("server_error", status=503, times=None))
-            pipeline.join(EMAIL, SUB)
-            pipeline.work_for(1)
-            (letter,) = pipeline.dead_letters()
-            assert why(letter) == ("stripe", "retries_exhausted", "stripe_503")
-            assert (letter["attempts"], letter["codeVersion"]) == ("3", "test-1")
+            pipeline.sign_up(EMAIL, SUB)
+            pipeline.run_worker_for(1)
+            (dead_letter,) = pipeline.dead_letters()
+            assert failure(dead_letter) == ("stripe", "retries_exhausted", "stripe_503")
+            assert (dead_letter["attempts"], dead_letter["codeVersion"]) == ("3", "test-1")
             assert (owed(pipeline)[:7], status(pipeline)) == ("enrich#", "pending")
-            assert any("RetriesExhausted" in line for line in pipeline.lines())
+            assert any("RetriesExhausted" in line for line in pipeline.log_lines())
 
     @pytest.mark.parametrize("service", ["dynamodb", "events"])
     @pytest.mark.parametrize("fault", ["throttled", "server_error", "not_sent", "lost_reply", "malformed", "refused"])
-    def test_aws_itself_failing_at_any_call_loses_nothing(
+    def test_an_aws_failure_at_any_call_loses_nothing(
         self, pipeline: InMemoryPipeline, service: str, fault: str
     ) -> None:
-        pipeline.join(EMAIL, SUB)
-        real = pipeline.aws[service]
+        pipeline.sign_up(EMAIL, SUB)
         for call in range(1, 12):
-            pipeline.aws[service] = Faulty(real, lambda index, *_, at=call: fault if index == at else None, SiteLog())
-            pipeline.cold_start()
+            pipeline.inject_faults(service, lambda index, *_, at=call: fault if index == at else None)
             pipeline.clock.advance(1000)
-            pipeline.work()
-        pipeline.aws[service] = real
-        pipeline.cold_start()
-        pipeline.work_for(1)
+            pipeline.run_worker()
+        pipeline.stop_faults(service)
+        pipeline.run_worker_for(1)
         assert (status(pipeline), owed(pipeline)) == ("ready", "nothing")
         assert len(pipeline.stripe.customers()) == 1
 
 
 class TestPermanent:
-    def test_dead_letter_status_debt_and_event_say_why(self, pipeline: InMemoryPipeline) -> None:
+    def test_dead_letter_status_record_and_event_have_the_reason(self, pipeline: InMemoryPipeline) -> None:
         pipeline.stripe.faults.add(Fault("refused", operation="create", code="email_invalid"))
-        pipeline.join(EMAIL, SUB)
-        pipeline.work()
-        (letter,) = pipeline.dead_letters()
-        assert why(letter) == ("stripe", "stripe_refused_400", "email_invalid")
-        assert json.loads(letter["body"]) == pipeline.published("UserSignedUp")[0]
+        pipeline.sign_up(EMAIL, SUB)
+        pipeline.run_worker()
+        (dead_letter,) = pipeline.dead_letters()
+        assert failure(dead_letter) == ("stripe", "stripe_refused_400", "email_invalid")
+        assert json.loads(dead_letter["body"]) == pipeline.published("UserSignedUp")[0]
         assert (status(pipeline), owed(pipeline)[:9]) == ("failed", "operator#")
         (event,) = pipeline.published("UserProvisioningFailed")
         assert event["detail"]["data"] == {"cognitoSub": SUB, "step": "stripe", "reason": "stripe_refused_400"}
         assert pipeline.sqs.messages(QUEUE) == []
 
-    def test_a_second_failure_is_news(self, pipeline: InMemoryPipeline) -> None:
+    def test_a_second_failure_is_a_new_event(self, pipeline: InMemoryPipeline) -> None:
         pipeline.stripe.faults.add(Fault("refused", operation="create", times=2))
-        pipeline.join(EMAIL, SUB)
-        pipeline.work()
+        pipeline.sign_up(EMAIL, SUB)
+        pipeline.run_worker()
         pipeline.clock.advance(60)
         pipeline.sqs.put(QUEUE, pipeline.dead_letters()[0]["body"])
-        pipeline.work()
+        pipeline.run_worker()
         ids = [event["detail"]["metadata"]["eventId"] for event in pipeline.published("UserProvisioningFailed")]
         assert len(set(ids)) == 2
 
     def test_a_redrive_repairs(self, pipeline: InMemoryPipeline) -> None:
         pipeline.stripe.faults.add(Fault("refused", operation="create"))
-        pipeline.join(EMAIL, SUB)
-        pipeline.work()
+        pipeline.sign_up(EMAIL, SUB)
+        pipeline.run_worker()
         pipeline.sqs.put(QUEUE, pipeline.dead_letters()[0]["body"])
-        pipeline.work()
+        pipeline.run_worker()
         assert (status(pipeline), owed(pipeline)) == ("ready", "nothing")
         assert len(pipeline.stripe.customers()) == 1
 
-    def test_who_is_ready_already_is_not_failed(self, pipeline: InMemoryPipeline) -> None:
-        """Two deliveries: one finishes while the other is refused."""
-        pipeline.join(EMAIL, SUB)
+    def test_a_ready_user_is_not_marked_failed(self, pipeline: InMemoryPipeline) -> None:
+        """Two workers: one finishes while the other is refused."""
+        pipeline.sign_up(EMAIL, SUB)
         (message,) = pipeline.sqs.messages(QUEUE)
         handler = pipeline.function("enrich_profile")
         steps = handler.enrich.steps
@@ -223,47 +215,41 @@ class TestPermanent:
         pipeline.stripe.faults.add(Fault("refused", operation="create"))
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(type(steps), "run", finished_meanwhile)
-            pipeline.work()
+            pipeline.run_worker()
         assert (status(pipeline), pipeline.dead_letters(), owed(pipeline)[:5]) == ("ready", [], "emit#")
         pipeline.sqs.duplicate(QUEUE, message)
-        pipeline.work()
+        pipeline.run_worker()
         assert owed(pipeline) == "nothing"
 
     @pytest.mark.parametrize("call", range(1, 9))
-    def test_killed_at_any_call_it_ends_with_a_reason_and_shown_to_the_operator(
+    def test_a_kill_at_any_call_ends_with_a_reason_and_owed_to_the_operator(
         self, pipeline: InMemoryPipeline, call: int
     ) -> None:
-        log = SiteLog()
-
-        def dies(index: int, *_: str) -> str | None:
-            return "killed_after" if index == call else None
-
-        pipeline.join(EMAIL, SUB)
+        pipeline.sign_up(EMAIL, SUB)
         pipeline.stripe.faults.add(Fault("refused", operation="create", times=None))
-        pipeline.aws["dynamodb"] = Faulty(pipeline.dynamodb, dies, log)
-        pipeline.cold_start()
+        pipeline.inject_faults("dynamodb", lambda index, *_: "killed_after" if index == call else None)
         try:
-            pipeline.work()
+            pipeline.run_worker()
         except ProcessKilled:
             pipeline.cold_start()
-        pipeline.work_for(1)
+        pipeline.run_worker_for(1)
         assert (status(pipeline), owed(pipeline)[:9]) == ("failed", "operator#")
-        assert {letter["reason"] for letter in pipeline.dead_letters()} == {"stripe_refused_400"}
+        assert {dead_letter["reason"] for dead_letter in pipeline.dead_letters()} == {"stripe_refused_400"}
         assert len(pipeline.published("UserProvisioningFailed")) >= 1
 
 
 class TestPoison:
     def test_fails_alone_and_calls_no_provider(self, pipeline: InMemoryPipeline) -> None:
-        pipeline.join(EMAIL, SUB)
+        pipeline.sign_up(EMAIL, SUB)
         good = envelope(pipeline)
-        stranger, relinked, future = (json.loads(json.dumps(good)) for _ in range(3))
-        stranger["detail"]["data"]["userId"] = "nobody@example.com"
+        unknown, relinked, future = (json.loads(json.dumps(good)) for _ in range(3))
+        unknown["detail"]["data"]["userId"] = "unknown@example.com"
         relinked["detail"]["data"]["cognitoSub"] = str(uuid.uuid4())
         future["detail"]["metadata"]["schemaVersion"] = "2.0"
-        for body in (json.dumps(stranger), json.dumps(relinked), json.dumps(future), "not JSON", "[" * 50_000):
+        for body in (json.dumps(unknown), json.dumps(relinked), json.dumps(future), "not JSON", "[" * 50_000):
             pipeline.sqs.put(QUEUE, body)
-        pipeline.work()
-        assert sorted(letter["reason"] for letter in pipeline.dead_letters()) == [
+        pipeline.run_worker()
+        assert sorted(dead_letter["reason"] for dead_letter in pipeline.dead_letters()) == [
             "linked_to_another_sub",
             *["malformed_event"] * 2,
             "unknown_user",
@@ -274,42 +260,44 @@ class TestPoison:
         assert len(pipeline.dynamodb.rows(PROFILES)) == len(pipeline.dynamodb.rows(USERS)) == 1
         assert pipeline.published("UserProvisioningFailed") == []
 
-    def test_a_record_that_is_no_record_fails_alone(self, pipeline: InMemoryPipeline) -> None:
-        pipeline.join(EMAIL, SUB)
+    def test_an_invalid_record_fails_alone(self, pipeline: InMemoryPipeline) -> None:
+        pipeline.sign_up(EMAIL, SUB)
         batch = pipeline.sqs.lambda_batch(QUEUE)
         batch["Records"].append(batch["Records"][0] | {"messageId": "odd", "attributes": {}})
-        assert pipeline.work_batch(batch) == {"batchItemFailures": [{"itemIdentifier": "odd"}]}
+        assert pipeline.invoke_worker(batch) == {"batchItemFailures": [{"itemIdentifier": "odd"}]}
         assert status(pipeline) == "ready"
 
-    def test_the_answer_names_exactly_the_failed_records(self, pipeline: InMemoryPipeline) -> None:
+    def test_the_answer_contains_exactly_the_failed_records(self, pipeline: InMemoryPipeline) -> None:
         subs = [str(uuid.UUID(int=number)) for number in range(10)]
         for number, sub in enumerate(subs):
-            pipeline.join(f"user{number}@example.com", sub)
+            pipeline.sign_up(f"user{number}@example.com", sub)
         pipeline.stripe.faults.add(Fault("server_error", match="user3@example.com"))
         pipeline.stripe.faults.add(Fault("server_error", match="user7@example.com"))
         batch = pipeline.sqs.lambda_batch(QUEUE)
         sent = {record["messageId"]: json.loads(record["body"]) for record in batch["Records"]}
         by_id = {identity: body["detail"]["data"]["userId"] for identity, body in sent.items()}
-        failed = [by_id[item["itemIdentifier"]] for item in pipeline.work_batch(batch)["batchItemFailures"]]
+        failed = [by_id[item["itemIdentifier"]] for item in pipeline.invoke_worker(batch)["batchItemFailures"]]
         assert sorted(failed) == ["user3@example.com", "user7@example.com"]
 
-    def test_a_batch_that_fails_whole_is_still_an_answer_and_no_error(self, pipeline: InMemoryPipeline) -> None:
+    def test_a_batch_that_fails_completely_is_an_answer_and_not_an_error(self, pipeline: InMemoryPipeline) -> None:
         for number in range(3):
-            pipeline.join(f"user{number}@example.com", str(uuid.UUID(int=number)))
+            pipeline.sign_up(f"user{number}@example.com", str(uuid.UUID(int=number)))
         pipeline.stripe.faults.add(Fault("server_error", times=None))
-        answer = pipeline.work_batch(pipeline.sqs.lambda_batch(QUEUE))
+        answer = pipeline.invoke_worker(pipeline.sqs.lambda_batch(QUEUE))
         assert len(answer["batchItemFailures"]) == 3
 
 
 def test_nothing_personal_and_no_secret_is_logged(pipeline: InMemoryPipeline) -> None:
     pipeline.stripe.faults.add(Fault("refused", operation="create"))
-    pipeline.join("canary.mail@example.com", SUB, given_name="Canarygiven")
+    pipeline.sign_up("canary.mail@example.com", SUB, given_name="Canarygiven")
     pipeline.sqs.put(QUEUE, '{"detail": {"metadata": "canary"}}')
-    pipeline.work()
-    attributes = [[value for name, value in letter.items() if name != "body"] for letter in pipeline.dead_letters()]
-    said = f"{pipeline.log.getvalue()}{attributes}".lower()
-    assert not any(secret in said for secret in ("canary", "@example.com", pipeline.stripe.accepted_key))
-    assert pipeline.lines()
+    pipeline.run_worker()
+    attributes = [
+        [value for name, value in dead_letter.items() if name != "body"] for dead_letter in pipeline.dead_letters()
+    ]
+    written = f"{pipeline.log.getvalue()}{attributes}".lower()
+    assert not any(secret in written for secret in ("canary", "@example.com", pipeline.stripe.accepted_key))
+    assert pipeline.log_lines()
 
 
 def test_missing_settings_fail_at_init_naming_all() -> None:

@@ -1,12 +1,12 @@
-"""The guards of the protocol, each taken away once, with the shortest schedule on which it is missed.
+"""The guards of the protocol, each removed once, with the shortest schedule on which an invariant then breaks.
 
-`naive`     the protocols one would write first
+`naive`     the protocols that one would write first
 `owed`      the rows of the first "why each" table
 `profiles`  the conditions of the profile writes, and the worker's short cut
 `stripe`    the Stripe section
-`promises`  one for each promise that none of the above breaks alone
+`promises`  one for each invariant that no mutant of the other files breaks alone
 
-`COVERED` are guards that another one covers, each with the reason.
+`COVERED` are guards that another guard covers, each with the reason.
 """
 
 from tests.simulation.mutants import naive, owed, profiles, promises, stripe

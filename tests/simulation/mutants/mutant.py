@@ -1,4 +1,4 @@
-"""What a mutant is, and the words in which its schedule is written."""
+"""What a mutant is, and helpers to write its schedule."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ NIA = Person("nia", "nia@example.com")
 NIA_AGAIN = replace(NIA, number=1)
 OMAR, PIA, QUIN = (Person(name, f"{name}@example.com") for name in ("omar", "pia", "quin"))
 ONE_RECEIVE = {"MAX_RECEIVE_COUNT": "1"}
-"""What fails is dead-lettered at once, so that only what the schedule sends comes later."""
+"""A failing message is dead-lettered at once, so that later messages are only those of the schedule."""
 TWICE = {"calls": (0.0, 0.0)}
-"""Cognito calls twice at once: two messages, two workers."""
+"""Cognito calls the trigger twice at once: two messages, two workers."""
 
 
 @dataclass(frozen=True)
 class Mutant:
-    """`caught_by`: the invariants that notice. `alone`: and no other does."""
+    """`caught_by`: the invariants that break. `alone`: no other one breaks."""
 
     name: str
     without: str
@@ -33,7 +33,7 @@ class Mutant:
     caught_by: frozenset[str]
     alone: bool
 
-    def at_work(self) -> AbstractContextManager[None]:
+    def applied(self) -> AbstractContextManager[None]:
         return changed(self.changes)
 
 
@@ -47,14 +47,14 @@ def changed(changes: tuple[Change, ...]) -> Iterator[None]:
 
 @dataclass(frozen=True)
 class Covered:
-    """A guard that another one covers: without it, the same schedule breaks nothing, and here is why."""
+    """A guard that another one covers: without it no invariant breaks on this schedule, for the reason in `why`."""
 
     name: str
     changes: tuple[Change, ...]
     schedule: Schedule
     why: str
 
-    def at_work(self) -> AbstractContextManager[None]:
+    def applied(self) -> AbstractContextManager[None]:
         return changed(self.changes)
 
 
@@ -62,8 +62,8 @@ def mutant(name: str, without: str, *changes: Change, on: Schedule, only: str = 
     return Mutant(name, without, changes, on, frozenset((only,) if only else by), bool(only))
 
 
-def at(seconds: float, kind: str, who: Person | None = None, **args: Any) -> Step:
-    return Step(seconds, kind, who, args)
+def at(seconds: float, kind: str, person: Person | None = None, **args: Any) -> Step:
+    return Step(seconds, kind, person, args)
 
 
 def plan(
@@ -72,11 +72,11 @@ def plan(
     waits: Mapping[str, float] | None = None,
     settings: Mapping[str, str] | None = None,
 ) -> Schedule:
-    """`faults` and `waits` by `worker-nia-1 ProfileTable.mark_ready`. Steps are numbered as they stand."""
+    """Keys of `faults` and `waits` are spots: `worker-nia-1 ProfileTable.mark_ready`. Steps are numbered in order."""
     numbered = tuple(replace(step, number=number) for number, step in enumerate(steps, 1))
-    strikes = {_spot(place): fault for place, fault in (faults or {}).items()}
+    by_spot = {_spot(place): fault for place, fault in (faults or {}).items()}
     pauses = {_spot(place): seconds for place, seconds in (waits or {}).items()}
-    return Schedule(numbered, faults=strikes, waits=pauses, settings=settings or {})
+    return Schedule(numbered, faults=by_spot, waits=pauses, settings=settings or {})
 
 
 def _spot(place: str) -> Spot:

@@ -1,4 +1,4 @@
-"""The protocols one would write first."""
+"""The protocols that one would write first."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ MUTANTS = (
         "what is owed",
         *OWING_NOTHING,
         on=plan(at(0, "sign_up", NIA), faults={"sign_up-1/call-1 EventBus.publish": "not_sent"}),
-        by=("nobody_uncounted", "no_half_records", "both_news_are_heard", "redrives_repair"),
+        by=("settled_only_when_ready", "no_half_records", "both_events_published", "redrives_repair"),
     ),
     mutant(
         "no_pool_sweep",
@@ -89,7 +89,7 @@ MUTANTS = (
             'return "has_record"',
         ),
         on=plan(at(0, "sign_up", NIA, calls=())),
-        only="everybody_ends",
+        only="every_signup_ends",
     ),
     mutant(
         "unconditional_set_of_the_sub",
@@ -116,6 +116,6 @@ MUTANTS = (
         Edit("onramp.usecases.enrich:Enrich._provision", "if user.owed is None and", "if False and"),
         Edit("onramp.domain.users:Profile.done", '== "done"', '== "never"'),
         on=plan(at(0, "sign_up", NIA)),
-        only="replays_cost_nothing",
+        only="replays_have_no_effect",
     ),
 )

@@ -1,4 +1,4 @@
-"""The rows of the protocol's first "why each" table: what is owed, by whom and in which order it moves."""
+"""The rows of the protocol's first "why each" table: the conditions and the order of each move of what is owed."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def in_two_writes(self: UserTable, claim: Claim) -> Written | Refused:
 
 
 def whole_item(sim: Any, step: Any) -> None:
-    """Get, change, put: whatever was written in between is gone."""
+    """Get, change, put: every write in between is lost."""
     dynamodb, key = sim.clients["dynamodb"], {"userId": {"S": step.args["email"]}}
     item = dynamodb.get_item(TableName="UsersTable", Key=key, ConsistentRead=True)["Item"]
     dynamodb.put_item(TableName="UsersTable", Item=item | {"roles": {"L": [{"S": step.args["role"]}]}})
@@ -52,10 +52,10 @@ def whole_item(sim: Any, step: Any) -> None:
 MUTANTS = (
     mutant(
         "claim_again",
-        "1: condition (two calls overlap, the worker finishes, the second puts `emit` back)",
+        "1: condition (two calls overlap, the worker finishes, the second call sets `emit` again)",
         Edit(CLAIM, "{'cognitoSub' if claim.may_link else 'userId'}", "nothing"),
         on=plan(at(0, "sign_up", NIA, calls=(0.0, 3.0))),
-        only="debts_move_by_the_table",
+        only="owed_moves_by_protocol",
     ),
     mutant(
         "roles_by_plain_set",
@@ -70,7 +70,7 @@ MUTANTS = (
         *OWING_NOTHING,
         Value(CLAIM, in_two_writes),
         on=plan(at(0, "sign_up", NIA), faults={"sign_up-1/call-1 signup.SignUp._settle": "killed_before"}),
-        by=("nobody_uncounted", "no_half_records", "both_news_are_heard", "redrives_repair"),
+        by=("settled_only_when_ready", "no_half_records", "both_events_published", "redrives_repair"),
     ),
     mutant(
         "flip_before_emit",
@@ -85,10 +85,10 @@ MUTANTS = (
                 "reconcile-2/run EventBus.publish": "killed_before",
             },
         ),
-        only="both_news_are_heard",
+        only="both_events_published",
     ),
     mutant(
-        "flip_whatever_is_owed",
+        "flip_any_owed",
         "3, 4: `emit` (A slow, B finishes, A flips)",
         Value("onramp.adapters.owed:_EMIT", ALWAYS),
         on=plan(
@@ -96,7 +96,7 @@ MUTANTS = (
             waits={"worker-nia-1 StripeCustomers.create": 30},
             faults={"worker-nia-1 StripeCustomers.create": "server_error"},
         ),
-        only="debts_move_by_the_table",
+        only="owed_moves_by_protocol",
     ),
     mutant(
         "flip_hides_the_operators_case",
@@ -110,10 +110,10 @@ MUTANTS = (
                 "worker-nia-2 RevenueCatSubscribers.ensure": "refused",
             },
         ),
-        only="debts_move_by_the_table",
+        only="owed_moves_by_protocol",
     ),
     mutant(
-        "settle_whoever_it_is",
+        "settle_without_sub",
         "3-6: cognitoSub = :sub",
         WITHOUT_SUB,
         on=plan(
@@ -122,10 +122,10 @@ MUTANTS = (
             at(9, "relink", email=NIA.email, to=NIA_AGAIN),
             waits={"worker-nia-1 OwedLedger.settle": 50},
         ),
-        by=("nobody_uncounted", "both_news_are_heard", "redrives_repair"),
+        by=("settled_only_when_ready", "both_events_published", "redrives_repair"),
     ),
     mutant(
-        "operator_only_from_what_was_read",
+        "operator_only_from_read_value",
         "5: emit OR enrich",
         Edit(f"{LEDGER}.hand_to_operator", '":emit": "emit#", ":enrich": "enrich#"', '":read": user.owed'),
         Edit(f"{LEDGER}.hand_to_operator", "_EMIT_OR_ENRICH", '"owed = :read"'),
@@ -135,10 +135,10 @@ MUTANTS = (
             waits={"bus-nia-1 deliver": 295, "worker-nia-1 ProfileTable.mark_failed": 30},
             faults={"worker-nia-1 RevenueCatSubscribers.ensure": "refused", "bus-nia-2 deliver": "lost"},
         ),
-        only="given_up_is_shown",
+        only="given_up_reaches_operator",
     ),
     mutant(
-        "operator_before_letter",
+        "operator_before_dead_letter",
         "5: status and dead letter before the flip",
         Edit(GIVE_UP, HAND_OVER, ""),
         Edit(
@@ -147,11 +147,11 @@ MUTANTS = (
             f"{HAND_OVER}    if not self.profiles.mark_failed(sub, now):\n",
         ),
         on=plan(at(0, "sign_up", NIA), faults={"worker-nia-1 RevenueCatSubscribers.ensure": "refused"}),
-        only="operator_sees_why",
+        only="operator_gets_a_reason",
     ),
     mutant(
-        "settle_only_what_was_read",
-        "6: whatever is owed",
+        "settle_only_read_value",
+        "6: any value of owed",
         Edit(
             f"{LEDGER}.settle",
             '"REMOVE owed, owedSince, dueAt"',
@@ -165,7 +165,7 @@ MUTANTS = (
         "6: ready, emit, remove",
         Edit(PROVISION, PUBLISH + SETTLE, SETTLE + PUBLISH),
         on=plan(at(0, "sign_up", NIA), faults={"worker-nia-1 EventBus.publish": "killed_before"}),
-        only="both_news_are_heard",
+        only="both_events_published",
     ),
     mutant(
         "settle_before_ready",
@@ -173,7 +173,7 @@ MUTANTS = (
         Edit(PROVISION, SETTLE, ""),
         Edit(PROVISION, "    profile = self.profiles.mark_ready", SETTLE + "    profile = self.profiles.mark_ready"),
         on=plan(at(0, "sign_up", NIA)),
-        only="nobody_uncounted",
+        only="settled_only_when_ready",
     ),
     mutant(
         "send_before_claim",
@@ -194,7 +194,7 @@ MUTANTS = (
         only="queued_once_a_day",
     ),
     mutant(
-        "claimed_by_everybody",
+        "claim_without_due_condition",
         "7: dueAt = :read (two reconcilers have read the same)",
         Edit(f"{LEDGER}.claim_due", "owed = :read AND dueAt = :was", "(owed = :read OR dueAt = :was)"),
         on=plan(
@@ -207,25 +207,27 @@ MUTANTS = (
         only="queued_once_a_day",
     ),
     mutant(
-        "redrive_whatever_is_owed",
+        "redrive_any_owed",
         "8: `operator`",
         Edit(
-            "tests.simulation.operators:Redrive.flip",
+            "tests.simulation.operator_steps:Redrive.flip",
             "begins_with(owed, :operator)",
             "(begins_with(owed, :operator) OR attribute_exists(userId))",
         ),
         on=plan(
             at(0, "sign_up", NIA, **TWICE),
             at(20, "redrive"),
-            waits={**A_SLOW, "redrive-2 operators.write": 40},
+            waits={**A_SLOW, "redrive-2 operator_steps.write": 40},
             faults=B_REFUSED,
         ),
-        only="debts_move_by_the_table",
+        only="owed_moves_by_protocol",
     ),
     mutant(
-        "redrive_only_from_the_letters",
+        "redrive_from_queue_only",
         "8: from the table too",
-        Edit("tests.simulation.operators:redrive_from_table", "for shard in range(SHARDS)", "for shard in range(0)"),
+        Edit(
+            "tests.simulation.operator_steps:redrive_from_table", "for shard in range(SHARDS)", "for shard in range(0)"
+        ),
         on=plan(
             at(0, "sign_up", NIA),
             at(99, "empty_dead_letters"),
@@ -234,7 +236,7 @@ MUTANTS = (
         only="redrives_repair",
     ),
     mutant(
-        "nobody_heals_the_ready",
+        "ready_not_healed",
         "9",
         Edit(
             "onramp.usecases.reconcile:Reconcile.heal_ready",
@@ -247,19 +249,19 @@ MUTANTS = (
             faults={**B_REFUSED, "worker-nia-1 EventBus.publish": "killed_before"},
             settings=ONE_RECEIVE,
         ),
-        only="everybody_ends",
+        only="every_signup_ends",
     ),
     mutant(
-        "admin_puts_the_whole_item",
+        "admin_puts_whole_item",
         "11, 12: named attributes",
-        Value("tests.simulation.actors:edit", whole_item),
+        Value("tests.simulation.user_steps:edit", whole_item),
         on=plan(
             at(0, "pre_create", email=NIA.email, role="manager"),
             at(5, "edit", email=NIA.email, role="admin"),
             at(6, "sign_up", NIA),
             waits={"edit-2 dynamodb.put_item": 60},
         ),
-        by=("sub_set_once", "debts_move_by_the_table"),
+        by=("sub_set_once", "owed_moves_by_protocol"),
     ),
 )
 COVERED = (
@@ -273,6 +275,6 @@ COVERED = (
             ),
         ),
         plan(at(0, "sign_up", NIA, calls=(0.0, 3.0))),
-        "2: the same eventId, at most once for each of Cognito's calls: more work for the consumers' dedup, no harm",
+        "2: the same eventId, at most once for each call of the trigger: consumers deduplicate it",
     ),
 )

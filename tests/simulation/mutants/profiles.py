@@ -20,14 +20,14 @@ def always_set(name: str) -> Edit:
 
 MUTANTS = (
     mutant(
-        "upsert_starts_over",
+        "upsert_resets_status",
         "upsert: if_not_exists(provisioningStatus)",
         always_set("provisioningStatus"),
         on=plan(at(0, "sign_up", NIA, **TWICE), waits=A_READY_B_STARTS),
         only="ready_stays_ready",
     ),
     mutant(
-        "upsert_renames",
+        "upsert_overwrites_name",
         "upsert: if_not_exists(displayName)",
         always_set("displayName"),
         on=plan(
@@ -35,7 +35,7 @@ MUTANTS = (
             at(9, "edit_profile", NIA, value="Nia the First"),
             faults={"worker-nia-1 OwedLedger.settle": "killed_before"},
         ),
-        only="users_edits_survive",
+        only="user_edits_survive",
     ),
     mutant(
         "failed_over_ready",
@@ -50,10 +50,10 @@ MUTANTS = (
             waits={"worker-nia-1 OwedLedger.settle": 30, "worker-nia-2 ProfileTable.mark_failed": 5},
             faults={"worker-nia-2 RevenueCatSubscribers.ensure": "refused"},
         ),
-        by=("ready_stays_ready", "nobody_uncounted", "redrives_repair"),
+        by=("ready_stays_ready", "settled_only_when_ready", "redrives_repair"),
     ),
     mutant(
-        "ready_before_its_event_turned_round",
+        "event_before_ready",
         "ready before UserProvisioned",
         Edit(
             PROVISION,
@@ -69,7 +69,7 @@ MUTANTS = (
         "short cut: never on ready alone",
         Edit(PROVISION, SHORT_CUT, "if (profile := self.profiles.get(sub)) and profile.ready:"),
         on=plan(at(0, "sign_up", NIA), faults={"worker-nia-1 EventBus.publish": "killed_before"}),
-        by=("everybody_ends", "redrives_repair"),
+        by=("every_signup_ends", "redrives_repair"),
     ),
     mutant(
         "short_cut_for_the_operator",
@@ -87,6 +87,6 @@ MUTANTS = (
         "short cut: nothing owed and ready",
         Edit(PROVISION, SHORT_CUT, "if False:"),
         on=plan(at(0, "sign_up", NIA)),
-        only="replays_cost_nothing",
+        only="replays_have_no_effect",
     ),
 )

@@ -1,4 +1,4 @@
-"""One mutant for each promise that no mutant above breaks alone."""
+"""One mutant for each invariant that no mutant of the other files breaks alone."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def whole_batch(handler: Any) -> None:
 
 MUTANTS = (
     mutant(
-        "address_as_it_came",
+        "address_not_canonical",
         "one record per canonical e-mail",
         Edit("onramp.domain.identity:canonical_email", "return value.lower()", "return value"),
         Value("onramp.domain.claims:canonical_email", lambda value: value),
@@ -33,17 +33,17 @@ MUTANTS = (
         only="one_record_per_address",
     ),
     mutant(
-        "links_whoever_may_create",
+        "link_where_only_create_is_allowed",
         "1: attribute_not_exists(userId) where the trust table only lets it create",
         Edit("onramp.adapters.users:UserTable.claim", "'cognitoSub' if claim.may_link else 'userId'", "'cognitoSub'"),
         on=plan(
             at(0, "pre_create", email=NIA.email, role="admin"),
             at(9, "sign_up", Person("nia", NIA.email, "google_unverified")),
         ),
-        only="claimed_by_whom_may",
+        only="claimed_only_as_trusted",
     ),
     mutant(
-        "roles_from_elsewhere",
+        "roles_not_default",
         "roles only from admins or exactly the default",
         Value("onramp.adapters.users:DEFAULT_ROLES", ("admin",)),
         on=plan(at(0, "sign_up", NIA)),
@@ -74,7 +74,7 @@ MUTANTS = (
         only="no_half_records",
     ),
     mutant(
-        "one_fails_all_fail",
+        "whole_batch_fails",
         "a poison message fails alone",
         HandlerChange("enrich_profile", whole_batch),
         on=plan(
@@ -99,14 +99,14 @@ MUTANTS = (
         only="acknowledged_only_after_durable",
     ),
     mutant(
-        "too_many_requests_are_final",
+        "throttling_is_final",
         "only refusals are final",
         Edit("onramp.adapters.stripe:_translated", "case 409 | 429:", "case 409:"),
         on=plan(at(0, "sign_up", NIA), faults={"worker-nia-1 StripeCustomers.create": "throttled"}),
         only="only_refusals_are_final",
     ),
     mutant(
-        "emitted_at_every_run",
+        "emit_at_every_run",
         "emissions are bounded",
         Edit("onramp.usecases.reconcile:Reconcile.emit", "for user in accepted:", "for user in ():"),
         on=plan(at(0, "sign_up", NIA), *(at(400 * run, "reconcile") for run in range(1, 6)), waits=LATER),
@@ -114,20 +114,20 @@ MUTANTS = (
     ),
     mutant(
         "operator_not_counted",
-        "what is owed is told by kind",
+        "what is owed is counted by kind",
         Edit(
             "onramp.usecases.reconcile:Reconcile.survey",
             "kind: len(found)",
             "kind: len(found) * (kind != Owed.OPERATOR)",
         ),
         on=plan(at(0, "sign_up", NIA), faults={"worker-nia-1 RevenueCatSubscribers.ensure": "refused"}),
-        only="gauges_tell_the_truth",
+        only="gauges_match_tables",
     ),
     mutant(
         "names_from_custom_attributes",
         "nothing from custom attributes",
         Value("onramp.domain.claims:_names", lambda attributes: Names(attributes.get("custom:roles"))),
         on=plan(at(0, "sign_up", NIA)),
-        only="nothing_tainted",
+        only="no_untrusted_data",
     ),
 )

@@ -16,7 +16,7 @@ RESTORED = (at(60, "sign_up", NIA), at(30 * HOUR, "restore", NIA))
 
 
 def by_add(self: ProfileTable, sub: str, burnt: Intent, intent: Intent) -> Profile:
-    """Counts the epoch up, whoever else does so too."""
+    """Increments the epoch even if another worker has done so too."""
     add = "ADD #provisioning.stripeIntent.epoch :one"
     epoch = self._update(sub, add, {":one": 1})[1].intent.epoch  # type: ignore[union-attr]
     fresh = replace(intent, epoch=epoch, key=f"{intent.key.rpartition('/')[0]}/{epoch}")
@@ -45,7 +45,7 @@ MUTANTS = (
         only="one_stripe_customer",
     ),
     mutant(
-        "no_look_after_the_keys_life",
+        "no_list_after_key_expiry",
         "older than 21 h: list",
         Edit(f"{STRIPE}._proceed", "self._adopt(intent) or self._next(user, intent)", "self._next(user, intent)"),
         on=plan(
@@ -73,7 +73,7 @@ MUTANTS = (
         only="one_stripe_customer",
     ),
     mutant(
-        "no_look_on_a_restored_table",
+        "no_list_on_restored_table",
         "no intent, but linked long ago: list first",
         Edit(f"{STRIPE}._first", "> KEY_IS_SAFE", "< 0"),
         on=plan(*RESTORED),
@@ -87,7 +87,7 @@ MUTANTS = (
         only="one_stripe_customer",
     ),
     mutant(
-        "refusal_burns_nothing",
+        "refusal_keeps_intent",
         "a definite 4xx burns the intent",
         Edit(f"{STRIPE}._post", "replace(intent, created_at=BURNT)", "intent"),
         on=plan(
@@ -102,14 +102,14 @@ MUTANTS = (
         "adopted_by_address_alone",
         "never by e-mail alone",
         Edit(f"{STRIPE}._adopt", "if all(", "if True or all("),
-        on=plan(at(0, "strangers", NIA, count=1), *RESTORED),
-        only="stripe_ids_are_ours",
+        on=plan(at(0, "foreign_customers", NIA, count=1), *RESTORED),
+        only="stripe_ids_belong_to_user",
     ),
     mutant(
         "first_page_only",
         "list all pages",
         Edit("onramp.adapters.stripe:StripeCustomers.with_email", "while page.has_more and page.data", "while False"),
-        on=plan(*RESTORED, at(99, "strangers", NIA, count=120)),
+        on=plan(*RESTORED, at(99, "foreign_customers", NIA, count=120)),
         only="one_stripe_customer",
     ),
     mutant(
@@ -142,8 +142,8 @@ COVERED = (
             ),
         ),
         TWO_WORKERS,
-        "the key has no time in it, so that both store the same key and body; and whoever read no intent is at most a "
-        "worker's minute late, which the quiet hour outlives",
+        "the key contains no time, so that both workers store the same key and body; and a worker that read no intent "
+        "is at most its own minute late, which is less than the quiet hour",
     ),
     Covered(
         "next_epoch_over_another",
@@ -167,6 +167,6 @@ COVERED = (
         "replayed_500_not_recognised",
         (Edit("onramp.adapters.stripe:_translated", "ReplayedFailure() if replayed else ", ""),),
         plan(at(0, "sign_up", NIA), faults={"worker-nia-1 StripeCustomers.create": "stored_500"}),
-        "the intent's age cures it: a day later instead of seconds",
+        "the intent's age repairs it: a day later instead of seconds",
     ),
 )

@@ -1,6 +1,7 @@
-"""What people do: Cognito and its users, admins, users of their profile.
+"""Steps of Cognito and its users, of admins, and of users who edit their profile; and `start`, which starts any step.
 
-Each function is one kind of step and runs as an actor of its own; more of them are in `operators` and `surroundings`.
+Each function is one kind of step and runs as its own actor; the other kinds are in `operator_steps` and
+`environment_steps`.
 """
 
 from __future__ import annotations
@@ -15,20 +16,20 @@ from typing import Any
 from botocore.exceptions import BotoCoreError, ClientError
 
 from tests.pipeline import PROFILES, USERS, signup
-from tests.simulation import operators, surroundings
+from tests.simulation import environment_steps, operator_steps
 from tests.simulation.scheduler import Process
 from tests.simulation.schedules import Person, Step
 from tests.simulation.simulation import Simulation
 
 CONFIRM, SIGN_IN = "PostConfirmation_ConfirmSignUp", "PostAuthentication_Authentication"
-Play = Callable[[Simulation, Step], None]
+Action = Callable[[Simulation, Step], None]
 
 
 # -- Cognito ---------------------------------------------------------------------------------------
 
 
 def attributes_of(person: Person, email: str) -> dict[str, str]:
-    """As in the pool, with what a client may write into it."""
+    """The attributes in the pool, with values in the ones that a client may write."""
     federated = person.trust not in ("verified", "unverified")
     provider = "Google" if person.trust.startswith("google") else "Initech"
     entry = {"providerName": provider, "providerType": "Google" if provider == "Google" else "OIDC", "primary": True}
@@ -47,21 +48,21 @@ def status_of(person: Person) -> str:
 
 
 def sign_up(sim: Simulation, step: Step) -> None:
-    """The user is confirmed; Cognito calls the trigger `calls` seconds later: once, never, or again and again."""
-    person = whom(step)
+    """The user is confirmed; Cognito calls the trigger after each of `calls` seconds: once, never, or several times."""
+    person = person_of(step)
     sim.cognito.add_user(person.sub, attributes_of(person, person.email), status_of(person))
-    sim.history.confirmed[person.sub] = person
+    sim.observed.confirmed[person.sub] = person
     event = trigger_event(sim, person, CONFIRM)
     for number, offset in enumerate(step.args.get("calls", (0.0,)), 1):
-        process = sim.person(f"{step.label}/call-{number}", "trigger")
-        sim.history.triggers[person.sub] += 1
+        process = sim.new_process(f"{step.label}/call-{number}", "trigger")
+        sim.observed.trigger_calls[person.sub] += 1
         sim.scheduler.start(process, partial(call_trigger, sim, process, event), offset)
 
 
 def sign_in(sim: Simulation, step: Step) -> None:
-    person, process = whom(step), sim.person(f"{step.label}/call", "trigger")
+    person, process = person_of(step), sim.new_process(f"{step.label}/call", "trigger")
     if person.sub in sim.cognito.users:
-        sim.history.triggers[person.sub] += 1
+        sim.observed.trigger_calls[person.sub] += 1
         event = trigger_event(sim, person, SIGN_IN)
         sim.scheduler.start(process, partial(call_trigger, sim, process, event))
 
@@ -77,12 +78,12 @@ def trigger_event(sim: Simulation, person: Person, source: str) -> dict[str, Any
 def call_trigger(sim: Simulation, process: Process, event: dict[str, Any]) -> None:
     try:
         sim.lambdas.invoke(process, "post_confirmation", event)
-    except Exception as error:  # noqa: BLE001  # what Cognito shows to the user
-        sim.history.told(error)
+    except Exception as error:  # noqa: BLE001  # Cognito shows it to the user
+        sim.observed.on_trigger_error(error)
 
 
 def change_email(sim: Simulation, step: Step) -> None:
-    if (person := whom(step)).sub in sim.cognito.users:
+    if (person := person_of(step)).sub in sim.cognito.users:
         sim.cognito.change_user(person.sub, email=step.args["to"])
 
 
@@ -92,13 +93,13 @@ def change_email(sim: Simulation, step: Step) -> None:
 def pre_create(sim: Simulation, step: Step) -> None:
     prepared = {"roles": {"L": [{"S": step.args["role"]}]}, "team": {"S": "north"}, "givenName": {"S": "Prepared"}}
     item = {"userId": {"S": step.args["email"]}, **prepared, "onboarding": {"S": "pre_created"}}
-    with heard():
+    with ignoring_aws_errors():
         sim.clients["dynamodb"].put_item(TableName=USERS, Item=item, ConditionExpression="attribute_not_exists(userId)")
 
 
 def edit(sim: Simulation, step: Step) -> None:
-    """Named attributes of a record that is there: never get and put."""
-    with heard():
+    """Named attributes of an existing record, in one update (row 12 of the protocol)."""
+    with ignoring_aws_errors():
         sim.clients["dynamodb"].update_item(
             TableName=USERS,
             Key={"userId": {"S": step.args["email"]}},
@@ -113,7 +114,7 @@ def edit(sim: Simulation, step: Step) -> None:
 
 
 def delete(sim: Simulation, step: Step) -> None:
-    with heard():
+    with ignoring_aws_errors():
         sim.clients["dynamodb"].delete_item(TableName=USERS, Key={"userId": {"S": step.args["email"]}})
 
 
@@ -122,17 +123,17 @@ def edit_profile(sim: Simulation, step: Step) -> None:
 
 
 def import_customer(sim: Simulation, step: Step) -> None:
-    """Somebody moves a customer of long ago over: the id is theirs to set where there is none."""
+    """A migration sets the id of an existing Stripe customer where the profile has none."""
     _set_on_profile(
         sim, step, "stripeCustomerId", "attribute_exists(userId) AND attribute_not_exists(stripeCustomerId)"
     )
 
 
 def _set_on_profile(sim: Simulation, step: Step, name: str, condition: str) -> None:
-    with heard():
+    with ignoring_aws_errors():
         sim.clients["dynamodb"].update_item(
             TableName=PROFILES,
-            Key={"userId": {"S": whom(step).sub}},
+            Key={"userId": {"S": person_of(step).sub}},
             UpdateExpression="SET #name = :value",
             ConditionExpression=condition,
             ExpressionAttributeNames={"#name": name},
@@ -140,42 +141,42 @@ def _set_on_profile(sim: Simulation, step: Step, name: str, condition: str) -> N
         )
 
 
-def heard() -> suppress:
-    """People see that something failed and leave it at that; the next one tries again, or does not."""
+def ignoring_aws_errors() -> suppress:
+    """The person sees the error and does not try again."""
     return suppress(ClientError, BotoCoreError)
 
 
-# -- the schedule ---------------------------------------------------------------------------------
+# -- the EventBridge schedule, and the start of any step --------------------------------------------
 
 
 def reconcile(sim: Simulation, step: Step) -> None:
-    process = sim.person(f"{step.label}/run", "reconcile")
+    process = sim.new_process(f"{step.label}/run", "reconcile")
     sim.scheduler.start(process, partial(sim.lambdas.invoke, process, "reconcile", {}))
 
 
-def whom(step: Step) -> Person:
-    if step.who is None:
-        raise ValueError(f"{step.label}: of whom?")
-    return step.who
+def person_of(step: Step) -> Person:
+    if step.person is None:
+        raise ValueError(f"the step {step.label} needs a person")
+    return step.person
 
 
 ROLES = {
     **dict.fromkeys(("sign_up", "sign_in", "change_email"), "cognito"),
     **dict.fromkeys(("pre_create", "edit", "delete"), "admin"),
-    **dict.fromkeys(("outage", "refuse", "strangers", "rotate_key"), "provider"),
+    **dict.fromkeys(("outage", "refuse", "foreign_customers", "rotate_key"), "provider"),
     **dict.fromkeys(("redrive", "redrive_from_table", "relink", "restore", "empty_dead_letters"), "operator"),
     "edit_profile": "user",
     "import_customer": "migration",
-    "poison": "stranger",
+    "poison": "unknown sender",
     "replay": "archive",
     "reconcile": "schedule",
 }
 
 
 def start(sim: Simulation, step: Step) -> None:
-    """Whoever does it waits for their time."""
-    here = next(place for place in (sys.modules[__name__], operators, surroundings) if hasattr(place, step.kind))
-    play: Play = getattr(here, step.kind)
-    process = sim.person(step.label, ROLES[step.kind])
+    """Starts the step's actor, which waits until `step.at`."""
+    modules = (sys.modules[__name__], operator_steps, environment_steps)
+    action: Action = next(getattr(module, step.kind) for module in modules if hasattr(module, step.kind))
+    process = sim.new_process(step.label, ROLES[step.kind])
     process.skew = sim.lambdas.skew("operator", step.label) if process.role == "operator" else 0.0
-    sim.scheduler.start(process, partial(play, sim, step), step.at)
+    sim.scheduler.start(process, partial(action, sim, step), step.at)

@@ -1,7 +1,7 @@
-"""What the operator does: redrive, relink, restore.
+"""Steps of operators: redrive, relink, restore.
 
-The product has no such tools yet. These are models of them, exactly rows 8 and 10 of the protocol's first table, so
-that the protocol is held against what will come; the real tools take their place here.
+These are minimal models of the operator tools, exactly rows 8 and 10 of the protocol's first table: the simulator
+checks the protocol's transitions. The tools of `onramp.ops` have tests of their own.
 """
 
 from __future__ import annotations
@@ -29,8 +29,8 @@ DAY = 86_400_000
 QUIET = 900.0
 
 
-def given_up() -> suppress:
-    """A tool that fails says so and ends there; the operator starts it again."""
+def tool_errors_ignored() -> suppress:
+    """A tool that fails ends there; a later step starts it again."""
     return suppress(ClientError, BotoCoreError, OnrampError, KeyError)
 
 
@@ -39,20 +39,20 @@ def given_up() -> suppress:
 
 def redrive(sim: Simulation, step: Step) -> None:
     """From the dead-letter queue: flip, send, confirm, delete; one send per sub."""
-    with given_up():
+    with tool_errors_ignored():
         tool = Redrive(sim)
-        while letters := tool.letters():
-            for letter in letters:
-                tool.redrive_letter(letter)
+        while dead_letters := tool.receive():
+            for dead_letter in dead_letters:
+                tool.redrive_dead_letter(dead_letter)
 
 
 def redrive_from_table(sim: Simulation, step: Step) -> None:
-    """Where the letter has expired, the record still says who waits."""
-    with given_up():
+    """Where the dead letter has expired: the record still owes `operator`."""
+    with tool_errors_ignored():
         tool = Redrive(sim)
         index = OwedIndex(sim.clients["dynamodb"], USERS)
-        for debt in [debt for shard in range(SHARDS) for debt in index.of(Owed.OPERATOR, shard)]:
-            if (user := tool.users.get(debt.user_id)) and tool.flip(user):
+        for entry in [entry for shard in range(SHARDS) for entry in index.of(Owed.OPERATOR, shard)]:
+            if (user := tool.users.get(entry.user_id)) and tool.flip(user):
                 event = user_signed_up(user, correlation_id=step.label, origin=Origin.REPLAY)
                 tool.send(user, json.dumps(delivery(event)))
 
@@ -60,25 +60,25 @@ def redrive_from_table(sim: Simulation, step: Step) -> None:
 class Redrive:
     def __init__(self, sim: Simulation) -> None:
         self.sqs, self.dynamodb = sim.clients["sqs"], sim.clients["dynamodb"]
-        self.queue, self.letters_url = sim.sqs.url(QUEUE), sim.sqs.url(DLQ)
+        self.queue, self.dead_letters_url = sim.sqs.url(QUEUE), sim.sqs.url(DLQ)
         self.users = UserTable(self.dynamodb, USERS)
         self.sent: set[str] = set()
 
-    def letters(self) -> list[dict[str, Any]]:
-        reply = self.sqs.receive_message(QueueUrl=self.letters_url, MaxNumberOfMessages=10, VisibilityTimeout=600)
-        found: list[dict[str, Any]] = reply.get("Messages", [])
-        return found
+    def receive(self) -> list[dict[str, Any]]:
+        reply = self.sqs.receive_message(QueueUrl=self.dead_letters_url, MaxNumberOfMessages=10, VisibilityTimeout=600)
+        messages: list[dict[str, Any]] = reply.get("Messages", [])
+        return messages
 
-    def redrive_letter(self, letter: dict[str, Any]) -> None:
-        """A letter about nobody we know stays where it is: sending it again would bring it back."""
-        user = self._about(letter["Body"])
+    def redrive_dead_letter(self, dead_letter: dict[str, Any]) -> None:
+        """A dead letter without a matching record is not redriven: it would fail again."""
+        user = self._find_user(dead_letter["Body"])
         if user is None:
             return
-        self.flip(user)  # refused: a worker or the reconciler has the user, and one more message does no harm
-        self.send(user, letter["Body"])
-        self.sqs.delete_message(QueueUrl=self.letters_url, ReceiptHandle=letter["ReceiptHandle"])
+        self.flip(user)  # not flipped: a worker or the reconciler moved the record; one more message is harmless
+        self.send(user, dead_letter["Body"])
+        self.sqs.delete_message(QueueUrl=self.dead_letters_url, ReceiptHandle=dead_letter["ReceiptHandle"])
 
-    def _about(self, body: str) -> User | None:
+    def _find_user(self, body: str) -> User | None:
         try:
             data = json.loads(body)["detail"]["data"]
             user = self.users.get(data["userId"])
@@ -87,7 +87,7 @@ class Redrive:
         return user if user and user.cognito_sub == data["cognitoSub"] else None
 
     def flip(self, user: User) -> bool:
-        """`operator` -> `enrich`, due a day on: should the send be lost, the reconciler queues it then."""
+        """`operator` -> `enrich`, due in a day: if the send is lost, the reconciler queues it then."""
         values = {
             ":sub": {"S": user.cognito_sub},
             ":operator": {"S": "operator#"},
@@ -112,16 +112,16 @@ class Redrive:
 
 
 def relink(sim: Simulation, step: Step) -> None:
-    """The record of an address goes over to another identity of the same human, who has none yet."""
+    """Links the record of an address to another identity of the same person that has no record yet."""
     email, new = step.args["email"], step.args["to"]
-    with given_up():
+    with tool_errors_ignored():
         users = UserTable(sim.clients["dynamodb"], USERS)
         user = users.get(email)
-        if user is None or user.cognito_sub in (None, new.sub) or new.sub not in sim.history.confirmed:
+        if user is None or user.cognito_sub in (None, new.sub) or new.sub not in sim.observed.confirmed:
             return
         if users.holder_of(new.sub):
             return
-        sim.history.relinked.add((email, new.sub))
+        sim.observed.relinked.add((email, new.sub))
         now = {"N": str(clients.now_millis())}
         values = {
             ":old": {"S": str(user.cognito_sub)},
@@ -139,29 +139,29 @@ def relink(sim: Simulation, step: Step) -> None:
 
 
 def restore(sim: Simulation, step: Step) -> None:
-    """A profile is lost with its table, and whoever restores the table says what is owed for it.
+    """A restored `UserProfiles` table lacks a profile; the runbook marks its user as owed.
 
-    The queue's mapping is off meanwhile, long enough for the last worker and its last request to end.
+    The event source mapping is disabled meanwhile, long enough for the last worker and its last request to end.
     """
-    if step.who is None:
+    if step.person is None:
         return
-    sim.delivery.off += 1
+    sim.delivery.disabled += 1
     try:
         sim.scheduler.sleep(QUIET)
-        lose(sim, step.who)
+        lose_profile(sim, step.person)
     finally:
-        sim.scheduler.sleep(QUIET)  # whatever the loss had under way has landed before anybody works again
-        sim.delivery.off -= 1
+        sim.scheduler.sleep(QUIET)  # every late request has arrived before the workers start again
+        sim.delivery.disabled -= 1
 
 
-def lose(sim: Simulation, person: Person) -> None:
+def lose_profile(sim: Simulation, person: Person) -> None:
     sub = person.sub
     values = {
         ":sub": {"S": sub},
         ":owed": {"S": Owed.ENRICH.on(shard_of(sub))},
         ":now": {"N": str(clients.now_millis())},
     }
-    with given_up():
+    with tool_errors_ignored():
         change = (
             "SET owed = if_not_exists(owed, :owed), owedSince = if_not_exists(owedSince, :now),"
             " dueAt = if_not_exists(dueAt, :now)"

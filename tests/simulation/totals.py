@@ -1,4 +1,4 @@
-"""What a number of runs came to."""
+"""Totals over many runs."""
 
 from __future__ import annotations
 
@@ -7,21 +7,21 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from tests.fakes import Site, SiteLog
-from tests.simulation.reckoning import play
+from tests.simulation.runner import run_schedule
 from tests.simulation.schedules import Schedule
 
 
 @dataclass
-class Tally:
+class Totals:
     runs: int = 0
     calls: int = 0
     faults: Counter[str] = field(default_factory=Counter)
     sites: Counter[Site] = field(default_factory=Counter)
     faulted: Counter[Site] = field(default_factory=Counter)
     failures: list[tuple[str, Schedule]] = field(default_factory=list)
-    """What was broken, and the schedule that did it."""
+    """The broken invariants, and the schedule that broke them."""
 
-    def add(self, other: Tally) -> None:
+    def add(self, other: Totals) -> None:
         self.runs += other.runs
         self.calls += other.calls
         self.faults += other.faults
@@ -34,16 +34,16 @@ class Tally:
         return sorted(self.sites.keys() - self.faulted.keys())
 
 
-def tally(schedules: Iterable[Schedule]) -> Tally:
-    found, log = Tally(), SiteLog()
+def run_all(schedules: Iterable[Schedule]) -> Totals:
+    totals, log = Totals(), SiteLog()
     for schedule in schedules:
-        verdict = play(schedule, log)
-        found.runs += 1
-        found.calls += verdict.calls
-        if verdict.broken:
-            found.failures.append(("\n".join(f"{name}: {why}" for name, why in verdict.broken.items()), schedule))
-    found.sites.update(log.calls)
+        result = run_schedule(schedule, log)
+        totals.runs += 1
+        totals.calls += result.calls
+        if result.broken:
+            totals.failures.append((result.problems(), schedule))
+    totals.sites.update(log.calls)
     for (site, fault), number in log.faulted.items():
-        found.faulted[site] += number
-        found.faults[fault] += number
-    return found
+        totals.faulted[site] += number
+        totals.faults[fault] += number
+    return totals

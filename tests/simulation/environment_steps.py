@@ -1,4 +1,4 @@
-"""What happens around the pipeline: poison in the queue, replays of the archive, providers that fail or refuse."""
+"""Steps around the pipeline: poison messages, replays of the archive, provider failures, expired messages."""
 
 from __future__ import annotations
 
@@ -17,24 +17,24 @@ if TYPE_CHECKING:
 
 
 def poison(sim: Simulation, step: Step) -> None:
-    """What no worker can do anything with."""
-    nobody = str(uuid.uuid5(uuid.NAMESPACE_OID, step.label))
+    """A message that no worker can process: unknown user, unsupported version, or not JSON."""
+    unknown_sub = str(uuid.uuid5(uuid.NAMESPACE_OID, step.label))
     envelope: dict[str, Any] = {
         "source": "onramp.signup",
         "detail-type": "UserSignedUp",
         "detail": {
             "metadata": {
-                "eventId": nobody,
+                "eventId": unknown_sub,
                 "schemaVersion": "2.0" if step.args["kind"] == "future" else "1.0",
                 "occurredAt": "2026-01-01T00:00:00Z",
                 "correlationId": "poison",
                 "origin": "signup",
             },
             "data": {
-                "userId": "nobody@example.com",
-                "cognitoSub": nobody,
+                "userId": "unknown@example.com",
+                "cognitoSub": unknown_sub,
                 "userPoolId": POOL,
-                "email": "nobody@example.com",
+                "email": "unknown@example.com",
                 "emailVouchedBy": "cognito",
                 "roles": ["admin"],
                 "onboarding": "self_service",
@@ -43,14 +43,13 @@ def poison(sim: Simulation, step: Step) -> None:
             },
         },
     }
-    body = json.dumps(envelope) if step.args["kind"] in ("unknown", "future") else f"{{{step.args['kind']} {nobody}"
-    sim.history.poison[body] = nobody
-    sim.sqs.put(QUEUE, body)
+    kind = step.args["kind"]
+    sim.sqs.put(QUEUE, json.dumps(envelope) if kind in ("unknown", "future") else f"{{{kind} {unknown_sub}")
 
 
 def replay(sim: Simulation, step: Step) -> None:
-    """The archive: everything the bus ever took of this user, or of everybody."""
-    sub = step.who.sub if step.who else None
+    """A replay of the archive: all events of this person, or all events."""
+    sub = step.person.sub if step.person else None
     sim.events.replay(BUS, [event for event in list(sim.events.events) if sub in (None, sub_of(event))])
 
 
@@ -63,27 +62,27 @@ def outage(sim: Simulation, step: Step) -> None:
 
 
 def refuse(sim: Simulation, step: Step) -> None:
-    """From now on the provider refuses whatever contains this, until somebody changes it."""
+    """From now on the provider refuses every request that contains `match`."""
     provider = {"stripe": sim.stripe, "revenuecat": sim.revenuecat}[step.args["of"]]
     provider.faults.add(Fault("refused", times=None, match=step.args["match"], operation="create"))
 
 
-def strangers(sim: Simulation, step: Step) -> None:
-    """Customers of other systems with the same address."""
+def foreign_customers(sim: Simulation, step: Step) -> None:
+    """Creates Stripe customers of another system with the same address."""
     for number in range(step.args["count"]):
-        body = f"email={quote_plus(str(step.who and step.who.email).lower())}&metadata[shop]=other"
+        body = f"email={quote_plus(str(step.person and step.person.email).lower())}&metadata[shop]=other"
         headers = {"authorization": f"Bearer {sim.stripe.accepted_key}", "idempotency-key": f"{step.label}/{number}"}
         sim.stripe.handle(Request("POST", "/v1/customers", "", headers, body.encode()))
 
 
 def rotate_key(sim: Simulation, step: Step) -> None:
-    """The old key stops working at once, the new one is stored a little later."""
+    """The old key stops working at once; the new one is stored `seconds` later."""
     name, key = step.args["of"], f"sk_rotated_{step.number}"
     {"stripe": sim.stripe, "revenuecat": sim.revenuecat}[name].accepted_key = key
     sim.scheduler.later(step.args["seconds"], lambda: sim.ssm.set(f"/{name}", key))
 
 
 def empty_dead_letters(sim: Simulation, _: Step) -> None:
-    """They expire after 14 days, or somebody purges them."""
+    """The queue is purged, or its messages expire."""
     for message in sim.sqs.messages(DLQ):
         sim.sqs.queues[DLQ].delete(message)

@@ -1,5 +1,4 @@
-"""Draws a schedule from a seed: a few people, what they and others do over minutes, a day or a month, and how bad the
-weather is."""
+"""Draws a schedule from a seed: a few people, the steps of minutes, a day or a month, and the rate of faults."""
 
 from __future__ import annotations
 
@@ -17,24 +16,24 @@ CALLS = ((0.0,),) * 5 + ((), (), (0.0, 0.02), (0.0, 5.0), (0.0, 2.0, 5.5))
 ROLES = ("admin", "manager")
 POISON = ("unknown", "future", "malformed", "[[[[")
 SPANS = (10 * MINUTE, 2 * HOUR, 30 * HOUR, 4 * DAY, 25 * DAY)
-RATES = (0.0, 0.01, 0.03, 0.1, 0.25)
-AROUND_THE_KEYS_AGE = (19.5, 20.2, 20.9, 21.2, 23.9, 24.3, 25.0)
+FAULT_RATES = (0.0, 0.01, 0.03, 0.1, 0.25)
+HOURS_AROUND_KEY_EXPIRY = (19.5, 20.2, 20.9, 21.2, 23.9, 24.3, 25.0)
 Rng = random.Random
 
 
-def draw(seed: int) -> Schedule:
+def random_schedule(seed: int) -> Schedule:
     rng = random.Random(seed)
     span = rng.choice(SPANS)
     people = _people(rng)
-    arrivals = list(_arrivals(rng, people, span))
-    steps = [*arrivals, *_happenings(rng, people, arrivals, span), *_runs(rng, span)]
+    signups = list(_signups(rng, people, span))
+    steps = [*signups, *_other_steps(rng, people, signups, span), *_reconciler_runs(rng, span)]
     numbered = tuple(replace(step, number=number) for number, step in enumerate(sorted(steps, key=_when), 1))
     settings = {"MAX_RECEIVE_COUNT": rng.choice(("60", "60", "5")), "SWEEP_PAGES": rng.choice(("20", "2"))}
     return Schedule(
         numbered,
         seed,
-        rate=rng.choice(RATES),
-        rough=True,
+        fault_rate=rng.choice(FAULT_RATES),
+        random_timing=True,
         lag=rng.choice((0.0, 1.0, 5.0)),
         page=rng.choice((60, 60, 1, 2)),
         pool_skew=rng.choice((0.0, 0.0, -DAY, DAY)),
@@ -47,7 +46,7 @@ def _when(step: Step) -> float:
 
 
 def _people(rng: Rng) -> list[Person]:
-    """One has signed up twice, as two identities with one address, now and then."""
+    """One to three people; a quarter of them have two identities with the same address."""
     people = []
     for name in rng.sample(NAMES, rng.randint(1, 3)):
         email = rng.choice((f"{name}@example.com", f"{name.title()}@Example.com"))
@@ -57,7 +56,7 @@ def _people(rng: Rng) -> list[Person]:
     return people
 
 
-def _arrivals(rng: Rng, people: list[Person], span: float) -> Iterator[Step]:
+def _signups(rng: Rng, people: list[Person], span: float) -> Iterator[Step]:
     for person in people:
         at = rng.uniform(0, min(span, HOUR))
         yield Step(at, "sign_up", person, {"calls": rng.choice(CALLS)})
@@ -69,32 +68,32 @@ def _record(rng: Rng, person: Person) -> dict[str, Any]:
     return {"email": person.email.lower(), "role": rng.choice(ROLES), "name": rng.choice(("Edited", "Other"))}
 
 
-def _happenings(rng: Rng, people: list[Person], arrivals: list[Step], span: float) -> Iterator[Step]:
-    """What else happens, now and then, to one of them."""
-    kinds = sorted(HAPPENINGS.keys() - rng.choice((MAKES_ANEW, {"restore"})))
+def _other_steps(rng: Rng, people: list[Person], signups: list[Step], span: float) -> Iterator[Step]:
+    """Up to eight steps of other kinds."""
+    kinds = sorted(OTHER_STEPS.keys() - rng.choice((CREATES_RECORD_AGAIN, {"restore"})))
     for _ in range(rng.randint(0, 8)):
         person = rng.choice(people)
         kind = rng.choice(kinds)
-        arrival = next(step.at for step in arrivals if step.who == person)
-        at = arrival + HOUR + rng.uniform(0, span) if kind == "change_email" else _moment(rng, arrival, span)
-        args = HAPPENINGS[kind](rng, person)
-        who = person if kind in OF_SOMEBODY and not (kind == "replay" and rng.random() < 0.3) else None
+        signup_at = next(step.at for step in signups if step.person == person)
+        at = signup_at + HOUR + rng.uniform(0, span) if kind == "change_email" else _moment(rng, signup_at, span)
+        args = OTHER_STEPS[kind](rng, person)
+        who = person if kind in NEEDS_A_PERSON and not (kind == "replay" and rng.random() < 0.3) else None
         yield Step(at, kind, who, args)
-        if kind == "relink" and (twins := [one for one in people if one.name == person.name and one != person]):
+        if kind == "relink" and (twins := [other for other in people if other.name == person.name and other != person]):
             yield Step(at, kind, None, {"email": person.email.lower(), "to": rng.choice(twins)})
 
 
-def _moment(rng: Rng, arrival: float, span: float) -> float:
-    """While the signup is under way, any time, or around the age of Stripe's keys."""
+def _moment(rng: Rng, signup_at: float, span: float) -> float:
+    """During the signup, at any time, or around the expiry of Stripe's idempotency keys."""
     if rng.random() < 0.4:
-        return arrival + rng.uniform(0, 45)
+        return signup_at + rng.uniform(0, 45)
     if span > DAY and rng.random() < 0.5:
-        return rng.choice(AROUND_THE_KEYS_AGE) * HOUR + rng.uniform(-600, 600)
+        return rng.choice(HOURS_AROUND_KEY_EXPIRY) * HOUR + rng.uniform(-600, 600)
     return rng.uniform(0, span)
 
 
-def _runs(rng: Rng, span: float) -> Iterator[Step]:
-    """The reconciler comes often; here it comes when it may matter, sometimes twice at once."""
+def _reconciler_runs(rng: Rng, span: float) -> Iterator[Step]:
+    """The schedule runs it every few minutes; here it runs a few times, sometimes twice at once."""
     moments = [rng.uniform(0, 2 * HOUR), *(rng.uniform(0, span) for _ in range(rng.randint(1, 6)))]
     moments += [at + rng.choice((12, 24, 36)) * HOUR + rng.uniform(0, HOUR) for at in moments if span > DAY]
     for at in moments:
@@ -103,9 +102,9 @@ def _runs(rng: Rng, span: float) -> Iterator[Step]:
             yield Step(at + rng.uniform(0, 2), "reconcile")
 
 
-MAKES_ANEW = {"delete", "relink", "change_email"}  # see the assumptions in __init__.py
-OF_SOMEBODY = {"sign_in", "edit_profile", "import_customer", "replay", "restore", "change_email"}
-HAPPENINGS: dict[str, Callable[[Rng, Person], dict[str, Any]]] = {
+CREATES_RECORD_AGAIN = {"delete", "relink", "change_email"}  # see the assumptions in __init__.py
+NEEDS_A_PERSON = {"sign_in", "edit_profile", "import_customer", "replay", "restore", "change_email"}
+OTHER_STEPS: dict[str, Callable[[Rng, Person], dict[str, Any]]] = {
     "sign_in": lambda rng, person: {},
     "edit": _record,
     "pre_create": _record,
