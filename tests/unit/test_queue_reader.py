@@ -9,8 +9,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from onramp.ops.common.dead_letters import PROVISIONING
-from onramp.ops.common.queue_reader import READING_SECONDS, RECEIVERS, DeadLetterQueues, QueueReader
+from onramp.ops.common.dead_letters import PROVISIONING, DeadLetterQueues
+from onramp.ops.common.queue_reader import READING_SECONDS, RECEIVERS, QueueReader
 from tests.dlq_scenario import BOTH, DlqScenario
 from tests.pipeline import DLQ
 

@@ -1,4 +1,4 @@
-"""A dead letter, read from either queue. What it carries depends on its sender:
+"""The two dead-letter queues, and a letter read from either. What a letter carries depends on its sender:
 
 ProvisioningDlq    the worker adds step, reason, error code, attempts, first failure and code version;
                    SQS itself, after crashes, adds nothing: `add_reason` takes it from the profile's step record
@@ -8,20 +8,47 @@ EventDeliveryDlq   EventBridge adds ERROR_CODE, ERROR_MESSAGE, RULE_ARN, ...; th
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from concurrent.futures import Executor
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any, Self
 
+from onramp.adapters.profiles import ProfileTable
 from onramp.domain.event_data import usable_time
 from onramp.domain.identity import canonical_email, usable_sub
 from onramp.domain.users import Profile
+from onramp.ops.common.context import OperatorContext
+
+if TYPE_CHECKING:
+    from mypy_boto3_sqs.client import SQSClient
 
 PROVISIONING, DELIVERY, TABLE = "provisioning", "delivery", "table"
 UNKNOWN = "unknown"
 DELIVER = "deliver"
 POISON = "malformed_event"
 """No change of configuration makes this message work: it is redriven only on request."""
+
+
+@dataclass(frozen=True, slots=True)
+class DeadLetterQueues:
+    """`urls` maps a queue's name to its URL; `profiles` give the reason of letters that carry none."""
+
+    sqs: SQSClient
+    urls: Mapping[str, str]
+    profiles: ProfileTable
+    monotonic: Callable[[], float]
+    threads: Callable[[int], Executor]
+
+    @classmethod
+    def of(cls, context: OperatorContext) -> Self:
+        return cls(
+            sqs=context.client("sqs"),
+            urls={PROVISIONING: context.output("ProvisioningDlqUrl"), DELIVERY: context.output("EventDeliveryDlqUrl")},
+            profiles=context.profiles,
+            monotonic=context.monotonic,
+            threads=context.threads,
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,7 @@
 """Erases a user, in an order that leaves nothing behind and lets nothing come back. Repeating it does no harm.
 
-    journal ─▶ tombstones ─▶ providers, profiles ─▶ record ─▶ again ─▶ dead letters ─▶ UserForgotten ─▶ journal closed
+    open the journal ─▶ tombstones ─▶ customers, profiles ─▶ record ─▶ wait, customers and profiles again
+    ─▶ dead letters ─▶ UserForgotten ─▶ close the journal
 
 Once the tombstone is written and the record is deleted, no message, sweep or sign-in creates the user again. But a
 worker that read the record before may write a profile, or create a customer, until its timeout. Where that is possible,
@@ -17,8 +18,9 @@ from typing import Self
 from onramp.adapters.eventbridge import EventBus
 from onramp.domain.event_data import user_forgotten
 from onramp.ops.common.context import OperatorContext
+from onramp.ops.common.dead_letters import DeadLetterQueues
 from onramp.ops.common.provider_erasure import CustomerKeys, Eraser, provider_erasers
-from onramp.ops.common.queue_reader import DeadLetterQueues, drop_letters
+from onramp.ops.common.queue_reader import drop_letters
 from onramp.ops.tables.erasures import ErasureJournal, ErasureTarget
 from onramp.ops.tables.profiles import ProfileWrites
 from onramp.ops.tables.users import UserWrites

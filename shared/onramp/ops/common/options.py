@@ -21,11 +21,15 @@ def with_option_groups(command: Callable[..., None]) -> Callable[..., None]:
     the group's parameter, in their order.
     """
     signature = inspect.signature(command, eval_str=True)
-    groups = {name: kind for name, kind in _types(signature) if isinstance(kind, type) and is_dataclass(kind)}
+    groups = {
+        parameter.name: parameter.annotation
+        for parameter in signature.parameters.values()
+        if isinstance(parameter.annotation, type) and is_dataclass(parameter.annotation)
+    }
     parameters = [
         option.replace(kind=inspect.Parameter.KEYWORD_ONLY)
         for name, parameter in signature.parameters.items()
-        for option in (_options(groups[name]) if name in groups else [parameter])
+        for option in (_fields_of(groups[name]) if name in groups else [parameter])
     ]
 
     @wraps(command)
@@ -38,9 +42,5 @@ def with_option_groups(command: Callable[..., None]) -> Callable[..., None]:
     return with_single_options
 
 
-def _types(signature: inspect.Signature) -> list[tuple[str, Any]]:
-    return [(name, parameter.annotation) for name, parameter in signature.parameters.items()]
-
-
-def _options(group: type) -> list[inspect.Parameter]:
+def _fields_of(group: type) -> list[inspect.Parameter]:
     return list(inspect.signature(group, eval_str=True).parameters.values())

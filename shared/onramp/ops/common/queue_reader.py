@@ -10,22 +10,16 @@ Several receivers per queue read ahead in threads. Memory holds their batches an
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Generator, Iterator, Mapping, Sequence
-from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
+from collections.abc import Collection, Generator, Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, wait
 from contextlib import suppress
-from dataclasses import dataclass
 from itertools import islice
-from typing import TYPE_CHECKING, NamedTuple, Self
+from typing import NamedTuple, Self
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from onramp.adapters.profiles import ProfileTable
-from onramp.ops.common.context import OperatorContext
-from onramp.ops.common.dead_letters import DELIVERY, PROVISIONING, Letter, add_reason, letter_from
+from onramp.ops.common.dead_letters import DeadLetterQueues, Letter, add_reason, letter_from
 from onramp.ops.common.errors import CommandFailed
-
-if TYPE_CHECKING:
-    from mypy_boto3_sqs.client import SQSClient
 
 RECEIVERS = 4
 BATCH = 10
@@ -34,27 +28,6 @@ READING_SECONDS = 60
 WORKING_SECONDS = 120
 MARGIN_SECONDS = 10.0  # a hold counts as over this long before its end: clock drift, and the time of a request
 MAX_HELD = 100_000  # SQS allows about 120,000 messages in flight per queue
-
-
-@dataclass(frozen=True, slots=True)
-class DeadLetterQueues:
-    """`urls` maps a queue's name to its URL; `profiles` give the reason of letters that carry none."""
-
-    sqs: SQSClient
-    urls: Mapping[str, str]
-    profiles: ProfileTable
-    monotonic: Callable[[], float]
-    threads: Callable[[int], Executor]
-
-    @classmethod
-    def of(cls, context: OperatorContext) -> Self:
-        return cls(
-            sqs=context.client("sqs"),
-            urls={PROVISIONING: context.output("ProvisioningDlqUrl"), DELIVERY: context.output("EventDeliveryDlqUrl")},
-            profiles=context.profiles,
-            monotonic=context.monotonic,
-            threads=context.threads,
-        )
 
 
 class HeldMessage(NamedTuple):

@@ -49,7 +49,7 @@ def show_groups(out: Output, groups: LetterGroups, now: int, *, reveal: bool) ->
 def say_held_by_others(out: Output, count: int) -> None:
     """A letter that another reader holds is hidden: a queue that looks empty may not be empty."""
     if count:
-        out.say(f"Another reader holds about {count} letters: list them again in two minutes.")
+        out.say(f"About {count} are held by another reader: look again in two minutes.")
 
 
 def _most_common(counts: Mapping[str, int]) -> str:

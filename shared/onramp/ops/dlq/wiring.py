@@ -12,7 +12,7 @@ from onramp.adapters.profiles import ProfileTable
 from onramp.adapters.tombstones import Tombstones
 from onramp.adapters.users import UserTable
 from onramp.ops.common.context import OperatorContext
-from onramp.ops.common.queue_reader import DeadLetterQueues
+from onramp.ops.common.dead_letters import DeadLetterQueues
 
 if TYPE_CHECKING:
     from mypy_boto3_sqs.client import SQSClient
