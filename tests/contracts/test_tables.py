@@ -9,12 +9,14 @@ from typing import Any
 import pytest
 
 from onramp.adapters.aws import retryable
+from onramp.adapters.operations import SweepCheckpoints
 from onramp.adapters.owed import OwedLedger
 from onramp.adapters.profiles import ProfileTable
 from onramp.adapters.users import UserTable
 from onramp.domain.errors import RetryableError
 from onramp.domain.users import Claim, Intent, Names, Owed, Status, User
 from onramp.usecases.signup import Refused, Written
+from onramp.usecases.sweep import SweepCheckpoint
 from tests.contracts.backends import Backend
 from tests.template import tables
 
@@ -257,6 +259,26 @@ class TestIntent:
         profiles.store_first_intent(sub, self.FIRST)
         assert profiles.store_next_intent(sub, self.FIRST, self.NEXT).intent == self.NEXT
         assert profiles.store_next_intent(sub, self.FIRST, replace(self.NEXT, key="other")).intent == self.NEXT
+
+
+class TestSweepCheckpoint:
+    POOL = "eu-west-1_Pool"
+
+    @pytest.fixture
+    def checkpoints(self, backend: Backend) -> SweepCheckpoints:
+        # Its own table: the emulator lives longer than this module.
+        name = f"Sweeps-{uuid.uuid4().hex}"
+        return SweepCheckpoints(backend.tables({name: tables()["OperationsTable"]}), name)
+
+    def test_an_absent_one_is_the_start_of_a_sweep(self, checkpoints: SweepCheckpoints) -> None:
+        assert checkpoints.load(self.POOL) == SweepCheckpoint()
+
+    @pytest.mark.parametrize("token", [None, "page-2"])
+    def test_the_last_saved_is_loaded(self, checkpoints: SweepCheckpoints, token: str | None) -> None:
+        checkpoints.save(self.POOL, SweepCheckpoint("page-1", {"healed": 1}))
+        checkpoints.save(self.POOL, saved := SweepCheckpoint(token, {"healed": 2, "has_record": 58}))
+        assert checkpoints.load(self.POOL) == saved
+        assert checkpoints.load("eu-west-1_Other") == SweepCheckpoint()
 
 
 def test_an_error_of_aws_is_retryable_and_has_its_code(db: Any) -> None:

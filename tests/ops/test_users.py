@@ -49,7 +49,7 @@ class TestShowAndExplain:
         deployed.ready(email)
         assert onramp("user", "explain", email, "--json").json["state"] == "ready"
 
-    def test_a_user_whom_the_trigger_refused(self, onramp: Onramp, deployed: DeployedPipeline) -> None:
+    def test_a_user_refused_by_the_trigger(self, onramp: Onramp, deployed: DeployedPipeline) -> None:
         email = unique_email("unverified")
         sub = deployed.sign_up(email)
         with pytest.raises(deployed.cognito.exceptions.UserLambdaValidationException):

@@ -85,7 +85,7 @@ class TestReadCsv:
         ]
 
     @pytest.mark.parametrize(
-        ("row", "says"),
+        ("row", "message"),
         [
             ("nobody,admin", "no usable e-mail"),
             (" ada@example.com,admin", "no usable e-mail"),
@@ -100,10 +100,10 @@ class TestReadCsv:
             ("FIRST@example.com,admin", "line 2"),
         ],
     )
-    def test_a_bad_row_is_named_with_its_line(self, tmp_path: Path, row: str, says: str) -> None:
+    def test_a_bad_row_is_named_with_its_line(self, tmp_path: Path, row: str, message: str) -> None:
         rows, bad = read_csv(csv_file(tmp_path, f"email,roles\nfirst@example.com,admin\n{row}\n"), ALLOWED)
         assert [error.line for error in bad] == [3]
-        assert says in bad[0].error
+        assert message in bad[0].error
         assert len(rows) == 1
 
     @pytest.mark.parametrize("name", ["a" * 257, "with\x00nothing", "two\nlines"])
@@ -112,7 +112,7 @@ class TestReadCsv:
             parse_name(name)
 
     @pytest.mark.parametrize(
-        ("text", "says"),
+        ("text", "message"),
         [
             ("", "no column email"),
             ("email\n", "no column roles"),
@@ -121,8 +121,8 @@ class TestReadCsv:
             ('email,roles\n"never closed\n', "not a CSV file"),
         ],
     )
-    def test_a_file_of_another_shape_is_refused(self, tmp_path: Path, text: str, says: str) -> None:
-        with pytest.raises(UsageError, match=says):
+    def test_a_file_of_another_shape_is_refused(self, tmp_path: Path, text: str, message: str) -> None:
+        with pytest.raises(UsageError, match=message):
             read_csv(csv_file(tmp_path, text), ALLOWED)
 
     def test_another_encoding_and_a_missing_file_are_refused(self, tmp_path: Path) -> None:

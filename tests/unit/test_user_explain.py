@@ -101,14 +101,14 @@ class TestState:
         pipeline.clock.advance(3600)
         assert "onramp doctor" in story(pipeline)["next"]
 
-    @pytest.mark.parametrize(("kind", "says"), [("server_error", "SQS delivers"), ("unauthorized", "doctor")])
-    def test_retried(self, pipeline: InMemoryPipeline, kind: Any, says: str) -> None:
+    @pytest.mark.parametrize(("kind", "message"), [("server_error", "SQS delivers"), ("unauthorized", "doctor")])
+    def test_retried(self, pipeline: InMemoryPipeline, kind: Any, message: str) -> None:
         pipeline.stripe.faults.add(Fault(kind, times=None))
         pipeline.sign_up(EMAIL, OLD)
         pipeline.run_worker_for(0.1)
         data = story(pipeline)
         assert (data["state"], data["owed"][:7], data["needsSomebody"]) == ("waiting", "enrich#", False)
-        assert says in data["next"]
+        assert message in data["next"]
         assert data["steps"]["stripe"]["attempts"] > 1
         assert "stripe answered stripe_" in data["why"]
 

@@ -6,10 +6,11 @@ import json
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
-from onramp.adapters.items import from_item, to_values
+from onramp.adapters.items import from_item
 from onramp.local.demo.users import Person, Signup
 from onramp.local.parameters import STACK_NAME
 from onramp.local.stack import LocalStack
+from onramp.ops.tables.users import PreCreatedUser, UserWrites
 
 if TYPE_CHECKING:
     from mypy_boto3_cloudformation import CloudFormationClient
@@ -38,12 +39,9 @@ class Pipeline:
     # ── records ───────────────────────────────────────────────────────────────────────────────────────────────────
 
     def pre_create(self, person: Person, roles: Sequence[str], at: int) -> None:
-        """Creates a record as an admin tool does; fails if there is one."""
-        record = {"userId": person.email, "roles": list(roles), "onboarding": "pre_created"}
-        self._dynamodb.put_item(
-            TableName=self._outputs["UsersTableName"],
-            Item=to_values({**record, "createdAt": at, "updatedAt": at}),
-            ConditionExpression="attribute_not_exists(userId)",
+        """Creates a record as `onramp user pre-create` does."""
+        UserWrites(self._dynamodb, self._outputs["UsersTableName"]).pre_create(
+            PreCreatedUser(person.email, tuple(roles)), at
         )
 
     def user(self, person: Person) -> Item:

@@ -1,6 +1,7 @@
 """Erases a user, in an order that leaves nothing behind and lets nothing come back. Repeating it does no harm.
 
-    journal ─▶ tombstones ─▶ providers, profiles ─▶ record ─▶ again ─▶ dead letters ─▶ UserForgotten ─▶ journal closed
+    open the journal ─▶ tombstones ─▶ customers, profiles ─▶ record ─▶ wait, customers and profiles again
+    ─▶ dead letters ─▶ UserForgotten ─▶ close the journal
 
 Once the tombstone is written and the record is deleted, no message, sweep or sign-in creates the user again. But a
 worker that read the record before may write a profile, or create a customer, until its timeout. Where that is possible,

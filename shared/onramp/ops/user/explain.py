@@ -28,7 +28,7 @@ def explain_user(context: OperatorContext, identifier: UserIdentifier, *, reveal
 
 
 def _others(wiring: UserWiring, user: User, now: int) -> list[PoolMatch]:
-    """Cognito users with the record's address to whom it is not linked: they cannot use the application."""
+    """Other Cognito users with the record's address: without a record they cannot use the application."""
     matches = wiring.pool_matches.find(UserIdentifier(user.user_id, user.user_id, None), now)
     return [match for match in matches if match.listed.user.sub != user.cognito_sub]
 
