@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import pytest
 
 from onramp.local.stack import LocalStack
-from onramp.ops.common.when import clock
+from onramp.ops.common.when import format_time
 from onramp.ops.replay import archive
 from onramp.wiring.clients import now_millis
 from tests.deployed import DeployedPipeline, eventually, unique_email
@@ -209,8 +209,8 @@ _seconds = itertools.count(1)
 
 def _window() -> list[str]:
     """A new window for each test: a window is replayed once only."""
-    return ["--from", f"2026-01-01T00:00:{next(_seconds):02}Z", "--to", clock(now_millis() + 30_000)]
+    return ["--from", f"2026-01-01T00:00:{next(_seconds):02}Z", "--to", format_time(now_millis() + 30_000)]
 
 
 def _around(millis: int) -> list[str]:
-    return ["--from", clock(millis), "--to", clock(millis + 1000)]
+    return ["--from", format_time(millis), "--to", format_time(millis + 1000)]

@@ -18,7 +18,7 @@ from onramp.domain.users import Profile
 from onramp.ops.common.dead_letters import DELIVERY, PROVISIONING, Letter, add_reason, letter_from
 from onramp.ops.common.errors import UsageError
 from onramp.ops.common.private_file import private_file
-from onramp.ops.common.when import clock
+from onramp.ops.common.when import format_time
 from onramp.ops.dlq.export import body_data, letter_row, write_letters
 from onramp.ops.dlq.filters import LetterFilter
 from onramp.ops.dlq.groups import LetterGroups
@@ -189,7 +189,7 @@ class TestFilter:
         assert (found.user, found.since) == ("nia@example.com", NOW - 7_200_000)
         assert found.options() == {
             "reason": "a",
-            "since": clock(NOW - 7_200_000),
+            "since": format_time(NOW - 7_200_000),
             "until": "2026-11-20T09:00:00Z",
             "user": "n***@example.com",
         }, "the audit log keeps it"

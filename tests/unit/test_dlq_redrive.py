@@ -212,7 +212,7 @@ class TestCanary:
         scenario.revenuecat.faults.clear()
         scenario.stripe.faults.add(Fault("refused", times=None, code="another_cause"))
         report = scenario.redrive()
-        assert report.stages.stopped == "nobody was repaired (stripe: another_cause)"
+        assert report.stages.stopped == "no user was repaired (stripe: another_cause)"
         assert report.counts.sent == 1
 
     def test_stops_when_the_canary_is_still_on_the_way(self, scenario: DlqScenario) -> None:

@@ -87,7 +87,7 @@ class TestReadCsv:
     @pytest.mark.parametrize(
         ("row", "message"),
         [
-            ("nobody,admin", "no usable e-mail"),
+            ("no-address,admin", "no usable e-mail"),
             (" ada@example.com,admin", "no usable e-mail"),
             ("ädä@example.com,admin", "no usable e-mail"),
             ("ada@example.com,", "no role"),

@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
-from onramp.adapters.items import from_item
+from onramp.adapters.items import from_item, to_values
 from onramp.local.demo.users import Person, Signup
 from onramp.local.parameters import STACK_NAME
 from onramp.local.stack import LocalStack

@@ -11,7 +11,7 @@ import json
 import time
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Executor, ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -175,6 +175,10 @@ class OperatorContext:
         table = AuditTable(self.client("dynamodb"), self.output("OperationsTableName"))
         with AuditLog(table, self.caller).entry(what, details) as entry:
             yield entry
+
+    def audit_reveal(self, command: str, *, reveal: bool, **details: str) -> AbstractContextManager[object]:
+        """Personal data is shown only with a row in the audit log."""
+        return self.audited(f"reveal {command}", **details) if reveal else nullcontext()
 
     @cached_property
     def caller(self) -> str:

@@ -11,7 +11,7 @@ _AGO = re.compile(r"(\d{1,6})([smhd])", re.ASCII)
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
 
 
-def moment(text: str, now: int) -> int:
+def parse_time(text: str, now: int) -> int:
     """Unix milliseconds of `2026-11-20`, `2026-11-20T09:00Z` (UTC where no offset is given) or `2h`, two hours ago.
 
     The second form is rounded down to a whole second, so that `clock` writes it without loss. Raises UsageError.
@@ -27,7 +27,7 @@ def moment(text: str, now: int) -> int:
     return round((parsed if parsed.tzinfo else parsed.replace(tzinfo=UTC)).timestamp() * 1000)
 
 
-def lasting(millis: float) -> str:
+def format_duration(millis: float) -> str:
     """`4 d 2 h`, `2 h 5 min`, `3 min`, `45 s`: the largest unit, and the rest in the next one."""
     seconds = max(0, round(millis / 1000))
     for size, unit, smaller, name in ((86_400, "d", 3600, "h"), (3600, "h", 60, "min"), (60, "min", 0, "")):
@@ -38,6 +38,6 @@ def lasting(millis: float) -> str:
     return f"{seconds} s"
 
 
-def clock(millis: int) -> str:
+def format_time(millis: int) -> str:
     """`2026-11-20T09:00:00Z`: `moment` parses it back."""
     return f"{datetime.fromtimestamp(millis / 1000, UTC):%Y-%m-%dT%H:%M:%SZ}"

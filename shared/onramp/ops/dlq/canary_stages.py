@@ -63,7 +63,7 @@ def _reason_to_stop(canary: VerifiedCounts) -> str | None:
         return f"the same reason came back ({step}: {code})"
     if canary.failed and not canary.repaired:
         (step, code), _ = canary.failed.most_common(1)[0]
-        return f"nobody was repaired ({step}: {code})"
+        return f"no user was repaired ({step}: {code})"
     if canary.on_the_way:
         return f"{canary.on_the_way.total()} of the canary is still on the way"
     return None

@@ -19,7 +19,7 @@ from onramp.ops.dlq.groups import LetterGroups
 from onramp.ops.dlq.native import NativeMove, move_all
 from onramp.ops.dlq.options import FilterOptions, Limit, Queue, Queues
 from onramp.ops.dlq.redrive_command import RedriveCommand
-from onramp.ops.dlq.scan import audit_reveal, count_held_by_others, find_letter, with_progress
+from onramp.ops.dlq.scan import count_held_by_others, find_letter, with_progress
 from onramp.ops.dlq.wiring import DlqWiring
 
 app = typer.Typer(
@@ -38,7 +38,7 @@ def list_(ctx: typer.Context, queue: Queue = Queues.ALL, reveal: Reveal = False)
     context: OperatorContext = ctx.obj
     wiring = DlqWiring.of(context)
     held_by_others = count_held_by_others(wiring, queue.names)
-    with audit_reveal(context, "dlq list", reveal=reveal), QueueReader(wiring.dead_letters, queue.names) as reader:
+    with context.audit_reveal("dlq list", reveal=reveal), QueueReader(wiring.dead_letters, queue.names) as reader:
         groups = LetterGroups.of(with_progress(context, reader))
     data = {
         "count": groups.count,
@@ -61,7 +61,7 @@ def show(
     """One dead letter in full, what its user is owed now, and the command to run next."""
     context: OperatorContext = ctx.obj
     wiring = DlqWiring.of(context)
-    with audit_reveal(context, "dlq show", reveal=reveal):
+    with context.audit_reveal("dlq show", reveal=reveal):
         letter = find_letter(context, wiring, identity)
         user = wiring.users.get(letter.user_id) if letter.user_id else None
         profile = wiring.profiles.get(letter.sub) if letter.sub else None
@@ -123,7 +123,7 @@ def export(
     wiring = DlqWiring.of(context)
     with (
         private_file(file) as out,
-        audit_reveal(context, "dlq export", reveal=reveal),
+        context.audit_reveal("dlq export", reveal=reveal),
         QueueReader(wiring.dead_letters, filters.queue.names) as reader,
     ):
         letters = filter(letter_filter.matches, with_progress(context, reader))

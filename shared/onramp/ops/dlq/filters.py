@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from onramp.ops.common.dead_letters import POISON, Letter
 from onramp.ops.common.text import masked_email
-from onramp.ops.common.when import clock
+from onramp.ops.common.when import format_time
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,5 +48,5 @@ class LetterFilter:
         times = {"since": self.since, "until": self.until}
         options = {name: ",".join(values) for name, values in lists.items() if values}
         options |= {"id": self.id} if self.id else {}
-        options |= {name: clock(value) for name, value in times.items() if value is not None}
+        options |= {name: format_time(value) for name, value in times.items() if value is not None}
         return options | ({"user": masked_email(self.user) if "@" in self.user else self.user} if self.user else {})

@@ -11,7 +11,7 @@ import typer
 from onramp.domain.identity import canonical_email, usable_sub
 from onramp.ops.common.dead_letters import DELIVERY, PROVISIONING
 from onramp.ops.common.errors import UsageError
-from onramp.ops.common.when import moment
+from onramp.ops.common.when import parse_time
 from onramp.ops.dlq.filters import LetterFilter
 
 
@@ -57,8 +57,8 @@ class FilterOptions:
             steps=tuple(self.step or ()),
             code_versions=tuple(self.code_version or ()),
             user=_email_or_sub(self.user) if self.user is not None else None,
-            since=moment(self.since, now) if self.since is not None else None,
-            until=moment(self.until, now) if self.until is not None else None,
+            since=parse_time(self.since, now) if self.since is not None else None,
+            until=parse_time(self.until, now) if self.until is not None else None,
         )
         since, until = letter_filter.since, letter_filter.until
         if since is not None and until is not None and since > until:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator
-from contextlib import AbstractContextManager, nullcontext
 
 from onramp.ops.common.context import OperatorContext
 from onramp.ops.common.dead_letters import Letter
@@ -72,8 +71,3 @@ def count_held_by_others(wiring: DlqWiring, names: Collection[str]) -> int:
         for url in urls
     ]
     return sum(int(reply.get("Attributes", {}).get("ApproximateNumberOfMessagesNotVisible", "0")) for reply in replies)
-
-
-def audit_reveal(context: OperatorContext, command: str, *, reveal: bool) -> AbstractContextManager[object]:
-    """Personal data is shown only with a row in the audit log."""
-    return context.audited(f"reveal {command}") if reveal else nullcontext()

@@ -11,7 +11,7 @@ from onramp.domain.users import Profile, User
 from onramp.ops.common.dead_letters import DELIVER, POISON, UNKNOWN, Letter
 from onramp.ops.common.output import Output
 from onramp.ops.common.text import visible
-from onramp.ops.common.when import clock, lasting
+from onramp.ops.common.when import format_duration, format_time
 from onramp.ops.dlq.export import letter_row
 from onramp.ops.dlq.groups import LetterGroups
 from onramp.ops.dlq.redrive_command import RedriveReport
@@ -37,7 +37,7 @@ def show_groups(out: Output, groups: LetterGroups, now: int, *, reveal: bool) ->
         group, sample = groups[row["queue"], row["step"], row["reason"]], row["sample"]
         cause = f"{row['queue']}  {row['step']}  {row['reason']}  {_most_common(row['errorCodes'])}"
         out.line(f"{row['count']:>{width},}  {cause}", "bold")
-        ages = f"oldest {lasting(now - group.oldest)}, newest {lasting(now - group.newest)}"
+        ages = f"oldest {format_duration(now - group.oldest)}, newest {format_duration(now - group.newest)}"
         example = f"{sample['id'][:8]} {sample['user'] or ''}".rstrip()
         out.line(f"{'':{width}}  {ages}, code {_most_common(row['codeVersions'])}, such as {example}")
     first = rows[0]
@@ -87,8 +87,8 @@ def show_letter(out: Output, letter: Letter, data: Mapping[str, Any], now: int) 
             "reason": letter.reason + ("" if letter.has_reason or letter.reason == UNKNOWN else " (from the profile)"),
             "error code": letter.error_code,
             "attempts": letter.attempts,
-            "first failed": f"{clock(letter.failed_at)}, {lasting(now - letter.failed_at)} ago",
-            "in the queue since": clock(letter.sent_at),
+            "first failed": f"{format_time(letter.failed_at)}, {format_duration(now - letter.failed_at)} ago",
+            "in the queue since": format_time(letter.sent_at),
             "code version": letter.code_version,
             "user": data["user"],
             "sub": letter.sub,
@@ -109,7 +109,7 @@ def _step_text(record: object) -> str:
     if not isinstance(record, Mapping):
         return visible(record)
     at = record.get("at")
-    when = f" at {clock(at)}" if isinstance(at, int) else ""
+    when = f" at {format_time(at)}" if isinstance(at, int) else ""
     code = f" {record['errorCode']}" if record.get("errorCode") else ""
     return f"{record.get('state')}{code}{when}, attempts {record.get('attempts')}, code {record.get('codeVersion')}"
 

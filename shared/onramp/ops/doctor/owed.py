@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from onramp.domain.users import Owed
 from onramp.ops.common.deployment import Deployment
 from onramp.ops.common.metrics import MINUTE
-from onramp.ops.common.when import lasting
+from onramp.ops.common.when import format_duration
 from onramp.ops.doctor.findings import Finding, ok, trouble
 
 DAY = 24 * 60 * MINUTE
@@ -33,7 +33,7 @@ def owed(stack: Deployment) -> Iterator[Finding]:
             continue
         count = f"{'at least ' if owing.at_least else ''}{owing.count:,}"
         users = f"{count} user{'s' * (owing.count != 1)}"
-        what = f"`{kind}` is owed to {users}, for {lasting(now - owing.oldest)} at the longest."
+        what = f"`{kind}` is owed to {users}, for {format_duration(now - owing.oldest)} at the longest."
         overdue = now - owing.oldest > DAY or (kind is Owed.EMIT and now - owing.due > EMIT_OVERDUE)
         if kind is Owed.OPERATOR or overdue:
             yield trouble(what, WHY[kind], CURES[kind])

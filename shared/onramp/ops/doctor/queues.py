@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from onramp.ops.common.deployment import SIGNED_UP_RULE, Deployment
 from onramp.ops.common.policies import Grant, effective_grant
-from onramp.ops.common.when import lasting
+from onramp.ops.common.when import format_duration
 from onramp.ops.doctor.bus import NOT_QUEUED
 from onramp.ops.doctor.findings import Finding, ok, trouble, warning
 
@@ -102,12 +102,12 @@ def retention(stack: Deployment) -> Iterator[Finding]:
             _set_command(stack.outputs["ProvisioningQueueUrl"], RedrivePolicy=json.dumps(policy)),
         )
     messages, dead_letters = (int(queue["MessageRetentionPeriod"]) for queue in (source, dlq))
-    kept = f"dead letters are kept for {lasting(dead_letters * 1000)}"
+    kept = f"dead letters are kept for {format_duration(dead_letters * 1000)}"
     if dead_letters > messages:
-        yield ok(f"{kept}, messages for {lasting(messages * 1000)}.")
+        yield ok(f"{kept}, messages for {format_duration(messages * 1000)}.")
         return
     yield trouble(
-        f"{kept}, not longer than messages ({lasting(messages * 1000)}).",
+        f"{kept}, not longer than messages ({format_duration(messages * 1000)}).",
         "a dead letter can expire on the day it arrives.",
         _set_command(stack.outputs["ProvisioningDlqUrl"], MessageRetentionPeriod="1209600"),
     )

@@ -10,7 +10,7 @@ from botocore.exceptions import ClientError
 from onramp.adapters.aws import error_code
 from onramp.ops.common.deployment import LIVE, Deployment
 from onramp.ops.common.metrics import MINUTE, Metrics
-from onramp.ops.common.when import lasting
+from onramp.ops.common.when import format_duration
 from onramp.ops.doctor.findings import Finding, ok, trouble
 
 SCHEDULE = "ReconcileFunctionSchedule"
@@ -53,7 +53,7 @@ def last_run(stack: Deployment) -> Iterator[Finding]:
     elif completed is None:
         yield trouble("the reconciler has not completed a run for three hours.", NOT_RECOVERED, cure)
     elif now - completed > OVERDUE:
-        what = f"the reconciler last completed a run {lasting(now - completed)} ago."
+        what = f"the reconciler last completed a run {format_duration(now - completed)} ago."
         yield trouble(what, NOT_RECOVERED, cure)
     else:
-        yield ok(f"the reconciler completed a run {lasting(now - completed)} ago.")
+        yield ok(f"the reconciler completed a run {format_duration(now - completed)} ago.")

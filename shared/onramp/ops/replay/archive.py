@@ -16,7 +16,7 @@ from botocore.exceptions import ClientError
 
 from onramp.adapters.aws import error_code
 from onramp.ops.common.errors import UsageError
-from onramp.ops.common.when import clock
+from onramp.ops.common.when import format_time
 
 if TYPE_CHECKING:
     from mypy_boto3_events.client import EventBridgeClient
@@ -38,11 +38,12 @@ class Window:
     def check(self, now: int) -> None:
         """Raises UsageError."""
         if self.start >= self.end:
-            raise UsageError(f"--from ({clock(self.start)}) must be before --to ({clock(self.end)}).")
+            raise UsageError(f"--from ({format_time(self.start)}) must be before --to ({format_time(self.end)}).")
         if self.end > now - ARRIVES_WITHIN:
+            latest = format_time(now - ARRIVES_WITHIN)
             raise UsageError(
-                f"events reach the archive up to ten minutes late: end the window at {clock(now - ARRIVES_WITHIN)} or"
-                " earlier, or re-emit with --from-table."
+                f"events reach the archive up to ten minutes late: end the window at {latest} or earlier, or use"
+                " --from-table."
             )
 
 
@@ -64,11 +65,11 @@ class ReplayPlan:
         return f"onramp-{hashlib.sha256(identity.encode()).hexdigest()[:16]}-{attempt}"
 
     def details(self) -> dict[str, str]:
-        window = {"from": clock(self.window.start), "to": clock(self.window.end)}
+        window = {"from": format_time(self.window.start), "to": format_time(self.window.end)}
         return {"rule": self.rule, "archive": self.archive, **window}
 
     def sentence(self) -> str:
-        between = f"{clock(self.window.start)} to {clock(self.window.end)}"
+        between = f"{format_time(self.window.start)} to {format_time(self.window.end)}"
         return f"Replays {between} of {self.archive} to the rule {self.rule} alone."
 
 

@@ -8,7 +8,7 @@ from onramp.ops.common.context import OperatorContext
 from onramp.ops.common.deployment import SIGNED_UP_RULE, Deployment
 from onramp.ops.common.errors import CommandFailed, UsageError
 from onramp.ops.common.output import Output
-from onramp.ops.common.when import clock
+from onramp.ops.common.when import format_time
 from onramp.ops.replay.archive import DONE, IN_PROGRESS, MINUTE, ReplayPlan, ReplayProgress, Window
 from onramp.ops.replay.wiring import ReplayWiring
 
@@ -50,7 +50,9 @@ class ArchiveReplayCommand:
         if earlier and earlier.state == DONE and not self.again:
             raise UsageError(f"this window was replayed to {plan.rule} before: add --again to do it once more.")
         if self.window.start < plan.kept_since:
-            context.out.say(f"The archive has no events before {clock(plan.kept_since)}: for those, use --from-table.")
+            context.out.say(
+                f"The archive has no events before {format_time(plan.kept_since)}: for those, use --from-table."
+            )
         in_progress = earlier is not None and earlier.state in IN_PROGRESS
         name = plan.name(attempt if in_progress or not earlier else attempt + 1)
         if in_progress:

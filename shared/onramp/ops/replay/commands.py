@@ -10,7 +10,7 @@ from onramp.domain.users import Owed, Status
 from onramp.ops.common.context import OperatorContext
 from onramp.ops.common.errors import UsageError
 from onramp.ops.common.options import Yes
-from onramp.ops.common.when import moment
+from onramp.ops.common.when import parse_time
 from onramp.ops.replay.archive import Window
 from onramp.ops.replay.archive_command import ArchiveReplayCommand
 from onramp.ops.replay.records import Query
@@ -50,7 +50,7 @@ def replay(
     """
     context: OperatorContext = ctx.obj
     now = context.now()
-    window = Window(moment(start, now), moment(end or ("0s" if from_table else ARCHIVE_DELAY), now))
+    window = Window(parse_time(start, now), parse_time(end or ("0s" if from_table else ARCHIVE_DELAY), now))
     if from_table and (consumer or archive):
         raise UsageError("--from-table reaches every rule of the bus: remove --consumer and --archive.")
     if not from_table and (status or owed):

@@ -11,7 +11,7 @@ from onramp.adapters.aws import readable, retryable
 from onramp.adapters.items import to_values
 from onramp.adapters.users import user_from
 from onramp.domain.users import Owed, Profile, Status, User
-from onramp.ops.common.when import clock
+from onramp.ops.common.when import format_time
 from onramp.ops.tables.replay_checkpoints import ScanKey
 from onramp.usecases.reconcile import Profiles
 
@@ -38,7 +38,7 @@ class Query:
     def options(self) -> dict[str, str]:
         """By name, as the command line takes them."""
         filters = {"status": self.status, "owed": self.owed}
-        window = {"from": clock(self.since), "to": clock(self.until)}
+        window = {"from": format_time(self.since), "to": format_time(self.until)}
         return window | {name: str(value) for name, value in filters.items() if value}
 
 

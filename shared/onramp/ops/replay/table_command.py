@@ -32,7 +32,7 @@ class TableReplayReport:
 
 @dataclass(frozen=True, slots=True)
 class TableReplayCommand:
-    """`rate` in events a second; `again`: from the start, whatever was emitted before."""
+    """`rate` in events a second; `again`: from the start, even after a complete run."""
 
     query: Query
     rate: float

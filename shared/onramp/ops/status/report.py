@@ -13,7 +13,7 @@ from onramp.domain.event_data import rfc3339
 from onramp.domain.users import Owed
 from onramp.ops.common.errors import reason
 from onramp.ops.common.metrics import MINUTE
-from onramp.ops.common.when import lasting
+from onramp.ops.common.when import format_duration
 from onramp.ops.status.wiring import StatusWiring
 
 RECENT, HOUR = 5 * MINUTE, 60 * MINUTE
@@ -85,7 +85,7 @@ def _owed(wiring: StatusWiring) -> Part:
 def _owed_sentence(part: Part) -> str:
     counts = "   ".join(f"{kind} {part[kind]:,}" for kind in Owed)
     oldest = part["oldestSeconds"]
-    return counts if oldest is None else f"{counts}   the oldest for {lasting(oldest * 1000)}"
+    return counts if oldest is None else f"{counts}   the oldest for {format_duration(oldest * 1000)}"
 
 
 def _users(wiring: StatusWiring) -> Part:
@@ -151,7 +151,11 @@ def _reconciler(wiring: StatusWiring) -> Part:
 
 def _reconciler_sentence(part: Part) -> str:
     ago = part["secondsAgo"]
-    return "no completed run in the last three hours" if ago is None else f"completed a run {lasting(ago * 1000)} ago"
+    return (
+        "no completed run in the last three hours"
+        if ago is None
+        else f"completed a run {format_duration(ago * 1000)} ago"
+    )
 
 
 PARTS: dict[str, tuple[Callable[[StatusWiring], Part], Callable[[Part], str]]] = {

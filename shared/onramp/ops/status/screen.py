@@ -11,7 +11,7 @@ from rich.text import Text
 
 from onramp.ops.common.output import Output
 from onramp.ops.common.text import visible
-from onramp.ops.common.when import clock
+from onramp.ops.common.when import format_time
 from onramp.ops.status.report import StatusReport, lines
 
 
@@ -19,7 +19,7 @@ def draw(report: StatusReport, stack: str = "") -> Group:
     table = Table.grid(padding=(0, 2))
     for name, sentence in lines(report):
         table.add_row(Text(name, style="bold"), Text(visible(sentence)))
-    head = Text(f"{stack} {clock(report.at)}".strip(), style="dim")
+    head = Text(f"{stack} {format_time(report.at)}".strip(), style="dim")
     reasons = [Text(visible(f"{name}: {reason}"), style="yellow") for name, reason in report.reasons.items()]
     return Group(head, table, *reasons)
 

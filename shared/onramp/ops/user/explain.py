@@ -7,7 +7,7 @@ from typing import Any
 from onramp.domain.decision import Kind
 from onramp.domain.users import User
 from onramp.ops.common.context import OperatorContext
-from onramp.ops.user.lookup import UserIdentifier, audit_reveal
+from onramp.ops.user.lookup import UserIdentifier
 from onramp.ops.user.pool_matches import PoolMatch, match_data, report_no_record
 from onramp.ops.user.story import print_story, story_data
 from onramp.ops.user.wiring import UserWiring
@@ -16,7 +16,7 @@ from onramp.ops.user.wiring import UserWiring
 def explain_user(context: OperatorContext, identifier: UserIdentifier, *, reveal: bool) -> bool:
     """False where an operator must act, or where there is no record."""
     wiring, now = UserWiring.of(context), context.now()
-    with audit_reveal(context, "user explain", identifier, reveal=reveal):
+    with context.audit_reveal("user explain", reveal=reveal, user=identifier.label()):
         stored = wiring.users.find(identifier)
         if stored.user is None:
             report_no_record(context, wiring.pool_matches, identifier, reveal=reveal)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +10,6 @@ from onramp.adapters.items import from_item
 from onramp.adapters.users import UserTable, user_from
 from onramp.domain.identity import canonical_email, usable_sub
 from onramp.domain.users import User
-from onramp.ops.common.context import OperatorContext
 from onramp.ops.common.errors import UsageError
 from onramp.ops.common.text import masked_email
 
@@ -100,10 +98,3 @@ class UserLookup:
     def _item(self, table: str, key: str) -> dict[str, Any] | None:
         reply = self.client.get_item(TableName=table, Key={"userId": {"S": key}}, ConsistentRead=True)
         return reply.get("Item")
-
-
-def audit_reveal(
-    context: OperatorContext, command: str, identifier: UserIdentifier, *, reveal: bool
-) -> AbstractContextManager[object]:
-    """Personal data is shown only with a row in the audit log."""
-    return context.audited(f"reveal {command}", user=identifier.label()) if reveal else nullcontext()

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from onramp.domain.event_data import rfc3339
 from onramp.domain.users import Owed, Status, User
-from onramp.ops.common.when import clock
+from onramp.ops.common.when import format_time
 
 LATE = 15 * 60_000  # milliseconds after dueAt: three runs of the reconciler, as its alarm has it
 
@@ -102,7 +102,7 @@ def _queued(user: User, steps: Steps, now: int) -> ProvisioningState:
     if "key_rejected" in code or "secret" in code:
         action = "onramp doctor, which names the key; once the key works, provisioning continues"
     if user.due_at is not None and user.due_at > now:
-        action += f", and the reconciler queues it again at {clock(user.due_at)}"
+        action += f", and the reconciler queues it again at {format_time(user.due_at)}"
     return ProvisioningState("waiting", why, action, since=user.owed_since, due_at=user.due_at)
 
 

@@ -8,8 +8,8 @@ from typing import Any
 from onramp.ops.common.context import OperatorContext
 from onramp.ops.common.masking import mask_field
 from onramp.ops.common.output import Output
-from onramp.ops.common.when import clock
-from onramp.ops.user.lookup import Row, StoredUser, UserIdentifier, audit_reveal
+from onramp.ops.common.when import format_time
+from onramp.ops.user.lookup import Row, StoredUser, UserIdentifier
 from onramp.ops.user.pool_matches import report_no_record
 from onramp.ops.user.wiring import UserWiring
 
@@ -27,7 +27,7 @@ TIMES = ("createdAt", "updatedAt", "linkedAt", "owedSince", "dueAt", "at")
 def show_user(context: OperatorContext, identifier: UserIdentifier, *, reveal: bool) -> bool:
     """Whether the user has a record or a profile."""
     wiring = UserWiring.of(context)
-    with audit_reveal(context, "user show", identifier, reveal=reveal):
+    with context.audit_reveal("user show", reveal=reveal, user=identifier.label()):
         stored = wiring.users.find(identifier)
         if stored.record is None and stored.profile is None:
             report_no_record(context, wiring.pool_matches, identifier, reveal=reveal)
@@ -74,7 +74,7 @@ def _flat(row: Mapping[str, Any], prefix: str = "  ") -> list[tuple[str, object]
         if isinstance(value, dict):
             facts += _flat(value, f"{prefix}{name}.") if value else [(f"{prefix}{name}", "{}")]
         elif name in TIMES and isinstance(value, int):
-            facts.append((f"{prefix}{name}", clock(value)))
+            facts.append((f"{prefix}{name}", format_time(value)))
         else:
             facts.append((f"{prefix}{name}", ", ".join(map(str, value)) if isinstance(value, list) else value))
     return facts

@@ -10,7 +10,7 @@ from onramp.domain.event_data import Kind, event_id, rfc3339
 from onramp.domain.users import Onboarding, Status, User
 from onramp.ops.common.output import Output
 from onramp.ops.common.text import masked_email
-from onramp.ops.common.when import clock, lasting, moment
+from onramp.ops.common.when import format_duration, format_time, parse_time
 from onramp.ops.user.lookup import StoredUser
 from onramp.ops.user.provisioning_state import provisioning_state
 
@@ -94,7 +94,7 @@ def print_story(out: Output, data: Mapping[str, Any], now: int) -> None:
     _print_identity(out, data)
     out.line("")
     for entry in data["timeline"]:
-        out.line(f"{clock(moment(entry['at'], now))}  {entry['what']}")
+        out.line(f"{format_time(parse_time(entry['at'], now))}  {entry['what']}")
     out.line("")
     healthy = data["state"] in (Status.READY, "prepared")
     out.line(data["why"], "green" if healthy else "red" if data["needsSomebody"] else "yellow")
@@ -130,5 +130,5 @@ def _print_identity(out: Output, data: Mapping[str, Any]) -> None:
 def _with_age(at: str | None, now: int) -> str | None:
     if not at:
         return None
-    since = moment(at, now)
-    return f"{clock(since)}, {lasting(now - since)} ago"
+    since = parse_time(at, now)
+    return f"{format_time(since)}, {format_duration(now - since)} ago"
