@@ -30,13 +30,13 @@ _FIXED = (
     (re.compile(r"\b(oldest|newest) \d+ (?:s|min)(?: \d+ s)?"), r"\g<1> 4 min"),
     (re.compile(r", \d+ (?:s|min) ago"), ", 4 min ago"),
     (re.compile(r"\beu-west-1_\w{9}\b"), "eu-west-1_Example01"),
-    (re.compile(r"\bthe oldest for \d+ s\b"), "the oldest for 40 s"),
+    (re.compile(r"\bthe oldest for \d+ (?:s|min)\b"), "the oldest for 40 s"),
     (re.compile(r"\bAbout \d+ are held"), "About 40 are held"),
     (re.compile(r"-[0-9A-F]{13}\b"), "-EXAMPLE"),
     (re.compile(r"(?<=http://127\.0\.0\.1:)\d+"), "4566"),
     (re.compile(r"key refused \d+ \(\d+"), "key refused 31 (31"),
     (re.compile(r"\bProvisioningQueue (?:\d+ \(\+\d+ in hand\)|[1-9]\d*)"), "ProvisioningQueue 0 (+12 in hand)"),
-    (re.compile(r"completed a run \d+ s ago"), "completed a run 40 s ago"),
+    (re.compile(r"completed a run \d+ (?:s|min) ago"), "completed a run 40 s ago"),
 )
 
 
