@@ -12,7 +12,7 @@ from onramp.adapters.aws import error_code, readable, retryable
 from onramp.adapters.items import from_item, get_many, to_values
 from onramp.domain.errors import RetryableError
 from onramp.domain.event_data import usable_time
-from onramp.domain.identity import usable_name
+from onramp.domain.identity import usable_name, usable_sub
 from onramp.domain.users import DEFAULT_ROLES, Claim, Names, Onboarding, User
 from onramp.usecases.signup import Refused, Written
 
@@ -71,6 +71,11 @@ class UserTable:
             reply = self.client.get_item(TableName=self.table, Key={"userId": {"S": user_id}}, ConsistentRead=True)
         item = readable("users_get", reply).get("Item")
         return user_from(item) if item else None
+
+    def still_linked(self, user: User) -> bool:
+        """Whether the record is linked as it was when `user` was read: no relink since. A consistent read."""
+        stored = self.get(user.user_id)
+        return stored is not None and (stored.cognito_sub, stored.linked_at) == (user.cognito_sub, user.linked_at)
 
     def get_many(self, user_ids: Sequence[str]) -> dict[str, User]:
         """By `userId`, read consistently; absent ones are left out."""
@@ -136,10 +141,15 @@ def user_from(item: dict[str, Any]) -> User:
         created_at=usable_time(row.get("createdAt")),
         updated_at=usable_time(row.get("updatedAt")),
         linked_at=usable_time(row.get("linkedAt")),
+        linked_before=_subs(row.get("linkedBefore")),
         owed=row.get("owed"),
         owed_since=usable_time(row.get("owedSince")),
         due_at=row.get("dueAt"),
     )
+
+
+def _subs(value: object) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(filter(None, map(usable_sub, value)))) if isinstance(value, list) else ()
 
 
 def _word(value: object) -> str | None:
