@@ -6,6 +6,7 @@ from typing import Any
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
+from onramp.adapters.reply import encodable
 from onramp.domain.errors import SignUpFailed
 from onramp.observability import count, logger, report_failure
 from onramp.usecases.heal import HealOutcome
@@ -22,7 +23,7 @@ def handler(event: Any, context: LambdaContext) -> Any:
         _publish(report)
         if isinstance(report, Refused | Failed) and not report.at_sign_in:
             raise SignUpFailed(context.aws_request_id)
-    return event
+    return encodable(event)
 
 
 def _publish(report: Report) -> None:

@@ -45,7 +45,7 @@ class StripeScenario:
         customers = StripeCustomers(
             OneKey(), "https://stripe.test", lambda: None, StripeInMemory(self.stripe, self.clock)
         )
-        self.enricher = StripeCustomer(customers, self.profiles, self.now)
+        self.enricher = StripeCustomer(customers, self.profiles, lambda user: True, self.now)
         self.user = User(EMAIL, cognito_sub=SUB, user_pool_id=POOL, names=Names("Nia", "New"), linked_at=self.now())
 
     def now(self) -> int:
@@ -90,7 +90,7 @@ def garbled(scenario: StripeScenario) -> StripeCustomer:
 
     http = Garbled(scenario.stripe, scenario.clock)
     customers = StripeCustomers(OneKey(), "https://stripe.test", lambda: None, http)
-    return StripeCustomer(customers, scenario.profiles, scenario.now)
+    return StripeCustomer(customers, scenario.profiles, lambda user: True, scenario.now)
 
 
 def test_the_customer_is_created_once_with_our_metadata(scenario: StripeScenario) -> None:

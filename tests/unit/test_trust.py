@@ -30,7 +30,7 @@ def vouch(
     attributes = {"email_verified": verified, "identities": identities}
     if isinstance(identities, list):
         attributes["identities"] = json.dumps(identities)
-    return policy.vouching(attributes, status, email)
+    return policy.vouching(attributes, status, email, "eu-west-1_Onramp001")
 
 
 def rights(vouching: Vouching) -> tuple[bool, bool]:

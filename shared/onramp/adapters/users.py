@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
-from onramp.adapters.aws import error_code, readable, retryable
+from onramp.adapters.aws import condition_holds, error_code, readable, retryable
 from onramp.adapters.items import from_item, get_many, to_values
 from onramp.domain.errors import RetryableError
 from onramp.domain.event_data import usable_time
@@ -80,6 +80,17 @@ class UserTable:
     def get_many(self, user_ids: Sequence[str]) -> dict[str, User]:
         """By `userId`, read consistently; absent ones are left out."""
         return {user.user_id: user for user in map(user_from, get_many(self.client, self.table, user_ids))}
+
+    def delete(self, user: User) -> bool:
+        """False where the record is no longer this sub's: nothing was deleted."""
+        with retryable("users_delete"):
+            return condition_holds(
+                self.client.delete_item,
+                TableName=self.table,
+                Key={"userId": {"S": user.user_id}},
+                ConditionExpression="cognitoSub = :sub",
+                ExpressionAttributeValues=to_values({":sub": user.cognito_sub}),
+            )
 
     def holder_of(self, sub: str) -> str | None:
         """The `userId` of the record linked to `sub`, by an index that may lag behind a write by seconds."""

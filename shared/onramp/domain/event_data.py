@@ -117,9 +117,12 @@ def user_provisioning_failed(
     return _event(Kind.USER_PROVISIONING_FAILED, identity, rfc3339(at), correlation_id, Origin.SIGNUP, data)
 
 
-def user_forgotten(sub: str, user_pool_id: str, *, at: int, correlation_id: str) -> Event:
-    """`at` is when the erasure was requested, so that every publication is the same."""
-    identity = event_id(user_pool_id, sub, Kind.USER_FORGOTTEN)
+def user_forgotten(sub: str, user_pool_id: str, *, at: int, correlation_id: str, again: bool = False) -> Event:
+    """`at` is when the erasure was requested, so that every publication is the same.
+
+    `again`: the user confirmed at `at`, after the erasure. Its eventId is new, or consumers would drop it.
+    """
+    identity = event_id(user_pool_id, sub, Kind.USER_FORGOTTEN, *([at] if again else []))
     return _event(Kind.USER_FORGOTTEN, identity, rfc3339(at), correlation_id, Origin.SIGNUP, {"cognitoSub": sub})
 
 

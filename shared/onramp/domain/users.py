@@ -151,7 +151,8 @@ class Profile:
     """One row of `UserProfiles`. `steps` holds a record per enricher: state, attempts, errorCode, at, codeVersion.
 
     An id counts only with its step `done`: both are written in one update. `unproven` holds ids by attribute that some
-    other writer put there. `broken_intent`: an intent is stored that cannot be read; `readable`: `provisioning` is a map.
+    other writer put there. `broken_intent`: an intent is stored that cannot be read. `readable`: `provisioning` is a
+    map.
     """
 
     sub: str

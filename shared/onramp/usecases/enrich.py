@@ -98,12 +98,12 @@ class Enrich:
         if user is None:
             return Result(MessageOutcome.FORGOTTEN, sub)
         work.correlation_id = correlation
-        if self.is_forgotten(sub):
-            # Confirmed after the erasure: no profile, no provider. The reconciler removes the record.
-            return Result(MessageOutcome.FORGOTTEN, sub)
         # The only short cut. Never on `ready` alone: the worker that stored it may have died before UserProvisioned.
         if user.owed is None and (profile := self.profiles.get(sub)) and profile.ready:
             return Result(MessageOutcome.ALREADY_PROVISIONED, sub)
+        if self.is_forgotten(sub):
+            # Confirmed after the erasure: no profile, no provider. The reconciler removes the record.
+            return Result(MessageOutcome.FORGOTTEN, sub)
         if failure := self._reported_only_in_part(work, user):
             return self._report(work, user, *failure)
         if user.linked_before:

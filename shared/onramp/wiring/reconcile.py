@@ -36,6 +36,7 @@ def build() -> Reconciler:
         reconcile=Reconcile(
             owed_rows=OwedIndex(dynamodb, settings.users_table_name),
             users=users,
+            tombstones=tombstones,
             profiles=ProfileTable(dynamodb, settings.user_profiles_table_name),
             ledger=OwedLedger(dynamodb, settings.users_table_name),
             publisher=bus,

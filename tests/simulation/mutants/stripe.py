@@ -20,7 +20,7 @@ def by_add(self: ProfileTable, sub: str, burnt: Intent, intent: Intent) -> Profi
     add = "ADD #provisioning.stripeIntent.epoch :one"
     epoch = self._update(sub, add, {":one": 1})[1].intent.epoch  # type: ignore[union-attr]
     fresh = replace(intent, epoch=epoch, key=f"{intent.key.rpartition('/')[0]}/{epoch}")
-    return self._store_intent(sub, fresh, "attribute_exists(userId)", {})
+    return self._store_intent(sub, fresh, "attribute_exists(userId)", {}, {})
 
 
 def refreshing(self: Any, user: Any, intent: Intent, *, last: bool) -> Any:
@@ -47,7 +47,7 @@ MUTANTS = (
     mutant(
         "no_list_after_key_expiry",
         "older than 21 h: list",
-        Edit(f"{STRIPE}._proceed", "self._adopt(intent) or self._next(user, intent)", "self._next(user, intent)"),
+        Edit(f"{STRIPE}._proceed", "self._adopt(user, intent) or self._next(user, intent)", "self._next(user, intent)"),
         on=plan(
             at(0, "sign_up", NIA),
             at(25 * HOUR, "replay", NIA),

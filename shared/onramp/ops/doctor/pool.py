@@ -81,14 +81,15 @@ def providers(stack: Deployment) -> Iterator[Finding]:
     settings = stack.settings("PostConfirmationFunctionName")
     trusted = settings.get("TRUSTED_IDENTITY_PROVIDERS", "")
     unverified = settings.get("ALLOW_UNVERIFIED_SIGNUPS") == "true"
-    named = {name for name, _ in TrustPolicy.parse(trusted, allow_unverified=unverified).trusted}
+    entries = TrustPolicy.parse(trusted, allow_unverified=unverified).trusted
     for pool in stack.pools:
         pages = stack.client("cognito-idp").get_paginator("list_identity_providers").paginate(UserPoolId=pool)
         types = {entry["ProviderName"]: entry["ProviderType"] for page in pages for entry in page["Providers"]}
+        named = {name for accepted, name, _ in entries if accepted in (pool, "*")}
         untrusted = [name for name, kind in types.items() if name not in named and not _built_in(name, kind)]
         for name in untrusted:
-            entries = ",".join(filter(None, (trusted, f"{name}@YOUR-DOMAIN")))
-            cure = stack.deploy_command(TrustedIdentityProviders=entries)
+            wanted = ",".join(filter(None, (trusted, f"{name}@YOUR-DOMAIN")))
+            cure = stack.deploy_command(TrustedIdentityProviders=wanted)
             if unverified:
                 what = f"{pool} signs users in through {name}, which is not trusted."
                 why = "its users get a record with the default role only, and never link a pre-created record."
