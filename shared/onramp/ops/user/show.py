@@ -17,7 +17,7 @@ HARMLESS = frozenset(
     {
         "cognitoSub", "userPoolId", "roles", "onboarding", "identityProvider", "emailVouchedBy", "createdAt",
         "updatedAt", "linkedAt", "owed", "owedSince", "dueAt", "stripeCustomerId", "revenueCatId", "provisioningStatus",
-        "state", "attempts", "errorCode", "at", "codeVersion", "epoch", "key", "relinkedFrom", "relinkedTo",
+        "state", "attempts", "errorCode", "at", "codeVersion", "epoch", "key", "link", "linkedBefore",
     }
 )  # fmt: skip
 FIRST = ("userId", "sub", "cognitoSub", "userPoolId", "roles", "onboarding", "provisioningStatus")
