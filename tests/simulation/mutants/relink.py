@@ -22,7 +22,7 @@ MUTANTS = (
         "relink_without_inheriting",
         "10: the new sub's worker inherits the intent",
         Edit(PROVISION, "if user.linked_before:", "if False:"),
-        on=plan(*RELINKED, waits={"worker-nia-1 StripeCustomers.create": 60}),
+        on=plan(*RELINKED, waits={"worker-nia-1 StripeCustomers.create": 45}),
         only="one_stripe_customer_after_relinks",
     ),
     mutant(
