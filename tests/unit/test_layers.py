@@ -25,9 +25,15 @@ LAYERS = {
     "usecases": {"domain", "enrichers", "usecases"},
     "adapters": {"domain", "enrichers", "usecases", "adapters"},
     "settings": {"domain", "settings"},
+    "access": {"domain", "adapters"},
     "wiring": {"domain", "enrichers", "usecases", "adapters", "settings", "wiring"},
 }
-GROUP_OF_MODULE = {"settings": "settings", "worker_settings": "settings", "observability": "settings"}
+GROUP_OF_MODULE = {
+    "access": "access",
+    "settings": "settings",
+    "worker_settings": "settings",
+    "observability": "settings",
+}
 
 
 def modules(*folders: Path) -> Iterator[tuple[Path, ast.Module]]:
