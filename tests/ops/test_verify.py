@@ -16,8 +16,9 @@ from onramp.local.stack import ROOT, LocalStack
 from onramp.ops.common import erasure
 from onramp.ops.common.errors import UsageError
 from onramp.ops.verify import facts
+from onramp.ops.verify import promises as module
 from onramp.ops.verify.event_tap import EventTap
-from onramp.ops.verify.pool_users import PoolUsers
+from onramp.ops.verify.pool_users import PoolUsers, SyntheticUser
 from onramp.ops.verify.wiring import VerifyWiring
 from tests.conftest import QUICK
 from tests.deployed import DeployedPipeline, eventually, restore_sigint
@@ -144,7 +145,7 @@ class TestBroken:
     ) -> None:
         confirm = PoolUsers.confirm
 
-        def verified(pool: PoolUsers, user: Any) -> None:
+        def verified(pool: PoolUsers, user: SyntheticUser) -> None:
             pool.mark_verified(user)
             confirm(pool, user)
 
@@ -153,6 +154,32 @@ class TestBroken:
         assert promises(ran) == {"takeover": "an unverified user was confirmed without an error."}
         assert ran.json["facts"][1:] == []
         assert leftovers(deployed) == [], "the record is deleted, though it is linked now"
+
+    def test_a_refusal_that_changes_the_record(
+        self, onramp: Onramp, deployed: DeployedPipeline, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        confirm = PoolUsers.confirm
+
+        def changing(pool: PoolUsers, user: SyntheticUser) -> None:
+            deployed.dynamodb.update_item(
+                TableName=deployed.outputs["UsersTableName"],
+                Key={"userId": {"S": user.email}},
+                UpdateExpression="SET givenName = :any",
+                ExpressionAttributeValues={":any": {"S": "Mallory"}},
+            )
+            confirm(pool, user)
+
+        monkeypatch.setattr(PoolUsers, "confirm", changing)
+        assert promises(verify(onramp, "--only", "takeover")) == {"takeover": "the pre-created record was changed."}
+        assert leftovers(deployed) == []
+
+    def test_a_dead_letter_with_another_reason(
+        self, onramp: Onramp, deployed: DeployedPipeline, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(module, "POISON", "another_reason")
+        broken = promises(verify(onramp, "--only", "poison"))
+        assert broken == {"poison": "the reason of its dead letter is malformed_event, not another_reason."}
+        assert leftovers(deployed) == []
 
     def test_a_worker_that_does_not_run(self, onramp: Onramp, deployed: DeployedPipeline) -> None:
         functions = deployed.stack.client("lambda")
