@@ -113,7 +113,7 @@ def command_groups() -> list[str]:
 
 
 def test_every_command_group_has_commands_and_wiring() -> None:
-    assert len(command_groups()) == 7
+    assert len(command_groups()) == 8
     assert all((PACKAGE / "ops" / name / "wiring.py").is_file() for name in command_groups())
 
 

@@ -28,6 +28,7 @@ from onramp.ops.doctor.commands import doctor
 from onramp.ops.replay.commands import replay
 from onramp.ops.status.commands import status
 from onramp.ops.user import commands as user
+from onramp.ops.verify.commands import verify
 
 DEBUG = "ONRAMP_DEBUG"
 GLOBAL_OPTIONS = ("--stack", "--profile", "--region")
@@ -51,6 +52,7 @@ app.command(epilog=GLOBAL_HELP)(detach)
 app.add_typer(dlq.app, name="dlq", epilog=GLOBAL_HELP)
 app.add_typer(user.app, name="user", epilog=GLOBAL_HELP)
 app.command(epilog=GLOBAL_HELP)(backfill)
+app.command(epilog=GLOBAL_HELP)(verify)
 app.command(epilog=GLOBAL_HELP)(audit)
 
 
