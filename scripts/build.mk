@@ -1,6 +1,6 @@
 # Build, deployment and template checks.
 .PHONY: build build-PostConfirmationFunction build-EnrichProfileFunction build-ReconcileFunction \
-	check-template check-extra sam deploy
+	check-template check-extra sam deploy delete
 
 # The target, as in the template's parameters. ARCHITECTURE=host builds for the Python of this machine.
 ARCHITECTURE ?= arm64
@@ -52,3 +52,7 @@ check-extra: sam ## checks that need the SAM CLI: `sam validate`, and that `sam 
 
 deploy: setup sam ## build and deploy: STACK=name [ENV=default|dev|prod] [PARAMETERS="Name=value ..."]
 	@$(BIN)/python scripts/deploy.py --sam $(SAM) --stack "$(STACK)" --environment $(ENV) -- $(PARAMETERS)
+
+# Not `sam delete`: it would leave the user pools with a trigger that does not exist.
+delete: setup ## detach the user pools, then delete the stack: STACK=name [YES=1]
+	@$(BIN)/python scripts/delete.py --onramp $(BIN)/onramp --stack "$(STACK)" $(if $(YES),--yes)

@@ -3,6 +3,9 @@
 SAM publishes no new version when only a parameter value changes, so the alias would keep the old settings. The
 parameter Revision, which is part of the version's id, is therefore a hash of the built files, the template and all
 parameter values.
+
+The first deployment creates the stack without deletion protection and turns it on in a second step: CloudFormation does
+not delete a protected table or user pool, so it could not roll back a failed creation.
 """
 
 # ruff: noqa: S603 - the commands are the project's own; the operator gives PARAMETERS
@@ -15,14 +18,33 @@ import os
 import shlex
 import shutil
 import subprocess
+import sys
 import tomllib
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
+
+import boto3
+from botocore.exceptions import BotoCoreError, ClientError
 
 BUILT = Path(".aws-sam", "build")  # relative to the project's root, where make runs, as are all paths here
 
 
-def deploy(sam: str, stack: str, environment: str, overrides: Iterable[str]) -> None:
+def exists(stack: str) -> bool:
+    """False also for a stack of which only a change set exists."""
+    try:
+        described = boto3.client("cloudformation").describe_stacks(StackName=stack)["Stacks"][0]
+    except ClientError as error:
+        if "does not exist" in str(error):
+            return False
+        raise SystemExit(f"onramp: {stack} cannot be described: {error}") from error
+    except BotoCoreError as error:
+        raise SystemExit(f"onramp: {stack} cannot be described: {error}") from error
+    return described["StackStatus"] != "REVIEW_IN_PROGRESS"
+
+
+def deploy(
+    sam: str, stack: str, environment: str, overrides: Iterable[str], exists: Callable[[str], bool] = exists
+) -> None:
     # An option on sam's command line replaces the whole list of samconfig.toml, so the lists are merged here.
     parameters = configured(environment, "parameter_overrides") | parse(overrides)
     tags = configured(environment, "tags")
@@ -31,11 +53,20 @@ def deploy(sam: str, stack: str, environment: str, overrides: Iterable[str]) -> 
     target = {"ARCHITECTURE": parameters.get("Architecture"), "RUNTIME": parameters.get("Runtime")}
     run(sam, "build", "--config-env", environment, env={name: value for name, value in target.items() if value})
     parameters["Revision"] = revision(BUILT, parameters)
-    values = [f'{name}="{value}"' for name, value in sorted(parameters.items())]
     command = [sam, "deploy", "--config-env", environment, "--stack-name", stack]
     if tags:
         command += ["--tags", *(f"{name}={value}" for name, value in sorted(tags.items()))]
-    run(*command, "--parameter-overrides", *values)
+    if parameters.get("DeletionProtection", "true") == "true" and not exists(stack):
+        run(*command, "--parameter-overrides", *quoted(parameters | {"DeletionProtection": "false"}))
+        if not exists(stack):
+            return  # the operator has refused the change set
+        sys.stdout.write(f"{stack} is created. The second step turns its deletion protection on.\n")
+        sys.stdout.flush()
+    run(*command, "--parameter-overrides", *quoted(parameters))
+
+
+def quoted(parameters: Mapping[str, str]) -> list[str]:
+    return [f'{name}="{value}"' for name, value in sorted(parameters.items())]
 
 
 def configured(environment: str, option: str) -> dict[str, str]:

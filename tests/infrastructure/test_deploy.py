@@ -19,6 +19,8 @@ if sys.argv[1] == "build":
     built = pathlib.Path(".aws-sam/build"); built.mkdir(parents=True, exist_ok=True)
     (built / "template.yaml").write_text(os.environ.get("ARCHITECTURE", "unset"))
 pathlib.Path("sam-" + sys.argv[1] + ".json").write_text(json.dumps(sys.argv[2:]))
+with open("sam-" + sys.argv[1] + "s.jsonl", "a") as calls:
+    print(json.dumps(sys.argv[2:]), file=calls)
 """
 
 
@@ -57,6 +59,35 @@ def test_the_parameters_of_the_environment_and_of_the_caller_are_merged(project:
 
 def test_the_caller_overrides_the_environment(project: Path) -> None:
     assert deployed(project, "LogRetentionDays=30")["LogRetentionDays"] == "30"
+
+
+def recorded(project: Path) -> list[dict[str, str]]:
+    """The parameters of each `sam deploy`."""
+    calls = [json.loads(line) for line in (project / "sam-deploys.jsonl").read_text().splitlines()]
+    pairs = [[pair.partition("=") for pair in call[call.index("--parameter-overrides") + 1 :]] for call in calls]
+    return [{name: value.strip('"') for name, _, value in call} for call in pairs]
+
+
+class TestTheFirstDeployment:
+    def test_can_be_rolled_back_and_is_protected_afterwards(self, project: Path) -> None:
+        answers = iter([False, True])
+        deploy(str(project / "sam"), "onramp-dev", "prod", [], exists=lambda _: next(answers))
+        creation, protection = recorded(project)
+        assert creation.pop("DeletionProtection") == "false"
+        assert protection.pop("DeletionProtection", "true") == "true"
+        assert creation == protection, "the same revision: the second step publishes no version"
+
+    def test_ends_where_the_operator_refuses_the_change_set(self, project: Path) -> None:
+        deploy(str(project / "sam"), "onramp-dev", "prod", [], exists=lambda _: False)
+        assert [parameters["DeletionProtection"] for parameters in recorded(project)] == ["false"]
+
+    def test_a_later_deployment_has_one_step(self, project: Path) -> None:
+        deploy(str(project / "sam"), "onramp-dev", "prod", [], exists=lambda _: True)
+        assert len(recorded(project)) == 1
+
+    def test_without_protection_it_has_one_step(self, project: Path) -> None:
+        deploy(str(project / "sam"), "onramp-dev", "prod", ["DeletionProtection=false"], exists=lambda _: False)
+        assert len(recorded(project)) == 1
 
 
 def test_the_stack_gets_the_environment_tag(project: Path) -> None:

@@ -11,6 +11,7 @@ from botocore.exceptions import ClientError
 from onramp.adapters.aws import error_code
 from onramp.domain.event_data import SOURCE, Kind
 from onramp.ops.common.deployment import SIGNED_UP_RULE, Deployment
+from onramp.ops.doctor import keys
 from onramp.ops.doctor.findings import Finding, ok, trouble, warning
 
 if TYPE_CHECKING:
@@ -36,6 +37,27 @@ def bus(stack: Deployment) -> Iterator[Finding]:
         why = "events can be replayed from the table only, and only to all consumers at once."
         cure = f"aws events create-archive --archive-name {name} --event-source-arn {arn} --retention-days 30"
         yield warning(f"no archive keeps the events of {name}.", why, cure)
+
+
+def encryption(stack: Deployment) -> Iterator[Finding]:
+    """Only for a bus with a customer key: PutEvents succeeds, and EventBridge loses what it cannot encrypt."""
+    try:
+        description = stack.client("events").describe_event_bus(Name=stack.outputs["EventBusName"])
+    except ClientError as error:
+        if error_code(error) != "ResourceNotFoundException":
+            raise
+        return  # reported by `bus`
+    name, arn = description["Name"], description["Arn"]
+    if not (key := description.get("KmsKeyIdentifier")):
+        return
+    if missing := keys.missing_for_bus(stack, key, arn):
+        why = "events are lost after PutEvents has accepted them."
+        yield trouble(f"EventBridge may not use the key of the event bus {name}.", why, keys.cure(key, missing))
+    else:
+        yield ok(f"EventBridge may use the key of the event bus {name} and of its archive.")
+    if not description.get("DeadLetterConfig", {}).get("Arn"):
+        why = "events that the bus cannot encrypt or decrypt are dropped."
+        yield warning(f"the event bus {name} has no dead-letter queue.", why, stack.deploy_command())
 
 
 def rule(stack: Deployment) -> Iterator[Finding]:

@@ -18,7 +18,7 @@ Check = Callable[[Deployment], Iterator[Finding]]
 CHECKS: dict[str, tuple[Check, ...]] = {
     "pool": (pool.trigger, pool.permission, pool.providers),
     "functions": (functions.live_version, functions.concurrency, functions.timeouts, functions.event_source),
-    "bus": (bus.bus, bus.rule),
+    "bus": (bus.bus, bus.encryption, bus.rule),
     "queues": (queues.policies, queues.encryption, queues.retention),
     "stripe": (secrets.stripe,),
     "revenuecat": (secrets.revenuecat,),
