@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from onramp.ops.common.deployment import SIGNED_UP_RULE, Deployment
 from onramp.ops.common.policies import Grant, effective_grant
+from onramp.ops.common.shell import command
 from onramp.ops.common.when import format_duration
 from onramp.ops.doctor.bus import NOT_QUEUED
 from onramp.ops.doctor.findings import Finding, ok, trouble, warning
@@ -58,7 +59,7 @@ def _policy_command(url: str, queue: str, rule: str, account: str) -> str:
 
 
 def _set_command(url: str, **attributes: str) -> str:
-    return f"aws sqs set-queue-attributes --queue-url {url} --attributes '{json.dumps(attributes)}'"
+    return command("aws sqs set-queue-attributes --queue-url {} --attributes {}", url, json.dumps(attributes))
 
 
 def encryption(stack: Deployment) -> Iterator[Finding]:
@@ -85,7 +86,8 @@ def _key_policy(stack: Deployment, output: str, key: str) -> Finding:
         effective_grant(policy, service=EVENTS, action=action, source=source, account=account) for action in KEY_ACTIONS
     ]
     if Grant.NONE in grants:
-        cure = f"let {EVENTS} {' and '.join(KEY_ACTIONS)} in the key's policy: aws kms put-key-policy --key-id {key}"
+        put = command("aws kms put-key-policy --key-id {}", key)
+        cure = f"let {EVENTS} {' and '.join(KEY_ACTIONS)} in the key's policy: {put}"
         return trouble(f"EventBridge may not use the key of {_name(output)}.", NOT_QUEUED, cure)
     return ok(f"EventBridge may use the key of {_name(output)}.")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -77,6 +78,6 @@ class TableReplayCommand:
         try:
             yield
         except BaseException:
-            options = " ".join(f"--{name} {value}" for name, value in self.query.options().items())
-            out.say(f"To continue: onramp replay --from-table {options}")
+            options = [word for name, value in self.query.options().items() for word in (f"--{name}", value)]
+            out.say(f"To continue: {shlex.join(['onramp', 'replay', '--from-table', *options])}")
             raise
