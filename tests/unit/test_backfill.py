@@ -20,6 +20,7 @@ from onramp.ops.backfill.refusals import HEADER, RefusalsFile
 from onramp.ops.backfill.report import BackfillReport
 from onramp.ops.backfill.wiring import BackfillWiring
 from onramp.ops.common.errors import UsageError
+from onramp.ops.common.queue_room import say_nothing
 from onramp.ops.tables.backfill_checkpoints import BackfillState
 from tests.fakes import Faulty, ProcessKilled, SiteLog
 from tests.operator_context import operator_context
@@ -98,7 +99,9 @@ class Operator:
         wiring = BackfillWiring.of(operator_context(self.pipeline, parameters=self.parameters))
         self.publisher = wiring.batch_publisher()
         refusals = RefusalsFile(self.path, reveal)
-        backfill = wiring.backfill(wiring.rules.pools, self.publisher, refusals, rate=rate, apply=apply)
+        backfill = wiring.backfill(
+            wiring.rules.pools, self.publisher, refusals, wiring.queue_room(0, say_nothing), rate=rate, apply=apply
+        )
         return backfill.run(backfill.start(resume=resume))
 
     def run(self, *, apply: bool = False, resume: bool = True, reveal: bool = False) -> dict[str, int]:

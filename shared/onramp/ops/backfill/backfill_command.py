@@ -23,11 +23,15 @@ from onramp.ops.tables.backfill_checkpoints import BackfillState
 
 @dataclass(frozen=True, slots=True)
 class BackfillCommand:
-    """`pool` "": every pool of the stack. `rate` in pages a second. `csv` None: no file of refused users."""
+    """`pool` "": every pool of the stack. `rate` in pages a second. `csv` None: no file of refused users.
+
+    `max_queue`: the most messages that the provisioning queue may hold, 0: any number.
+    """
 
     pool: str
     apply: bool
     rate: float
+    max_queue: int
     csv: Path | None
     reveal: bool
     resume: bool
@@ -37,7 +41,8 @@ class BackfillCommand:
         """Raises UsageError, RetryableError."""
         pools, publisher = self._pools(wiring), wiring.batch_publisher()
         refusals = RefusalsFile(self.csv, self.reveal)
-        backfill = wiring.backfill(pools, publisher, refusals, rate=self.rate, apply=self.apply)
+        room = wiring.queue_room(self.max_queue, WaitingNotice(context.out))
+        backfill = wiring.backfill(pools, publisher, refusals, room, rate=self.rate, apply=self.apply)
         state = self._apply(context, backfill) if self.apply else self._dry_run(context, backfill)
         return BackfillReport(pools, state.found, self.apply, publisher.unpublished)
 
@@ -62,6 +67,22 @@ class BackfillCommand:
         csv = "revealed" if self.reveal else "masked"
         with context.audited("backfill", pools=",".join(backfill.pools), csv=csv) as entry:
             return _run(context, backfill, state, entry)
+
+
+@dataclass(slots=True)
+class WaitingNotice:
+    """Says once that a command waits for the provisioning queue."""
+
+    out: Output
+    said: bool = False
+
+    def __call__(self, depth: int) -> None:
+        if depth and not self.said:
+            self.said = True
+            self.out.say(
+                f"The provisioning queue holds {depth:,} messages: new records wait until the worker has processed some."
+                " Live signups keep their usual time. Ctrl-C is safe: the same command continues."
+            )
 
 
 def _confirm(out: Output, pools: Sequence[str], done: int, *, yes: bool) -> None:
