@@ -13,8 +13,7 @@ from typing import Any
 
 from onramp.ops.backfill.refusals import RefusalsFile
 from onramp.ops.backfill.wiring import BackfillWiring
-from onramp.ops.common.queue_room import SETTLE_SECONDS, QueueRoom
-from onramp.ops.tables.backfill_checkpoints import BackfillState
+from onramp.ops.common.queue_room import SETTLE_SECONDS, say_nothing
 from tests.operator_context import operator_context
 from tests.pipeline import PROFILES, QUEUE, signup
 from tests.simulation.scale import CountingList, DiscardedLog, RateLimit
@@ -22,7 +21,7 @@ from tests.simulation.scheduler import Process
 from tests.simulation.schedules import Person, Schedule
 from tests.simulation.simulation import Simulation
 
-LIVE_EVERY, SAMPLE_EVERY = 30.0, 5.0
+LIVE_EVERY, SAMPLE_EVERY = 20.0, 5.0
 
 
 @dataclass
@@ -61,7 +60,7 @@ class LaggingSqs:
 class BulkRun:
     def __init__(self, sim: Simulation, users: int, most: int) -> None:
         self.sim, self.most, self.report = sim, most, BulkReport(users)
-        self.done = False
+        self.done = self.drained = False
         for name, limit in {
             "stripe": RateLimit(25, 1.0, sim.clock),
             "revenuecat": RateLimit(480, 60.0, sim.clock),
@@ -73,27 +72,25 @@ class BulkRun:
             sim.cognito.add_user(sub, attributes, "CONFIRMED")
         sim.clock.advance(7 * 86_400)
         sim.scheduler.start(Process("backfill", "operator"), self._backfill)
-        sim.scheduler.start(Process("live", "schedule"), self._live_signups, after=60.0)
+        sim.scheduler.start(Process("live", "schedule"), self._live_signups, after=20.0)
         sim.scheduler.start(Process("sample", "schedule"), self._sample)
 
     def _backfill(self) -> None:
         sim, began = self.sim, self.sim.clock()
         sqs = LaggingSqs(sim.clients["sqs"], sim)
         wiring = BackfillWiring.of(operator_context(sim, {**sim.clients, "sqs": sqs}, sleep=sim.scheduler.sleep))
-        room: QueueRoom = wiring.queue_room(self.most, lambda depth: None)
+        room = wiring.queue_room(self.most, say_nothing)
         backfill = wiring.backfill(
             wiring.rules.pools, wiring.batch_publisher(), RefusalsFile(None), room, rate=15.0, apply=True
         )
-        state: BackfillState = backfill.start(resume=False)
-        for state in backfill.run(state):
-            pass
-        self.report.found = dict(state.found)
+        *_, last = backfill.run(backfill.start(resume=False))
+        self.report.found = dict(last.found)
         self.report.backfill_took = sim.clock() - began
         self.done = True
 
     def _live_signups(self) -> None:
         number = 0
-        while not self.done:
+        while not self.drained:
             number += 1
             person = Person("live", f"live{number}@example.com", number=number)
             self.sim.observed.confirmed[person.sub] = person
@@ -115,6 +112,7 @@ class BulkRun:
             self.report.queue_age = max([self.report.queue_age, *ages])
             self.report.deepest = max(self.report.deepest, len(messages))
             self.sim.scheduler.sleep(SAMPLE_EVERY)
+        self.drained = True
 
 
 def run_backfill(users: int, *, most: int) -> BulkReport:

@@ -48,7 +48,7 @@ class TestTheWorker:
         pipeline.run_worker()
         assert [dead_letter["reason"] for dead_letter in pipeline.dead_letters()] == ["unknown_user"]
 
-    def test_reads_a_tombstone_only_if_there_is_no_record(self, pipeline: InMemoryPipeline) -> None:
+    def test_reads_one_tombstone_for_a_new_user_and_none_for_a_repetition(self, pipeline: InMemoryPipeline) -> None:
         tables: Counter[str] = Counter()
         real = pipeline.dynamodb.get_item
 
@@ -59,8 +59,12 @@ class TestTheWorker:
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(pipeline.dynamodb, "get_item", get_item)
             pipeline.sign_up(EMAIL, SUB)
+            late = pipeline.sqs.messages(QUEUE)[0]
             pipeline.run_worker()
-        assert tables[OPERATIONS] == 0
+            assert tables[OPERATIONS] == 1
+            pipeline.sqs.duplicate(QUEUE, late)
+            pipeline.run_worker()
+        assert tables[OPERATIONS] == 1
 
     @pytest.mark.parametrize("fault", ["refused", "throttled", "not_sent", "malformed"])
     def test_retries_if_the_read_fails(self, pipeline: InMemoryPipeline, fault: str) -> None:

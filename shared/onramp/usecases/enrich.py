@@ -165,7 +165,7 @@ class Enrich:
         failed = {
             name: record
             for name, record in profile.steps.items()
-            if record.get("state") == "failed" and record.get("at", 0) >= work.message.first_received_at
+            if record.get("state") == "failed" and record.get("at", 0) > work.message.first_received_at
         }
         if profile.status != Status.FAILED or not failed:
             return None

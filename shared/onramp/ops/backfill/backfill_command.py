@@ -80,7 +80,7 @@ class WaitingNotice:
         if depth and not self.said:
             self.said = True
             self.out.say(
-                f"The provisioning queue holds {depth:,} messages: new records wait until the worker has processed some."
+                f"The provisioning queue holds {depth:,} messages: new records wait for the worker."
                 " Live signups keep their usual time. Ctrl-C is safe: the same command continues."
             )
 
