@@ -55,7 +55,7 @@ class VirtualThreads(InlineExecutor):
             self.clock.now = max(self.clock.now, done_at)
             return result(timeout)
 
-        future.result = wait_for_result  # type: ignore[method-assign]
+        vars(future)["result"] = wait_for_result
         return future
 
 

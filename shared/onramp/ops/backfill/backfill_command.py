@@ -10,7 +10,7 @@ from pathlib import Path
 from botocore.exceptions import ClientError
 
 from onramp.domain.decision import Kind
-from onramp.ops.backfill.refusals import RefusalsFile
+from onramp.ops.backfill.refusals import RefusalsFile, is_refusal
 from onramp.ops.backfill.report import BackfillReport
 from onramp.ops.backfill.run import Backfill
 from onramp.ops.backfill.wiring import BackfillWiring
@@ -18,6 +18,7 @@ from onramp.ops.common.audit_log import AuditEntry
 from onramp.ops.common.context import OperatorContext
 from onramp.ops.common.errors import UsageError
 from onramp.ops.common.output import Output
+from onramp.ops.common.queue_room import WaitingNotice
 from onramp.ops.tables.backfill_checkpoints import BackfillState
 
 
@@ -41,7 +42,7 @@ class BackfillCommand:
         """Raises UsageError, RetryableError."""
         pools, publisher = self._pools(wiring), wiring.batch_publisher()
         refusals = RefusalsFile(self.csv, self.reveal)
-        room = wiring.queue_room(self.max_queue, WaitingNotice(context.out))
+        room = wiring.queue_room(self.max_queue, WaitingNotice(context.out, "records"))
         backfill = wiring.backfill(pools, publisher, refusals, room, rate=self.rate, apply=self.apply)
         state = self._apply(context, backfill) if self.apply else self._dry_run(context, backfill)
         return BackfillReport(pools, state.found, self.apply, publisher.unpublished)
@@ -55,11 +56,13 @@ class BackfillCommand:
     def _dry_run(self, context: OperatorContext, backfill: Backfill) -> BackfillState:
         """Leaves an audit row only where it reveals e-mail addresses."""
         reveals = self.csv if self.reveal else None
-        audited: AbstractContextManager[object] = (
-            context.audited("reveal backfill", file=reveals.name) if reveals else nullcontext()
+        audited: AbstractContextManager[AuditEntry] = (
+            context.audited("reveal backfill", file=reveals.name) if reveals else nullcontext(AuditEntry())
         )
-        with audited:
-            return _run(context, backfill, backfill.start(resume=False), AuditEntry())
+        with audited as entry:
+            state = _run(context, backfill, backfill.start(resume=False), entry)
+            entry.count = sum(count for label, count in state.found.items() if is_refusal(label))
+            return state
 
     def _apply(self, context: OperatorContext, backfill: Backfill) -> BackfillState:
         state = backfill.start(resume=self.resume)
@@ -67,22 +70,6 @@ class BackfillCommand:
         csv = "revealed" if self.reveal else "masked"
         with context.audited("backfill", pools=",".join(backfill.pools), csv=csv) as entry:
             return _run(context, backfill, state, entry)
-
-
-@dataclass(slots=True)
-class WaitingNotice:
-    """Says once that a command waits for the provisioning queue."""
-
-    out: Output
-    said: bool = False
-
-    def __call__(self, depth: int) -> None:
-        if depth and not self.said:
-            self.said = True
-            self.out.say(
-                f"The provisioning queue holds {depth:,} messages: new records wait for the worker."
-                " Live signups keep their usual time. Ctrl-C is safe: the same command continues."
-            )
 
 
 def _confirm(out: Output, pools: Sequence[str], done: int, *, yes: bool) -> None:

@@ -11,6 +11,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from onramp.ops.common.output import Output
+
 if TYPE_CHECKING:
     from mypy_boto3_sqs.client import SQSClient
     from mypy_boto3_sqs.literals import QueueAttributeNameType
@@ -30,6 +32,23 @@ COUNTS: tuple[QueueAttributeNameType, ...] = (
 
 def say_nothing(depth: int) -> None:
     """For a caller without a screen."""
+
+
+@dataclass(slots=True)
+class WaitingNotice:
+    """Says once that a command waits. `what` it does not create meanwhile."""
+
+    out: Output
+    what: str
+    said: bool = False
+
+    def __call__(self, depth: int) -> None:
+        if depth and not self.said:
+            self.said = True
+            self.out.say(
+                f"The provisioning queue holds {depth:,} messages: new {self.what} wait for the worker. Live signups"
+                " keep their usual time. Ctrl-C is safe: the same command continues."
+            )
 
 
 @dataclass(slots=True)

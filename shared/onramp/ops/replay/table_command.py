@@ -11,6 +11,7 @@ from typing import Any
 from onramp.ops.common.context import OperatorContext
 from onramp.ops.common.errors import UsageError
 from onramp.ops.common.output import Output
+from onramp.ops.common.queue_room import WaitingNotice
 from onramp.ops.replay.records import Query
 from onramp.ops.replay.wiring import ReplayWiring
 from onramp.ops.tables.replay_checkpoints import ReplayCheckpoint
@@ -33,10 +34,11 @@ class TableReplayReport:
 
 @dataclass(frozen=True, slots=True)
 class TableReplayCommand:
-    """`rate` in events a second; `again`: from the start, even after a complete run."""
+    """`rate` in events a second; `max_queue` as in the backfill; `again`: from the start, even after a complete run."""
 
     query: Query
     rate: float
+    max_queue: int
     again: bool
     yes: bool
 
@@ -57,9 +59,10 @@ class TableReplayCommand:
 
     def _emit(self, context: OperatorContext, wiring: ReplayWiring, start: ReplayCheckpoint, remaining: int) -> int:
         audited = context.audited("replay --from-table", **self.query.options())
+        emission = wiring.emission(self.rate, self.max_queue, WaitingNotice(context.out, "events"))
         with audited as entry, context.out.progress() as bar:
             task = bar.add_task("emitting", total=remaining)
-            for emitted in wiring.emission(self.rate).run(self.query, start):
+            for emitted in emission.run(self.query, start):
                 entry.count = emitted - start.emitted
                 bar.update(task, completed=entry.count)
         return entry.count

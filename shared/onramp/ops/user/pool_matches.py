@@ -73,10 +73,11 @@ def match_data(match: PoolMatch, *, reveal: bool) -> dict[str, Any]:
 
 def report_no_record(
     context: OperatorContext, pool_matches: PoolMatches, identifier: UserIdentifier, *, reveal: bool
-) -> None:
-    """The result of `show` and `explain` for a user without a record."""
+) -> int:
+    """The result of `show` and `explain` for a user without a record. Returns how many users of the pools it shows."""
     data = no_record_data(pool_matches, identifier, context.now(), reveal=reveal)
     context.out.result(data, lambda: print_no_record(context.out, data))
+    return len(data["cognito"])
 
 
 def no_record_data(pool_matches: PoolMatches, identifier: UserIdentifier, now: int, *, reveal: bool) -> dict[str, Any]:

@@ -18,8 +18,8 @@ RECORD = known_paths(
     "updatedAt", "linkedAt", "linkedBefore", "owed", "owedSince", "dueAt",
 )  # fmt: skip
 PROFILE = known_paths(
-    "sub", "createdAt", "updatedAt", "stripeCustomerId", "revenueCatId", "provisioningStatus", "relinkedFrom",
-    "relinkedTo", "provisioning.*.state", "provisioning.*.attempts", "provisioning.*.errorCode", "provisioning.*.at",
+    "sub", "createdAt", "updatedAt", "stripeCustomerId", "revenueCatId", "provisioningStatus",
+    "provisioning.*.state", "provisioning.*.attempts", "provisioning.*.errorCode", "provisioning.*.at",
     "provisioning.*.codeVersion", "provisioning.*.epoch", "provisioning.*.key", "provisioning.*.createdAt",
     "provisioning.*.link",
 )  # fmt: skip
@@ -30,12 +30,12 @@ TIMES = ("createdAt", "updatedAt", "linkedAt", "owedSince", "dueAt", "at")
 def show_user(context: OperatorContext, identifier: UserIdentifier, *, reveal: bool) -> bool:
     """Whether the user has a record or a profile."""
     wiring = UserWiring.of(context)
-    with context.audit_reveal("user show", reveal=reveal, user=identifier.label()):
+    with context.audit_reveal("user show", reveal=reveal, user=identifier.label()) as entry:
         stored = wiring.users.find(identifier)
         if stored.record is None and stored.profile is None:
-            report_no_record(context, wiring.pool_matches, identifier, reveal=reveal)
+            entry.count = report_no_record(context, wiring.pool_matches, identifier, reveal=reveal)
             return False
-        data = rows_data(stored, reveal=reveal)
+        data, entry.count = rows_data(stored, reveal=reveal), 1
     context.out.result(data, lambda: print_rows(context.out, data))
     return True
 
