@@ -7,6 +7,8 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from onramp.ops.common.private_file import open_private
+
 if TYPE_CHECKING:
     from onramp.local.stack import LocalStack
 
@@ -23,7 +25,8 @@ def write_state(stack: LocalStack) -> None:
     }
     STATE_FILE.parent.mkdir(exist_ok=True)
     temporary = STATE_FILE.with_suffix(f".{os.getpid()}.tmp")
-    temporary.write_text(json.dumps(state, indent=2) + "\n")
+    with os.fdopen(open_private(temporary, os.O_WRONLY | os.O_TRUNC), "w") as file:
+        file.write(json.dumps(state, indent=2) + "\n")
     temporary.replace(STATE_FILE)
 
 

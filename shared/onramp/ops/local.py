@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import signal
 from pathlib import Path
 from types import FrameType
@@ -77,6 +78,6 @@ def _print_connection(console: Console, stack: LocalStack, state_file: Path) -> 
         table.add_row(name, value)
     console.print(table)
     console.print("To use it with any AWS client:\n")
-    assignments = " ".join(f"{name}={value}" for name, value in stack.environment().items())
+    assignments = " ".join(f"{name}={shlex.quote(value)}" for name, value in stack.environment().items())
     console.print(f"  export {assignments}\n", soft_wrap=True, highlight=False)
     console.print(f"{state_file} contains the same values. Ctrl-C stops the stack.", soft_wrap=True, highlight=False)

@@ -179,9 +179,9 @@ class OperatorContext:
         with AuditLog(table, self.caller).entry(what, details) as entry:
             yield entry
 
-    def audit_reveal(self, command: str, *, reveal: bool, **details: str) -> AbstractContextManager[object]:
-        """Personal data is shown only with a row in the audit log."""
-        return self.audited(f"reveal {command}", **details) if reveal else nullcontext()
+    def audit_reveal(self, command: str, *, reveal: bool, **details: str) -> AbstractContextManager[AuditEntry]:
+        """Personal data is shown only with a row in the audit log; its count is the number of users or letters."""
+        return self.audited(f"reveal {command}", **details) if reveal else nullcontext(AuditEntry())
 
     @cached_property
     def caller(self) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -12,6 +13,7 @@ import urllib3
 from onramp.adapters.owed import PAGE, PAGES, OwedIndex
 from onramp.domain.users import SHARDS, Owed
 from onramp.ops.common.context import OperatorContext
+from onramp.ops.common.shell import make_command
 from onramp.settings import pool_ids
 
 if TYPE_CHECKING:
@@ -140,8 +142,8 @@ class Deployment:
 
     def deploy_command(self, **parameters: str) -> str:
         """The command that deploys the stack again, with these parameters changed."""
-        changes = " ".join(f"{name}={value}" for name, value in parameters.items())
-        return f"make deploy STACK={self.name}" + (f' PARAMETERS="{changes}"' if changes else "")
+        changes = shlex.join(f"{name}={value}" for name, value in parameters.items())  # make gives them to a shell
+        return make_command("deploy", STACK=self.name, **({"PARAMETERS": changes} if changes else {}))
 
 
 def _count(index: OwedIndex, kind: Owed) -> OwedCount:

@@ -12,6 +12,7 @@ from botocore.exceptions import ClientError
 from onramp.adapters.aws import error_code
 from onramp.ops.common.deployment import LIVE, Deployment
 from onramp.ops.common.policies import Grant, effective_grant
+from onramp.ops.common.shell import command
 
 COGNITO = "cognito-idp.amazonaws.com"
 INVOKE = "lambda:InvokeFunction"
@@ -35,10 +36,13 @@ class TriggerPermission:
     def command(self, pool: str) -> str:
         """Lets Cognito invoke the trigger for this pool."""
         function = self.stack.outputs["PostConfirmationFunctionName"]
-        return (
-            f"aws lambda add-permission --function-name {function} --qualifier {LIVE} --statement-id onramp-{pool}"
-            f" --action {INVOKE} --principal {COGNITO} --source-arn {self.stack.pool_arn(pool)}"
-            f" --source-account {self.stack.trigger.account}"
+        return command(
+            "aws lambda add-permission --function-name {} --qualifier live --statement-id {}"
+            " --action lambda:InvokeFunction --principal cognito-idp.amazonaws.com --source-arn {} --source-account {}",
+            function,
+            f"onramp-{pool}",
+            self.stack.pool_arn(pool),
+            self.stack.trigger.account,
         )
 
 

@@ -9,6 +9,7 @@ from botocore.exceptions import ClientError
 
 from onramp.adapters.aws import error_code
 from onramp.ops.common.deployment import Deployment
+from onramp.ops.common.shell import command
 from onramp.ops.doctor.findings import Finding, ok, trouble, warning
 
 if TYPE_CHECKING:
@@ -36,7 +37,7 @@ def alarms(stack: Deployment) -> Iterator[Finding]:
     firing = [alarm for alarm in existing.values() if alarm["StateValue"] == "ALARM"]
     for alarm in firing:
         logical_id = logical_ids[alarm["AlarmName"]]
-        cure = CURES.get(logical_id, f"aws logs tail /aws/lambda/{stack.name}-{_function(logical_id)} --since 1h")
+        cure = CURES.get(logical_id) or command("aws logs tail {} --since 1h", _log_group(stack, logical_id))
         yield trouble(f"{logical_id} is in alarm.", alarm.get("AlarmDescription", "see docs/runbook.md."), cure)
     if missing := sorted(logical_ids[name] for name in logical_ids.keys() - existing.keys()):
         why = "a failure that they watch for is not reported."
@@ -65,7 +66,7 @@ def _notifications(stack: Deployment, alarms: Sequence[MetricAlarmTypeDef]) -> I
     topics = {action for alarm in alarms for action in alarm.get("AlarmActions", []) if ":sns:" in action}
     for topic in sorted(topics):
         confirmed = _subscriptions(stack, topic)
-        subscribe = f"aws sns subscribe --topic-arn {topic} --protocol email --notification-endpoint ADDRESS"
+        subscribe = command("aws sns subscribe --topic-arn {} --protocol email --notification-endpoint ADDRESS", topic)
         if confirmed is None:
             yield trouble(f"the alarms' topic {topic} does not exist.", NO_NOTIFICATION, subscribe)
         elif not confirmed:
@@ -86,6 +87,7 @@ def _subscriptions(stack: Deployment, topic: str) -> int | None:
     return sum(1 for subscription in subscriptions if subscription["SubscriptionArn"].startswith("arn:"))
 
 
-def _function(alarm: str) -> str:
-    """The function whose log explains the alarm."""
-    return "EnrichProfile" if alarm.startswith(("EnrichProfile", "Worker")) else "PostConfirmation"
+def _log_group(stack: Deployment, alarm: str) -> str:
+    """The log of the function that explains the alarm."""
+    function = "EnrichProfile" if alarm.startswith(("EnrichProfile", "Worker")) else "PostConfirmation"
+    return f"/aws/lambda/{stack.name}-{function}"

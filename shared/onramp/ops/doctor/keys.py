@@ -8,6 +8,7 @@ from collections.abc import Mapping
 
 from onramp.ops.common.deployment import Deployment
 from onramp.ops.common.policies import Grant, effective_grant
+from onramp.ops.common.shell import command
 
 EVENTS = "events.amazonaws.com"
 QUEUE_ACTIONS = ("kms:Decrypt", "kms:GenerateDataKey")
@@ -28,7 +29,8 @@ def missing_for_bus(stack: Deployment, key: str, bus: str) -> list[str]:
 
 def cure(key: str, actions: list[str]) -> str:
     wanted = " and ".join(actions)
-    return f"let {EVENTS} {wanted}, as docs/kms-key-policy.json does: aws kms put-key-policy --key-id {key}"
+    put = command("aws kms put-key-policy --key-id {}", key)
+    return f"let {EVENTS} {wanted}, as docs/kms-key-policy.json does: {put}"
 
 
 def _missing(

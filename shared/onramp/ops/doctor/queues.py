@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from onramp.ops.common.deployment import SIGNED_UP_RULE, Deployment
 from onramp.ops.common.policies import Grant, effective_grant
+from onramp.ops.common.shell import command
 from onramp.ops.common.when import format_duration
 from onramp.ops.doctor import keys
 from onramp.ops.doctor.bus import NOT_QUEUED
@@ -63,7 +64,7 @@ def _policy_command(url: str, queue: str, rule: str, account: str) -> str:
 
 
 def _set_command(url: str, **attributes: str) -> str:
-    return f"aws sqs set-queue-attributes --queue-url {url} --attributes '{json.dumps(attributes)}'"
+    return command("aws sqs set-queue-attributes --queue-url {} --attributes {}", url, json.dumps(attributes))
 
 
 def encryption(stack: Deployment) -> Iterator[Finding]:

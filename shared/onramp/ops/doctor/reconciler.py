@@ -10,6 +10,7 @@ from botocore.exceptions import ClientError
 from onramp.adapters.aws import error_code
 from onramp.ops.common.deployment import LIVE, Deployment
 from onramp.ops.common.metrics import MINUTE, Metrics
+from onramp.ops.common.shell import command
 from onramp.ops.common.when import format_duration
 from onramp.ops.doctor.findings import Finding, ok, trouble
 
@@ -27,16 +28,16 @@ def schedule(stack: Deployment) -> Iterator[Finding]:
         if error_code(error) != "ResourceNotFoundException":
             raise
         rate = stack.parameters.get("ReconcileSchedule", "rate(5 minutes)")
-        cure = f'aws events put-rule --name {name} --schedule-expression "{rate}"'
+        cure = command("aws events put-rule --name {} --schedule-expression {}", name, rate)
         yield trouble("the reconciler has no schedule.", NOT_RECOVERED, cure)
         return
     targets = [target["Arn"] for target in events.list_targets_by_rule(Rule=name)["Targets"]]
     if state == "DISABLED":
-        cure = f"aws events enable-rule --name {name}"
+        cure = command("aws events enable-rule --name {}", name)
         yield trouble("the reconciler's schedule is disabled.", NOT_RECOVERED, cure)
     elif not any(arn.endswith(f":{function}") for arn in targets):
         arn = stack.trigger.arn.rpartition(":function:")[0] + f":function:{function}"
-        cure = f"aws events put-targets --rule {name} --targets Id=Reconcile,Arn={arn}"
+        cure = command("aws events put-targets --rule {} --targets {}", name, f"Id=Reconcile,Arn={arn}")
         yield trouble("the reconciler's schedule does not invoke it.", NOT_RECOVERED, cure)
     else:
         yield ok("the reconciler's schedule is enabled.")
@@ -46,7 +47,7 @@ def last_run(stack: Deployment) -> Iterator[Finding]:
     now = stack.now()
     completed = Metrics(stack.client("cloudwatch"), stack.name).last_run(now)
     function = stack.outputs["ReconcileFunctionName"]
-    cure = f"aws lambda invoke --function-name {function} --qualifier {LIVE} out.json, then its log"
+    cure = command("aws lambda invoke --function-name {} --qualifier live out.json, then its log", function)
     deployed = datetime.fromisoformat(stack.function("ReconcileFunctionName")["LastModified"]).timestamp() * 1000
     if completed is None and now - deployed < OVERDUE:
         yield ok("the reconciler was deployed less than 15 minutes ago and has not run yet.")

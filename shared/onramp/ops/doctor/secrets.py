@@ -10,6 +10,7 @@ from botocore.exceptions import ClientError
 
 from onramp.adapters.aws import error_code
 from onramp.ops.common.deployment import Deployment
+from onramp.ops.common.shell import command
 from onramp.ops.doctor.findings import Finding, ok, trouble, warning
 
 WAITING = "new signups wait in the queue; none is lost, and the worker provisions them once this is cured."
@@ -31,7 +32,7 @@ def _provider(stack: Deployment, provider: str, parameter: str, url: str) -> Ite
     if not name:
         yield ok(f"{provider} is not used: {parameter} is empty.")
         return
-    put = f"aws ssm put-parameter --name {name} --type SecureString --overwrite --value KEY"
+    put = command("aws ssm put-parameter --name {} --type SecureString --overwrite --value KEY", name)
     try:
         secret = stack.client("ssm").get_parameter(Name=name, WithDecryption=True)["Parameter"]
     except ClientError as error:
@@ -41,7 +42,8 @@ def _provider(stack: Deployment, provider: str, parameter: str, url: str) -> Ite
         return
     if secret["Type"] != "SecureString":
         why = "every caller that may read parameters may read the key: it is not encrypted."
-        cure = f"aws ssm delete-parameter --name {name} && {put.replace(' --overwrite', '')}"
+        delete = "aws ssm delete-parameter --name {}"
+        cure = command(f"{delete} && aws ssm put-parameter --name {{}} --type SecureString --value KEY", name, name)
         yield trouble(f"{provider}'s key in {name} is not a SecureString.", why, cure)
     if key := secret["Value"].strip():
         yield _accepted(stack, provider, name, url, key, put)

@@ -1,0 +1,19 @@
+"""Commands that an operator is told to run: each value in them is quoted, so that a paste runs nothing else.
+
+Values come from AWS, files and arguments: an identity provider may be named `A$(touch /tmp/x)`.
+"""
+
+from __future__ import annotations
+
+import shlex
+
+
+def command(template: str, *values: object) -> str:
+    """`template` with each `{}` replaced by a value, quoted for the shell."""
+    return template.format(*(shlex.quote(str(value)) for value in values))
+
+
+def make_command(target: str, **variables: str) -> str:
+    """`make target NAME=VALUE ...`. Make expands `$` in a value of the command line, so each `$` is doubled."""
+    settings = [shlex.quote(f"{name}={value.replace('$', '$$')}") for name, value in variables.items()]
+    return " ".join(["make", target, *settings])
