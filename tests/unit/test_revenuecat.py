@@ -45,6 +45,14 @@ def test_a_passing_refusal_is_tried_again(status: int) -> None:
     assert (refusal(status).code, refusal(status).delay) == (f"revenuecat_{status}", None)
 
 
+def test_only_a_conflict_says_that_the_customer_exists() -> None:
+    exists = {"type": "resource_already_exists"}
+    assert refusal(500, exists).code == "revenuecat_500"
+    assert refusal(409, {"type": "resource_locked"}).code == "revenuecat_409"
+    with pytest.raises(PermanentError):
+        subscribers(400, exists).ensure(SUB, {})
+
+
 def test_what_revenuecat_calls_retryable_is_tried_again() -> None:
     assert refusal(400, {"retryable": True}).code == "revenuecat_400"
 

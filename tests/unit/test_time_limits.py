@@ -60,3 +60,17 @@ def test_revenuecats_rate_is_per_minute_and_shared_out(per_minute: str, seconds:
         pipeline.run_worker()
         assert len(pipeline.revenuecat.calls) == 20
         assert pipeline.clock() - started == pytest.approx(10 * seconds, rel=1e-3)
+
+
+def test_an_index_that_lags_queues_no_user_twice(pipeline: InMemoryPipeline) -> None:
+    """It still shows the time at which the user was due before the first run claimed the record."""
+    pipeline.stripe.faults.add(Fault("server_error", times=None))
+    pipeline.sign_up(EMAIL, SUB)
+    pipeline.run_worker()
+    pipeline.clock.advance(60)
+    pipeline.sqs.settle(pipeline.sqs.lambda_batch(QUEUE), None)
+    pipeline.clock.advance(13 * 3600)
+    pipeline.dynamodb.read_lag = 30
+    for _ in range(2):
+        pipeline.reconcile()
+    assert len(pipeline.sqs.messages(QUEUE)) == 1
