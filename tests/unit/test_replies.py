@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
+from onramp.adapters.aws import readable
+from onramp.adapters.cognito import UserPools
 from onramp.adapters.eventbridge import EventBus
 from onramp.adapters.items import get_items
 from onramp.adapters.secrets import SsmSecret
 from onramp.adapters.sqs import ProvisioningQueue
-from onramp.domain.errors import EventsRefused, RetryableError
+from onramp.domain.errors import EventsRefused, RetryableError, TokenExpired
 from onramp.domain.event_data import Event, user_forgotten
 from onramp.usecases.messages import DeadLetter
+from onramp.usecases.sweep import Page
+from tests.fakes.client import client_error
 from tests.pipeline import POOL, SUB
 
 KEY: Any = {"userId": {"S": "nia@example.com"}}
@@ -111,3 +116,63 @@ class TestSecret:
         secret = SsmSecret(provider, "/stripe")
         assert (secret.get(), secret.get(fresh=True)) == ("key", "key")
         assert asked == [(True, False, 300), (True, True, 300)]
+
+
+class TestListUsers:
+    def page(self, answer: Mapping[str, Any] | Exception, token: str | None = None) -> Page:
+        def list_users(**_: Any) -> Mapping[str, Any]:
+            if isinstance(answer, Exception):
+                raise answer
+            return answer
+
+        client: Any = SimpleNamespace(list_users=list_users)
+        return UserPools(client).page(POOL, token)
+
+    def test_a_reply_without_users_is_not_an_empty_page(self) -> None:
+        with pytest.raises(RetryableError, match="list_users_unreadable"):
+            self.page({"PaginationToken": "next"})
+
+    @pytest.mark.parametrize(
+        ("code", "token", "error"),
+        [
+            ("InvalidParameterException", "old", TokenExpired),
+            ("InvalidParameterException", None, RetryableError),
+            ("TooManyRequestsException", "old", RetryableError),
+        ],
+    )
+    def test_only_a_refused_token_has_expired(self, code: str, token: str | None, error: type[Exception]) -> None:
+        with pytest.raises(error) as raised:
+            self.page(client_error("cognito-idp", "list_users", code, "message"), token)
+        assert type(raised.value) is error
+
+    @pytest.mark.parametrize("modified", [None, datetime(2026, 1, 2, microsecond=1600, tzinfo=UTC)])
+    def test_a_user_who_was_never_changed_has_the_time_of_creation(self, modified: datetime | None) -> None:
+        created = datetime(2026, 1, 1, microsecond=1600, tzinfo=UTC)
+        row = {"UserCreateDate": created} | ({"UserLastModifiedDate": modified} if modified else {})
+        page = self.page({"Users": [row]})
+        assert [listed.modified_at for listed in page.users] == [int((modified or created).timestamp()) * 1000 + 2]
+        assert page.next_token is None
+
+
+@pytest.mark.parametrize(
+    ("reply", "length", "is_readable"),
+    [
+        ({}, 2, True),
+        ({}, 0, False),
+        ({}, 200, False),
+        ({"Item": {}}, 200, True),
+    ],
+)
+def test_an_empty_reply_is_believed_only_if_it_was_sent_empty(
+    reply: dict[str, Any], length: int, is_readable: bool
+) -> None:
+    """botocore returns an answer whose checksum was wrong in every attempt as an empty one."""
+    headers = {"content-length": str(length)} if length else {}
+    whole = reply | {"ResponseMetadata": {"MaxAttemptsReached": True, "HTTPHeaders": headers}}
+    if is_readable:
+        assert readable("operation", whole) is whole
+    else:
+        with pytest.raises(RetryableError, match="operation_unreadable"):
+            readable("operation", whole)
+    first = reply | {"ResponseMetadata": {"HTTPHeaders": headers}}
+    assert readable("operation", first) is first, "the first attempt was read"
