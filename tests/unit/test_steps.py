@@ -99,3 +99,18 @@ def test_each_step_has_its_record() -> None:
         "again": {"state": "done", "attempts": 3, **common},
         "skipped": {"state": "skipped", "attempts": 1, **common},
     }
+
+
+@pytest.mark.parametrize(
+    ("error", "more"),
+    [
+        (RetryableError("busy"), {"state": "retrying", "errorCode": "busy"}),
+        (PermanentError("refused", code="email_invalid"), {"state": "failed", "errorCode": "email_invalid"}),
+    ],
+)
+def test_a_failure_has_its_record(error: RetryableError | PermanentError, more: dict[str, str]) -> None:
+    records = Records()
+    with ThreadPoolExecutor(1) as pool, pytest.raises(type(error)):
+        Steps([Step("stripe", error)], records, pool, lambda: 5, "test-1").run(NIA, PENDING)
+    reason = {"reason": "refused"} if more["state"] == "failed" else {}
+    assert records.saved == {"stripe": {"attempts": 1, "at": 5, "codeVersion": "test-1", **more, **reason}}
