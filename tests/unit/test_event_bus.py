@@ -1,64 +1,72 @@
-"""PutEvents: a call that is refused as a whole is repeated one by one."""
+"""A PutEvents call that is refused as a whole: one event that is too large does not hold back the others."""
 
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import pytest
-from botocore.exceptions import ClientError
 
 from onramp.adapters.eventbridge import EventBus
 from onramp.adapters.reply import encodable
 from onramp.domain.errors import EventsRefused, RetryableError
-from onramp.domain.event_data import Event, Kind
-from tests.pipeline import BUS, SUB, InMemoryPipeline, signup
+from onramp.domain.event_data import Event, Kind, user_forgotten
+from tests.fakes import FakeEventBridge, Faulty, SiteLog, VirtualClock
+from tests.pipeline import BUS, POOL, SUB, InMemoryPipeline, signup
 
-LIMIT = 1_000_000
-
-
-def events(*sizes: int) -> list[Event]:
-    return [
-        Event(Kind.USER_FORGOTTEN, {"metadata": {"eventId": str(number)}, "data": {"text": "x" * size}})
-        for number, size in enumerate(sizes)
-    ]
+MEBIBYTE = 1024 * 1024
+TOO_LARGE = "put_events_ValidationException"
 
 
-class Refusing:
-    """Refuses a call over AWS's limit as a whole, or every call with `code`."""
-
-    def __init__(self, code: str | None = None) -> None:
-        self.accepted: list[str] = []
-        self.calls = 0
-        self._code = code
-
-    def put_events(self, Entries: list[dict[str, str]]) -> dict[str, object]:  # noqa: N803
-        self.calls += 1
-        too_large = sum(len(entry["Detail"]) for entry in Entries) > LIMIT
-        if code := self._code or ("ValidationException" if too_large else None):
-            raise ClientError({"Error": {"Code": code, "Message": "refused"}}, "PutEvents")
-        self.accepted += [entry["Detail"][:30] for entry in Entries]
-        return {"FailedEntryCount": 0, "Entries": [{"EventId": "x"} for _ in Entries]}
+@pytest.fixture
+def events() -> FakeEventBridge:
+    return FakeEventBridge(VirtualClock(), buses=[BUS])
 
 
-def test_one_event_over_the_limit_does_not_stop_the_others() -> None:
-    client = Refusing()
-    with pytest.raises(EventsRefused) as refused:
-        EventBus(client, BUS).publish(*events(10, LIMIT + 1, 20))  # type: ignore[arg-type]
-    assert refused.value.codes == {1: "put_events_ValidationException"}
-    assert len(client.accepted) == 2
+def bus(client: Any) -> EventBus:
+    return EventBus(client, BUS)
 
 
-def test_together_over_the_limit_each_alone_under_it() -> None:
-    client = Refusing()
-    EventBus(client, BUS).publish(*events(600_000, 600_000))  # type: ignore[arg-type]
-    assert len(client.accepted) == 2
+def event(size: int = 0) -> Event:
+    small = user_forgotten(SUB, POOL, at=0, correlation_id="c")
+    return Event(small.kind, {**small.detail, "data": {"cognitoSub": SUB, "roles": ["x" * size]}})
 
 
-def test_throttling_is_not_answered_with_more_calls() -> None:
-    client = Refusing("ThrottlingException")
-    with pytest.raises(RetryableError, match="put_events_ThrottlingException"):
-        EventBus(client, BUS).publish(*events(1, 1, 1))  # type: ignore[arg-type]
-    assert client.calls == 1
+def test_one_event_that_is_too_large_is_refused_alone(events: FakeEventBridge) -> None:
+    with pytest.raises(EventsRefused) as raised:
+        bus(events).publish(event(), event(MEBIBYTE), event())
+    assert raised.value.codes == {1: TOO_LARGE}
+    assert [envelope["detail-type"] for envelope in events.events] == [Kind.USER_FORGOTTEN] * 2
+
+
+def test_events_that_are_too_large_together_are_sent_one_by_one(events: FakeEventBridge) -> None:
+    bus(events).publish(event(MEBIBYTE // 2), event(MEBIBYTE // 2))
+    assert (len(events.events), events.calls["put_events"]) == (2, 3)
+
+
+def test_ten_events_are_one_call(events: FakeEventBridge) -> None:
+    bus(events).publish(*(event() for _ in range(10)))
+    assert (len(events.events), events.calls["put_events"]) == (10, 1)
+
+
+def test_a_single_event_is_not_sent_again(events: FakeEventBridge) -> None:
+    with pytest.raises(RetryableError, match=TOO_LARGE):
+        bus(events).publish(event(MEBIBYTE))
+    assert events.calls["put_events"] == 1
+
+
+@pytest.mark.parametrize("fault", ["throttled", "refused", "not_sent", "server_error"])
+def test_a_bus_that_fails_is_not_called_once_more_for_each_event(events: FakeEventBridge, fault: str) -> None:
+    calls: list[int] = []
+
+    def plan(index: int, *_: object) -> str:
+        calls.append(index)
+        return fault
+
+    with pytest.raises(RetryableError) as raised:
+        bus(Faulty(events, plan, SiteLog())).publish(event(), event())
+    assert not isinstance(raised.value, EventsRefused)
+    assert calls == [1]
 
 
 class TestReply:
