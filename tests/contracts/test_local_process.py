@@ -90,6 +90,21 @@ def test_up_writes_the_state_file_and_ctrl_c_ends_it(tmp_path: Path) -> None:
         assert probe.connect_ex(("127.0.0.1", int(state["endpoint"].rpartition(":")[2]))) != 0
 
 
+def test_a_second_stack_in_a_directory_is_refused_and_the_first_one_keeps_its_file(tmp_path: Path) -> None:
+    file = tmp_path / ".onramp" / "local.json"
+    with local_up(tmp_path, "--port", "0") as first:
+        state = eventually(lambda: file.read_text() if file.exists() else "")
+        with local_up(tmp_path, "--port", "0") as second:
+            out, err = second.communicate(timeout=20)
+        assert (second.returncode, out) == (2, "")
+        assert err.startswith(f"onramp: A local stack runs already in this directory ({json.loads(state)['endpoint']})")
+        assert err.count("\n") == 1
+        assert file.read_text() == state
+        os.killpg(first.pid, signal.SIGKILL)
+    with local_up(tmp_path, "--port", "0"):  # the file of a killed stack is replaced
+        assert eventually(lambda: file.read_text() != state)
+
+
 def test_a_port_in_use_is_reported_in_one_sentence(tmp_path: Path) -> None:
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
