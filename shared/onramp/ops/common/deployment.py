@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -22,6 +23,10 @@ LIVE = "live"
 """The alias of every function that callers name."""
 SIGNED_UP_RULE = "UserSignedUpRule"
 """Logical id of the rule between the event bus and ProvisioningQueue."""
+
+DEFAULT_ENVIRONMENT = "dev"
+CONFIGURED_ENVIRONMENTS = ("prod",)
+"""Of samconfig.toml, beside `dev`: that is what `default` deploys, too, with less deletion protection than it."""
 
 
 class Http(Protocol):
@@ -139,9 +144,23 @@ class Deployment:
         return {kind: _count(index, kind) for kind in Owed}
 
     def deploy_command(self, **parameters: str) -> str:
-        """The command that deploys the stack again, with these parameters changed."""
-        changes = " ".join(f"{name}={value}" for name, value in parameters.items())
-        return f"make deploy STACK={self.name}" + (f' PARAMETERS="{changes}"' if changes else "")
+        """The command that deploys the stack again, with these parameters changed and the others as they are.
+
+        Without the environment `make deploy` would set the one of samconfig.toml's `default`.
+        """
+        environment = self.parameters.get("Environment", DEFAULT_ENVIRONMENT)
+        command = ["make deploy", f"STACK={shlex.quote(self.name)}"]
+        if environment in CONFIGURED_ENVIRONMENTS:
+            command.append(f"ENV={environment}")
+        elif environment != DEFAULT_ENVIRONMENT:
+            parameters = {"Environment": environment, **parameters}
+        changes = " ".join(_one_word(f"{name}={value}") for name, value in parameters.items())
+        return " ".join([*command, *([f"PARAMETERS={shlex.quote(changes)}"] if changes else [])])
+
+
+def _one_word(pair: str) -> str:
+    """Quoted where scripts/deploy.py, which splits PARAMETERS as a shell does, would see two words or a quote."""
+    return shlex.quote(pair) if any(char.isspace() or char in "'\"\\" for char in pair) else pair
 
 
 def _count(index: OwedIndex, kind: Owed) -> OwedCount:
