@@ -5,6 +5,7 @@ from __future__ import annotations
 import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
@@ -66,6 +67,7 @@ class Deployment:
         self.client = context.client
         self.now = context.now
         self.name = context.name
+        self.is_local = context.local is not None
         self.outputs = context.outputs
         self.parameters = context.parameters
         self._functions: dict[tuple[str, str], FunctionConfigurationResponseTypeDef] = {}
@@ -103,6 +105,10 @@ class Deployment:
             reply = self.client("lambda").get_function_configuration(FunctionName=name, Qualifier=qualifier)
             self._functions[name, qualifier] = reply
         return self._functions[name, qualifier]
+
+    def deployed_at(self, output: str) -> int:
+        """When the live version of a function was published: Unix milliseconds."""
+        return round(datetime.fromisoformat(self.function(output)["LastModified"]).timestamp() * 1000)
 
     def settings(self, output: str) -> dict[str, str]:
         """The environment variables of the live version."""
@@ -148,6 +154,8 @@ class Deployment:
 
         Without the environment `make deploy` would set the one of samconfig.toml's `default`.
         """
+        if self.is_local:
+            return "onramp local up  (a local stack is deployed by its start; it takes no other parameters)"
         environment = self.parameters.get("Environment", DEFAULT_ENVIRONMENT)
         command = ["make deploy", f"STACK={shlex.quote(self.name)}"]
         if environment in CONFIGURED_ENVIRONMENTS:
