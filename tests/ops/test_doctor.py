@@ -120,9 +120,11 @@ def test_the_text_has_level_cure_and_counts(onramp: Onramp, faulty: FaultyStack)
 
 def test_a_dead_letter_and_what_it_causes_are_one_line(onramp: Onramp, faulty: FaultyStack) -> None:
     with contextlib.ExitStack() as stack:
-        for plant in (faulty.dead_letter, faulty.owed_operator):
-            stack.callback(plant())
-        (finding,) = findings(onramp)
+        sqs, url = faulty.client("sqs"), faulty.outputs["ProvisioningDlqUrl"]
+        stack.callback(sqs.purge_queue, QueueUrl=url)
+        sqs.send_message(QueueUrl=url, MessageBody="given up")
+        stack.callback(faulty.owed_operator())
+        (finding,) = findings(onramp, "owed")
     assert "1 dead letter in ProvisioningDlq." in finding["what"]
     assert "`operator` is owed to 1 user" in finding["what"]
 
