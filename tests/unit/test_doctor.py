@@ -17,8 +17,8 @@ from onramp.ops.common.deployment import Deployment, Resource
 from onramp.ops.common.errors import reason
 from onramp.ops.common.output import Output
 from onramp.ops.doctor import alarms, bus, functions, pool, queues, reconciler, secrets
-from onramp.ops.doctor.checks import CHECKS, run_checks
-from onramp.ops.doctor.findings import Finding, Level, unchecked
+from onramp.ops.doctor.checks import CHECKS, CheckResult, one_for_each_cause, run_checks
+from onramp.ops.doctor.findings import Cause, Finding, Level, ok, trouble, unchecked
 from onramp.ops.doctor.wiring import DoctorWiring
 from tests.fakes.client import client_error, paginator
 from tests.infrastructure.translation import ROOT
@@ -394,6 +394,63 @@ class TestAlarms:
     def test_a_topic_that_does_not_exist(self) -> None:
         gone = client_error("sns", "list_subscriptions_by_topic", "NotFound", "no")
         assert "does not exist" in self.findings(self.ALARM, subscriptions=gone)["trouble"].what
+
+
+class TestOneLineForEachCause:
+    """The worker gave up on one user: the alarm, the owed record and the dead letter are one cause."""
+
+    ALARM = trouble("PermanentFailureAlarm is in alarm.", "why", "look", Cause.DEAD_LETTERS, symptom=True)
+    OWED = trouble("`operator` is owed to 1 user.", "why", "look", Cause.DEAD_LETTERS, symptom=True)
+    LETTER = trouble("1 dead letter in ProvisioningDlq.", "the worker gave up.", "onramp dlq list", Cause.DEAD_LETTERS)
+
+    def merged(self, *findings: Finding) -> list[Finding]:
+        return [result.finding for result in one_for_each_cause([CheckResult("any", each) for each in findings])]
+
+    def test_symptoms_are_told_in_the_line_of_their_cause(self) -> None:
+        (line,) = self.merged(self.ALARM, self.OWED, self.LETTER)
+        assert (line.why, line.cure) == (self.LETTER.why, self.LETTER.cure)
+        assert line.what == f"{self.LETTER.what} {self.ALARM.what} {self.OWED.what}"
+
+    def test_symptoms_alone_are_one_line(self) -> None:
+        fine = ok("fine")
+        line, other = self.merged(self.ALARM, fine, self.OWED)
+        assert line.what == f"{self.ALARM.what} {self.OWED.what}"
+        assert other == fine
+
+    def test_two_causes_stay_two_lines(self) -> None:
+        stripe = trouble("Stripe refuses the key.", "why", "cure", Cause.PROVIDER_KEY)
+        revenuecat = trouble("RevenueCat refuses the key.", "why", "cure", Cause.PROVIDER_KEY)
+        other = trouble("the rule is disabled.", "why", "cure")
+        findings = [stripe, revenuecat, other, self.LETTER, trouble("another alarm.", "why", "cure", symptom=True)]
+        assert self.merged(*findings) == findings
+
+    def test_every_alarm_with_a_cause_has_a_cure(self) -> None:
+        assert alarms.CAUSES.keys() <= alarms.CURES.keys()
+
+
+class TestALocalStack:
+    """Its settings are made for a laptop, and no deployment changes them."""
+
+    def test_a_short_visibility_timeout_is_meant(self) -> None:
+        configuration = {"get_function_configuration": {"Timeout": 5}}
+        attributes = {"get_queue_attributes": {"Attributes": {"VisibilityTimeout": "29"}}}
+        deployed = stack(lambda_=configuration, sqs=attributes)
+        assert [finding.level for finding in functions.timeouts(deployed)] == [Level.OK, Level.WARNING]
+        deployed.is_local = True
+        assert [finding.level for finding in functions.timeouts(deployed)] == [Level.OK, Level.OK]
+
+    def test_alarms_without_a_topic_are_meant(self) -> None:
+        alarm = {"AlarmName": "one", "StateValue": "OK", "AlarmActions": [], "ActionsEnabled": True}
+        deployed = stack(cloudwatch={"describe_alarms": {"MetricAlarms": [alarm]}})
+        deployed.resources = {"OneAlarm": Resource("AWS::CloudWatch::Alarm", "one")}
+        assert by_level(alarms.alarms(deployed)).keys() == {"warning", "ok"}
+        deployed.is_local = True
+        assert by_level(alarms.alarms(deployed)).keys() == {"ok"}
+
+    def test_the_cure_is_no_deployment_to_an_account(self) -> None:
+        deployed = stack()
+        deployed.is_local = True
+        assert deployed.deploy_command(LogLevel="DEBUG").startswith("onramp local up  (")
 
 
 class TestReconciler:

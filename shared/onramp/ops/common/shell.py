@@ -14,6 +14,5 @@ def command(template: str, *values: object) -> str:
 
 
 def make_command(target: str, **variables: str) -> str:
-    """`make target NAME=VALUE ...`. Make expands `$` in a value of the command line, so each `$` is doubled."""
-    settings = [shlex.quote(f"{name}={value.replace('$', '$$')}") for name, value in variables.items()]
-    return " ".join(["make", target, *settings])
+    """`make target NAME=VALUE ...`. scripts/build.mk reads the variables literally, so `$` needs no escape."""
+    return " ".join(["make", target, *(f"{name}={shlex.quote(value)}" for name, value in variables.items())])

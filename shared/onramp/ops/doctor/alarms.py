@@ -10,7 +10,7 @@ from botocore.exceptions import ClientError
 from onramp.adapters.aws import error_code
 from onramp.ops.common.deployment import Deployment
 from onramp.ops.common.shell import command
-from onramp.ops.doctor.findings import Finding, ok, trouble, warning
+from onramp.ops.doctor.findings import Cause, Finding, ok, trouble, warning
 
 if TYPE_CHECKING:
     from mypy_boto3_cloudwatch.type_defs import MetricAlarmTypeDef
@@ -29,6 +29,16 @@ CURES = {
     "SecretUnreadableAlarm": "onramp doctor --only stripe --only revenuecat",
     "EmitFailedAlarm": "onramp doctor --only bus",
 }
+CAUSES = {
+    "ProvisioningDlqAlarm": Cause.DEAD_LETTERS,
+    "RetriesExhaustedAlarm": Cause.DEAD_LETTERS,
+    "PermanentFailureAlarm": Cause.DEAD_LETTERS,
+    "EventDeliveryDlqAlarm": Cause.DELIVERY,
+    "EmitFailedAlarm": Cause.BUS,
+    "ReconcileMissingAlarm": Cause.RECONCILER,
+    "ProviderKeyRejectedAlarm": Cause.PROVIDER_KEY,
+    "SecretUnreadableAlarm": Cause.PROVIDER_KEY,
+}
 
 
 def alarms(stack: Deployment) -> Iterator[Finding]:
@@ -38,7 +48,8 @@ def alarms(stack: Deployment) -> Iterator[Finding]:
     for alarm in firing:
         logical_id = logical_ids[alarm["AlarmName"]]
         cure = CURES.get(logical_id) or command("aws logs tail {} --since 1h", _log_group(stack, logical_id))
-        yield trouble(f"{logical_id} is in alarm.", alarm.get("AlarmDescription", "see docs/runbook.md."), cure)
+        why = alarm.get("AlarmDescription", "see docs/runbook.md.")
+        yield trouble(f"{logical_id} is in alarm.", why, cure, CAUSES.get(logical_id), symptom=True)
     if missing := sorted(logical_ids[name] for name in logical_ids.keys() - existing.keys()):
         why = "a failure that they watch for is not reported."
         yield trouble(f"deleted by hand: {', '.join(missing)}.", why, "aws cloudformation detect-stack-drift")
@@ -57,7 +68,9 @@ def _describe(stack: Deployment, names: Sequence[str]) -> Iterator[MetricAlarmTy
 def _notifications(stack: Deployment, alarms: Sequence[MetricAlarmTypeDef]) -> Iterator[Finding]:
     """An alarm needs an enabled action, and the topic of the action a confirmed subscription."""
     silent = [alarm for alarm in alarms if not alarm.get("AlarmActions") or not alarm.get("ActionsEnabled", True)]
-    if silent:
+    if silent and stack.is_local:
+        yield ok("the alarms of a local stack notify no subscriber.")
+    elif silent:
         yield warning(
             f"{len(silent)} of {len(alarms)} alarms have no enabled action.",
             "they notify no subscriber: you learn of an outage from your users.",

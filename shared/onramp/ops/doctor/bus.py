@@ -13,7 +13,7 @@ from onramp.domain.event_data import SOURCE, Kind
 from onramp.ops.common.deployment import SIGNED_UP_RULE, Deployment
 from onramp.ops.common.shell import command
 from onramp.ops.doctor import keys
-from onramp.ops.doctor.findings import Finding, ok, trouble, warning
+from onramp.ops.doctor.findings import Cause, Finding, ok, trouble, warning
 
 if TYPE_CHECKING:
     from mypy_boto3_events.type_defs import TargetOutputTypeDef
@@ -30,7 +30,7 @@ def bus(stack: Deployment) -> Iterator[Finding]:
         if error_code(error) != "ResourceNotFoundException":
             raise
         cure = command("aws events create-event-bus --name {}  (and run the doctor again, for its rule)", name)
-        yield trouble(f"there is no event bus {name}.", NOT_EMITTED, cure)
+        yield trouble(f"there is no event bus {name}.", NOT_EMITTED, cure, Cause.BUS)
         return
     yield ok(f"the event bus {name} exists.")
     archives = stack.client("events").list_archives(EventSourceArn=arn)["Archives"]

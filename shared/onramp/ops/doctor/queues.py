@@ -12,7 +12,7 @@ from onramp.ops.common.shell import command
 from onramp.ops.common.when import format_duration
 from onramp.ops.doctor import keys
 from onramp.ops.doctor.bus import NOT_QUEUED
-from onramp.ops.doctor.findings import Finding, ok, trouble, warning
+from onramp.ops.doctor.findings import Cause, Finding, ok, trouble, warning
 from onramp.ops.doctor.keys import EVENTS
 
 if TYPE_CHECKING:
@@ -117,7 +117,9 @@ def retention(stack: Deployment) -> Iterator[Finding]:
 def dead_letters(stack: Deployment) -> Iterator[Finding]:
     for output, why in DEAD_LETTERS.items():
         if count := _depth(stack.queue(output)):
-            yield trouble(f"{count:,} dead letter{'s' * (count != 1)} in {_name(output)}.", why, "onramp dlq list")
+            what = f"{count:,} dead letter{'s' * (count != 1)} in {_name(output)}."
+            cause = Cause.DELIVERY if output == "EventDeliveryDlqUrl" else Cause.DEAD_LETTERS
+            yield trouble(what, why, "onramp dlq list", cause)
         else:
             yield ok(f"{_name(output)} is empty.")
 

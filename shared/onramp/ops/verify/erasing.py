@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from onramp.ops.common.context import OperatorContext
 from onramp.ops.common.erasure import Erasure
+from onramp.ops.common.shell import command
 from onramp.ops.tables.erasures import ErasureTarget
 
 PROVIDERS = ("Stripe", "RevenueCat")
@@ -24,7 +25,7 @@ class SyntheticEraser:
         Erasure.of(self.context, self._providers()).run(target, f"verify-{self.run}", self._say_wait)
 
     def by_hand(self, sub: str) -> str:
-        return " ".join((f"onramp user forget {sub}", *(f"--{provider}" for provider in self._providers())))
+        return " ".join((command("onramp user forget {}", sub), *(f"--{provider}" for provider in self._providers())))
 
     def _providers(self) -> list[str]:
         return [name.lower() for name in PROVIDERS if self.context.parameters.get(f"{name}SecretName")]

@@ -15,6 +15,7 @@ from onramp.domain.event_data import delivery, user_signed_up
 from onramp.domain.users import Claim, Names, Profile, User
 from onramp.ops.common.dead_letters import POISON, PROVISIONING, Letter
 from onramp.ops.common.queue_reader import QueueReader, drop_letters
+from onramp.ops.common.shell import command
 from onramp.ops.tables.users import PreCreatedUser
 from onramp.ops.verify.pool_users import Refusal, SyntheticUser
 from onramp.ops.verify.wiring import PREFIX, VerifyWiring
@@ -56,7 +57,9 @@ def takeover(wiring: VerifyWiring) -> str:
     """A user who did not verify the address cannot take a pre-created record."""
     user = wiring.user("takeover")
     roles = (wiring.parameters["AllowedRoles"].split(",")[0].strip(),)
-    wiring.cleanup.add(f"record of {user.email}", f"onramp user forget {user.email}", partial(_delete, wiring, user))
+    wiring.cleanup.add(
+        f"record of {user.email}", command("onramp user forget {}", user.email), partial(_delete, wiring, user)
+    )
     wiring.records.pre_create(PreCreatedUser(user.email, roles), wiring.now())
     before = _row(wiring, user)
     sub = _sign_up(wiring, user)
@@ -77,7 +80,7 @@ def takeover(wiring: VerifyWiring) -> str:
 def poison(wiring: VerifyWiring) -> str:
     """A message that is no event is dead-lettered with its reason, and can be dropped."""
     marker = f"{PREFIX}-{wiring.run}-poison"
-    _drop_later(wiring, marker, f"onramp dlq drop --reason {POISON} --reason-why 'onramp verify'")
+    _drop_later(wiring, marker, command("onramp dlq drop --reason {} --reason-why 'onramp verify'", POISON))
     start = wiring.monotonic()
     wiring.sqs.send_message(QueueUrl=wiring.outputs["ProvisioningQueueUrl"], MessageBody=json.dumps({"any": marker}))
     letter = _dead_letter(wiring, marker)
@@ -125,18 +128,20 @@ PROMISES: Mapping[str, Callable[[VerifyWiring], str]] = {
 
 
 def _sign_up(wiring: VerifyWiring, user: SyntheticUser) -> str:
-    by_hand = f"aws cognito-idp admin-delete-user --user-pool-id {wiring.pool.pool} --username {user.email}"
+    by_hand = command("aws cognito-idp admin-delete-user --user-pool-id {} --username {}", wiring.pool.pool, user.email)
     wiring.cleanup.add(f"pool user {user.email}", by_hand, partial(wiring.pool.delete, user))
     return wiring.pool.sign_up(user)
 
 
 def _open_tap(wiring: VerifyWiring, sub: str) -> None:
     tap = wiring.tap
-    rule = f"--name {tap.name} --event-bus-name {tap.bus}"
-    targets = f"aws events remove-targets --ids queue --rule {tap.name} --event-bus-name {tap.bus}"
-    queue = f'aws sqs delete-queue --queue-url "$(aws sqs get-queue-url --queue-name {tap.name} --output text)"'
+    targets = command("aws events remove-targets --ids queue --rule {} --event-bus-name {}", tap.name, tap.bus)
+    rule = command("aws events delete-rule --name {} --event-bus-name {}", tap.name, tap.bus)
+    queue = command(
+        'aws sqs delete-queue --queue-url "$(aws sqs get-queue-url --queue-name {} --output text)"', tap.name
+    )
     wiring.cleanup.add(f"queue {tap.name}", queue, tap.delete_queue)
-    wiring.cleanup.add(f"rule {tap.name}", f"{targets}; aws events delete-rule {rule}", tap.delete_rule)
+    wiring.cleanup.add(f"rule {tap.name}", f"{targets}; {rule}", tap.delete_rule)
     tap.open(sub)
     if not wiring.wait_for(partial(tap.probe, sub)):
         raise Broken("the temporary rule delivers nothing: the bus may not accept events, or its key not permit it.")
