@@ -19,7 +19,6 @@ from typing import NamedTuple, Self
 from botocore.exceptions import BotoCoreError, ClientError
 
 from onramp.ops.common.dead_letters import DeadLetterQueues, Letter, add_reason, letter_from
-from onramp.ops.common.errors import CommandFailed
 
 RECEIVERS = 4
 BATCH = 10
@@ -166,19 +165,3 @@ class QueueReader:
             in_queue = iter([one for one in ids if one in self._held and self._held[one].url == url])
             while batch := list(islice(in_queue, BATCH)):
                 yield url, batch
-
-
-def drop_letters(queues: DeadLetterQueues, subs: Sequence[str]) -> int:
-    """Deletes every message whose body contains one of the subs, also where the body is not JSON. Returns the count.
-
-    Raises CommandFailed where SQS did not confirm a delete, or where there are more letters than one reader can hold.
-    """
-    if not subs:
-        return 0
-    with QueueReader(queues, list(queues.urls), hold_seconds=WORKING_SECONDS) as reader:
-        ids = [letter.id for letter in reader if any(sub in letter.body for sub in subs)]
-        if unconfirmed := reader.delete(ids):
-            raise CommandFailed(f"SQS did not delete {len(unconfirmed)} dead letters: run the same command again.")
-        if not reader.complete:
-            raise CommandFailed("there are too many dead letters to search: drop or redrive some, then run this again.")
-        return len(ids)

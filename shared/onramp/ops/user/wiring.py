@@ -12,6 +12,7 @@ from onramp.ops.common.deployed_rules import deployed_rules
 from onramp.ops.tables.erasures import ErasureJournal
 from onramp.ops.tables.profiles import ProfileWrites
 from onramp.ops.tables.users import UserWrites
+from onramp.ops.user.address_search import AddressSearch
 from onramp.ops.user.erasure_targets import ErasureTargets
 from onramp.ops.user.lookup import UserLookup
 from onramp.ops.user.pool_matches import PoolMatches
@@ -49,5 +50,13 @@ class UserWiring:
                 stripe=bool(context.parameters.get("StripeSecretName")),
                 revenuecat=bool(context.parameters.get("RevenueCatSecretName")),
             ),
-            erasure_targets=ErasureTargets(users, ErasureJournal(dynamodb, operations), context.output("UserPoolId")),
+            erasure_targets=ErasureTargets(
+                users=users,
+                records=context.users,
+                pools=pools,
+                addresses=AddressSearch(pools, rules.pools),
+                tombstones=tombstones,
+                journal=ErasureJournal(dynamodb, operations),
+                pool=context.output("UserPoolId"),
+            ),
         )
