@@ -9,9 +9,10 @@ from typing import Self
 
 from onramp.adapters.eventbridge import EventBus
 from onramp.adapters.pacing import TokenBucket
+from onramp.adapters.tombstones import Tombstones
 from onramp.ops.common.context import OperatorContext
 from onramp.ops.replay.archive import Replays
-from onramp.ops.replay.records import LinkedRecords
+from onramp.ops.replay.records import CurrentUsers, LinkedRecords
 from onramp.ops.replay.table import Emission
 from onramp.ops.tables.replay_checkpoints import ReplayCheckpoints
 from onramp.usecases.batches import PUT_EVENTS
@@ -25,6 +26,7 @@ class ReplayWiring:
     bus: EventBus
     replays: Replays
     records: LinkedRecords
+    current: CurrentUsers
     checkpoints: ReplayCheckpoints
     now: Callable[[], int]
     monotonic: Callable[[], float]
@@ -32,13 +34,15 @@ class ReplayWiring:
 
     @classmethod
     def of(cls, context: OperatorContext) -> Self:
+        operations = context.output("OperationsTableName")
         dynamodb, events, bus = context.client("dynamodb"), context.client("events"), context.output("EventBusName")
         return cls(
             bus_name=bus,
             bus=EventBus(events, bus),
             replays=Replays(events),
             records=LinkedRecords(dynamodb, context.output("UsersTableName"), context.profiles),
-            checkpoints=ReplayCheckpoints(dynamodb, context.output("OperationsTableName")),
+            current=CurrentUsers(context.users, Tombstones(dynamodb, operations)),
+            checkpoints=ReplayCheckpoints(dynamodb, operations),
             now=context.now,
             monotonic=context.monotonic,
             sleep=context.sleep,
@@ -47,4 +51,6 @@ class ReplayWiring:
     def emission(self, rate: float) -> Emission:
         """`rate` in events a second, with bursts of one PutEvents call."""
         pace = TokenBucket(rate, PUT_EVENTS, float("inf"), self.monotonic, self.sleep).take
-        return Emission(self.records, self.checkpoints, self.bus, pace, self.sleep, f"replay-{uuid.uuid4()}")
+        return Emission(
+            self.records, self.current, self.checkpoints, self.bus, pace, self.sleep, f"replay-{uuid.uuid4()}"
+        )
