@@ -61,21 +61,34 @@ class BackfillWiring:
         return BatchPublisher(self.bus)
 
     def backfill(
-        self, pools: Sequence[str], publisher: BatchPublisher, refusals: RefusalsFile, *, rate: float, apply: bool
+        self,
+        pools: Sequence[str],
+        publisher: BatchPublisher,
+        refusals: RefusalsFile,
+        *,
+        rate: float,
+        apply: bool,
+        is_stopped: Callable[[], bool] = lambda: False,
     ) -> Backfill:
-        """`rate` in pages a second."""
+        """`rate` in pages a second. `is_stopped`: True where the run is to end after the pages that have begun."""
         pace = TokenBucket(rate, 1, float("inf"), self.monotonic, self.sleep).take
         return Backfill(
             pools=pools,
             rules=f"{self.rules.fingerprint}|{','.join(pools)}",
-            page_writer=partial(self._page_writer, publisher, pace, apply),
+            page_writer=partial(self._page_writer, publisher, pace, apply, is_stopped),
             checkpoints=self.checkpoints if apply else None,
             refusals=refusals,
             clock=self.now,
+            is_stopped=is_stopped,
         )
 
     def _page_writer(
-        self, publisher: BatchPublisher, pace: Callable[[], None], apply: bool, started_at: int
+        self,
+        publisher: BatchPublisher,
+        pace: Callable[[], None],
+        apply: bool,
+        is_stopped: Callable[[], bool],
+        started_at: int,
     ) -> PageWriter:
         """A new one for each attempt: its index is a snapshot."""
         settled_before = self.now() - self.rules.grace
@@ -90,4 +103,5 @@ class BackfillWiring:
             started_at=started_at,
             clock=self.now,
             threads=self.threads,
+            is_stopped=is_stopped,
         )
