@@ -395,6 +395,7 @@ class TestTheCommand:
         users = len(pipeline.dynamodb.rows(USERS))
         (audited,) = (row for row in pipeline.dynamodb.rows(OPERATIONS) if row["pk"].startswith("AUDIT#"))
         assert audited["count"] == users >= min(written, 588)
+        assert (users < 588) == (written <= 300), "at most four pages were begun"
         if users < 588:
             assert audited["result"] == "interrupted"
             assert f"{users:,} of them have got a record." in printed
