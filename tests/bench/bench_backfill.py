@@ -26,7 +26,6 @@ from onramp.ops.backfill.refusals import RefusalsFile
 from onramp.ops.backfill.wiring import BackfillWiring
 from onramp.ops.common.context import OperatorContext, tune_for_long_runs
 from onramp.ops.common.output import Output
-from onramp.ops.common.queue_room import say_nothing
 
 USERS = 100_000
 APPLIED = 10_000
@@ -77,7 +76,6 @@ def run(stack: LocalStack, *, apply: bool) -> dict[str, int]:
         wiring.rules.pools,
         wiring.batch_publisher(),
         RefusalsFile(None),
-        wiring.queue_room(0, say_nothing),
         rate=10_000,
         apply=apply,
     )

@@ -19,7 +19,7 @@ from tests.contracts.backends import Backend
 from tests.template import tables
 
 AT = 1_790_000_000_000
-KEY = {"userId": {"S": "nia@example.com"}}
+HALF = ReplayCheckpoint(segment=3, segments=4, emitted=7)
 OPERATOR = "arn:aws:iam::123456789012:user/olu"
 
 
@@ -100,33 +100,46 @@ class TestReplayCheckpoint:
         return uuid.uuid4().hex[:16]
 
     def test_absent_is_the_start(self, checkpoints: ReplayCheckpoints, digest: str) -> None:
-        assert checkpoints.load(digest) == ReplayCheckpoint(key=None, emitted=0, done=False)
+        assert checkpoints.load(digest) == ReplayCheckpoint(segment=0, segments=0, emitted=0)
 
     def test_saved_and_loaded(self, checkpoints: ReplayCheckpoints, digest: str) -> None:
-        checkpoints.save(digest, ReplayCheckpoint(KEY, 7))
-        assert checkpoints.load(digest) == ReplayCheckpoint(KEY, 7)
+        checkpoints.save(digest, HALF)
+        assert checkpoints.load(digest) == HALF
+        assert not HALF.done
 
-    def test_without_a_key_it_is_done(self, checkpoints: ReplayCheckpoints, digest: str) -> None:
-        checkpoints.save(digest, ReplayCheckpoint(KEY, 7))
-        checkpoints.save(digest, ReplayCheckpoint(None, 9))
-        assert checkpoints.load(digest) == ReplayCheckpoint(None, 9, done=True)
+    def test_after_the_last_segment_it_is_done(self, checkpoints: ReplayCheckpoints, digest: str) -> None:
+        checkpoints.save(digest, HALF)
+        checkpoints.save(digest, HALF.after_segment(9))
+        assert checkpoints.load(digest) == ReplayCheckpoint(4, 4, 9)
+        assert checkpoints.load(digest).done
 
     def test_another_query_has_its_own(self, checkpoints: ReplayCheckpoints) -> None:
         query = Query(AT, AT + 1_000)
-        checkpoints.save(query.digest, ReplayCheckpoint(KEY, 7))
-        assert checkpoints.load(Query(AT, AT + 1_000).digest) == ReplayCheckpoint(KEY, 7)
+        checkpoints.save(query.digest, HALF)
+        assert checkpoints.load(Query(AT, AT + 1_000).digest) == HALF
         for other in (replace(query, status=Status.READY), replace(query, until=AT + 2_000)):
             assert checkpoints.load(other.digest) == ReplayCheckpoint()
 
     def test_the_stored_attributes(self, db: Any, checkpoints: ReplayCheckpoints, digest: str) -> None:
-        checkpoints.save(digest, ReplayCheckpoint(KEY, 7))
+        checkpoints.save(digest, HALF)
         (row,) = (row for row in stored(db) if row["sk"] == {"S": digest})
         assert row == {
             "pk": {"S": "REPLAY#table"},
             "sk": {"S": digest},
             "emitted": {"N": "7"},
-            "after": {"S": "nia@example.com"},
+            "segment": {"N": "3"},
+            "segments": {"N": "4"},
         }
+
+    def test_one_of_an_earlier_version_is_the_start_and_its_address_is_replaced(
+        self, db: Any, checkpoints: ReplayCheckpoints, digest: str
+    ) -> None:
+        key = {"pk": {"S": "REPLAY#table"}, "sk": {"S": digest}}
+        row = {**key, "emitted": {"N": "7"}, "after": {"S": "nia@example.com"}}
+        db.put_item(TableName="OperationsTable", Item=row)
+        assert checkpoints.load(digest) == ReplayCheckpoint()
+        checkpoints.save(digest, HALF)
+        assert "after" not in db.get_item(TableName="OperationsTable", Key=key)["Item"]
 
 
 class TestAuditRows:

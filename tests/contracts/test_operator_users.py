@@ -309,7 +309,8 @@ class TestErasureJournal:
     @pytest.fixture
     def target(self, mara: PreCreatedUser) -> ErasureTarget:
         subs = (str(uuid.uuid4()), str(uuid.uuid4()))
-        return ErasureTarget(mara.user_id, subs, "eu-west-1_Pool", busy=True, last_work=AT)
+        pools = {subs[1]: "eu-west-1_Other"}
+        return ErasureTarget(mara.user_id, subs, "eu-west-1_Pool", busy=True, last_work=AT, pools=pools)
 
     def test_an_open_erasure_is_found_by_its_address_and_by_every_sub(
         self, journal: ErasureJournal, target: ErasureTarget
@@ -317,12 +318,34 @@ class TestErasureJournal:
         journal.open(target)
         assert [journal.unfinished(name) for name in (str(target.user_id), *target.subs)] == 3 * [target]
         assert journal.unfinished(str(uuid.uuid4())) is None
+        assert journal.unfinished(target.subs[1].upper()) == target, "a sub in capitals is the same sub"
+        assert [target.pool_of(sub) for sub in target.subs] == ["eu-west-1_Pool", "eu-west-1_Other"]
+
+    def test_a_record_is_the_targets_own_by_its_sub_or_an_earlier_one(self, target: ErasureTarget) -> None:
+        first, second = target.subs
+        relinked = User(str(target.user_id), cognito_sub=str(uuid.uuid4()), linked_before=(second,))
+        assert [target.owns(User("", cognito_sub=sub)) for sub in (first, second, str(uuid.uuid4()), None)] == [
+            True, True, False, False
+        ]  # fmt: skip
+        assert target.owns(relinked)
+        assert replace(target, pre_created=True).owns(User("")), "the record was pre-created when it was found"
+        assert target.extended_by(relinked).subs == (relinked.cognito_sub, second, first)
+
+    def test_a_row_of_an_earlier_version_is_read(self, db: Any, journal: ErasureJournal, target: ErasureTarget) -> None:
+        old = replace(target, pools={})
+        journal.open(old)
+        db.update_item(
+            TableName=OPERATIONS,
+            Key={"pk": {"S": "FORGETTING"}, "sk": {"S": old.key}},
+            UpdateExpression="REMOVE pools, preCreated",
+        )
+        assert journal.unfinished(old.key) == old
 
     @pytest.mark.parametrize("user_id", ["known", None])
     def test_a_target_may_have_no_subs_or_no_address(
         self, journal: ErasureJournal, target: ErasureTarget, user_id: str | None
     ) -> None:
-        part = replace(target, subs=()) if user_id else replace(target, user_id=None)
+        part = replace(target, subs=(), pre_created=True) if user_id else replace(target, user_id=None)
         journal.open(part)
         assert journal.unfinished(part.key) == part
 

@@ -13,7 +13,7 @@ from typing import Any
 
 from onramp.ops.backfill.refusals import RefusalsFile
 from onramp.ops.backfill.wiring import BackfillWiring
-from onramp.ops.common.queue_room import SETTLE_SECONDS, say_nothing
+from onramp.ops.common.queue_room import SETTLE_SECONDS
 from tests.operator_context import operator_context
 from tests.pipeline import PROFILES, QUEUE, signup
 from tests.simulation.scale import CountingList, DiscardedLog, RateLimit
@@ -79,9 +79,9 @@ class BulkRun:
         sim, began = self.sim, self.sim.clock()
         sqs = LaggingSqs(sim.clients["sqs"], sim)
         wiring = BackfillWiring.of(operator_context(sim, {**sim.clients, "sqs": sqs}, sleep=sim.scheduler.sleep))
-        room = wiring.queue_room(self.most, say_nothing)
+        room = wiring.queue_room(self.most)
         backfill = wiring.backfill(
-            wiring.rules.pools, wiring.batch_publisher(), RefusalsFile(None), room, rate=15.0, apply=True
+            wiring.rules.pools, wiring.batch_publisher(), RefusalsFile(None), rate=15.0, apply=True, room=room
         )
         *_, last = backfill.run(backfill.start(resume=False))
         self.report.found = dict(last.found)

@@ -104,7 +104,7 @@ def test_a_replay_from_the_table_waits_too(pipeline: InMemoryPipeline) -> None:
         pipeline.run_worker()
 
     wiring = ReplayWiring.of(operator_context(pipeline, sleep=work))
-    *_, emitted = wiring.emission(1_000.0, 20).run(Query(0, 10**15), ReplayCheckpoint())
+    *_, emitted = wiring.emission(1_000.0, 20).run(Query(0, 10**15), ReplayCheckpoint(), 30)
     assert emitted == 30
     assert depths[0] == 30, "the signups themselves: the replay waits for the worker"
 
@@ -123,7 +123,7 @@ def test_a_backfill_without_room_writes_nothing(pipeline: InMemoryPipeline) -> N
         wiring.rules.pools,
         wiring.batch_publisher(),
         RefusalsFile(None),
-        wiring.queue_room(50, lambda depth: None),
+        room=wiring.queue_room(50),
         rate=1_000.0,
         apply=True,
     )

@@ -26,13 +26,22 @@ class UserPools:
 
     def matching(self, user_pool_id: str, attribute: str, value: str) -> list[Listed]:
         """The users with exactly this attribute value. A page may be empty without being the last."""
-        quoted = value.replace("\\", "\\\\").replace('"', '\\"')
+        return self._filtered(user_pool_id, _filter(attribute, "=", value))
+
+    def starting_with(self, user_pool_id: str, attribute: str, prefix: str) -> list[Listed]:
+        """The users whose attribute starts with `prefix`. Whether Cognito ignores case here is not documented."""
+        return self._filtered(user_pool_id, _filter(attribute, "^=", prefix))
+
+    def first_starting_with(self, user_pool_id: str, attribute: str, prefix: str) -> Page:
+        """The first page of them."""
+        with retryable("list_users"):
+            reply = self.client.list_users(UserPoolId=user_pool_id, Limit=PAGE, Filter=_filter(attribute, "^=", prefix))
+        return Page([_listed(user_pool_id, row) for row in reply.get("Users", [])], reply.get("PaginationToken"))
+
+    def _filtered(self, user_pool_id: str, filter_: str) -> list[Listed]:
         found: list[Listed] = []
         with retryable("list_users"):
-            pages = self.client.get_paginator("list_users").paginate(
-                UserPoolId=user_pool_id, Filter=f'{attribute} = "{quoted}"'
-            )
-            for page in pages:
+            for page in self.client.get_paginator("list_users").paginate(UserPoolId=user_pool_id, Filter=filter_):
                 found += [_listed(user_pool_id, row) for row in page.get("Users", [])]
         return found
 
@@ -49,6 +58,11 @@ class UserPools:
         if "Users" not in reply:
             raise RetryableError("list_users_unreadable")
         return Page([_listed(user_pool_id, row) for row in reply["Users"]], reply.get("PaginationToken"))
+
+
+def _filter(attribute: str, comparison: str, value: str) -> str:
+    quoted = value.replace("\\", "\\\\").replace('"', '\\"')
+    return f'{attribute} {comparison} "{quoted}"'
 
 
 def _listed(user_pool_id: str, row: Mapping[str, Any]) -> Listed:

@@ -7,14 +7,12 @@ from typing import Annotated
 
 import typer
 
-from onramp.ops.backfill.backfill_command import BackfillCommand
+from onramp.ops.backfill.backfill_command import DEFAULT_RATE, BackfillCommand
 from onramp.ops.backfill.wiring import BackfillWiring
 from onramp.ops.common.context import OperatorContext
 from onramp.ops.common.errors import CommandFailed
 from onramp.ops.common.options import Yes
 from onramp.ops.common.queue_room import MOST_IN_QUEUE
-
-HALF_OF_COGNITOS_QUOTA = 15.0
 
 
 def backfill(
@@ -23,7 +21,7 @@ def backfill(
     pool: Annotated[str, typer.Option(help="Only this user pool.", show_default="every pool of the stack")] = "",
     rate: Annotated[
         float, typer.Option(min=0.01, help="Pages of 60 users a second; Cognito allows the whole account 30.")
-    ] = HALF_OF_COGNITOS_QUOTA,
+    ] = DEFAULT_RATE,
     max_queue: Annotated[
         int, typer.Option("--max-queue", min=0, help="Wait while the provisioning queue is longer; 0: never wait.")
     ] = MOST_IN_QUEUE,

@@ -22,7 +22,7 @@ from onramp.ops.backfill.refusals import RefusalsFile
 from onramp.ops.backfill.run import Backfill
 from onramp.ops.common.context import OperatorContext
 from onramp.ops.common.deployed_rules import DeployedRules, deployed_rules
-from onramp.ops.common.queue_room import QueueRoom
+from onramp.ops.common.queue_room import QueueRoom, never, say_nothing
 from onramp.ops.tables.backfill_checkpoints import BackfillCheckpoints
 from onramp.usecases.signup import SignUp
 
@@ -68,32 +68,44 @@ class BackfillWiring:
     def batch_publisher(self) -> BatchPublisher:
         return BatchPublisher(self.bus)
 
-    def queue_room(self, most: int, on_wait: Callable[[int], None]) -> QueueRoom:
-        return QueueRoom(self.sqs, self.provisioning_queue, most, self.monotonic, self.sleep, on_wait=on_wait)
+    def queue_room(
+        self, most: int, on_wait: Callable[[int], None] = say_nothing, is_stopped: Callable[[], bool] = never
+    ) -> QueueRoom:
+        return QueueRoom(
+            self.sqs, self.provisioning_queue, most, self.monotonic, self.sleep, on_wait=on_wait, is_stopped=is_stopped
+        )
 
     def backfill(
         self,
         pools: Sequence[str],
         publisher: BatchPublisher,
         refusals: RefusalsFile,
-        room: QueueRoom,
         *,
         rate: float,
         apply: bool,
+        room: QueueRoom | None = None,
+        is_stopped: Callable[[], bool] = never,
     ) -> Backfill:
-        """`rate` in pages a second."""
+        """`rate` in pages a second. `is_stopped`: True where the run is to end after the pages that have begun."""
         pace = TokenBucket(rate, 1, float("inf"), self.monotonic, self.sleep).take
         return Backfill(
             pools=pools,
             rules=f"{self.rules.fingerprint}|{','.join(pools)}",
-            page_writer=partial(self._page_writer, publisher, room, pace, apply),
+            page_writer=partial(self._page_writer, publisher, room or self.queue_room(0), pace, apply, is_stopped),
             checkpoints=self.checkpoints if apply else None,
             refusals=refusals,
             clock=self.now,
+            is_stopped=is_stopped,
         )
 
     def _page_writer(
-        self, publisher: BatchPublisher, room: QueueRoom, pace: Callable[[], None], apply: bool, started_at: int
+        self,
+        publisher: BatchPublisher,
+        room: QueueRoom,
+        pace: Callable[[], None],
+        apply: bool,
+        is_stopped: Callable[[], bool],
+        started_at: int,
     ) -> PageWriter:
         """A new one for each attempt: its index is a snapshot."""
         settled_before = self.now() - self.rules.grace
@@ -109,4 +121,5 @@ class BackfillWiring:
             started_at=started_at,
             clock=self.now,
             threads=self.threads,
+            is_stopped=is_stopped,
         )

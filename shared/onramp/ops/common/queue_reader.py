@@ -21,7 +21,6 @@ from typing import TYPE_CHECKING, NamedTuple, Self
 from botocore.exceptions import BotoCoreError, ClientError
 
 from onramp.ops.common.dead_letters import DeadLetterQueues, Letter, add_reason, letter_from
-from onramp.ops.common.errors import CommandFailed
 
 if TYPE_CHECKING:
     from mypy_boto3_sqs.literals import QueueAttributeNameType
@@ -194,19 +193,3 @@ class QueueReader:
 def _receivers(depth: int) -> int:
     """The number of receivers of a queue with so many letters."""
     return min(max(RECEIVERS, depth // LETTERS_PER_RECEIVER), MOST_RECEIVERS)
-
-
-def drop_letters(queues: DeadLetterQueues, subs: Sequence[str]) -> int:
-    """Deletes every message whose body contains one of the subs, also where the body is not JSON. Returns the count.
-
-    Raises CommandFailed where SQS did not confirm a delete, or where there are more letters than one reader can hold.
-    """
-    if not subs:
-        return 0
-    with QueueReader(queues, list(queues.urls), hold_seconds=WORKING_SECONDS) as reader:
-        ids = [letter.id for letter in reader if any(sub in letter.body for sub in subs)]
-        if unconfirmed := reader.delete(ids):
-            raise CommandFailed(f"SQS did not delete {len(unconfirmed)} dead letters: run the same command again.")
-        if not reader.complete:
-            raise CommandFailed("there are too many dead letters to search: drop or redrive some, then run this again.")
-        return len(ids)

@@ -34,6 +34,10 @@ def say_nothing(depth: int) -> None:
     """For a caller without a screen."""
 
 
+def never() -> bool:
+    return False
+
+
 @dataclass(slots=True)
 class WaitingNotice:
     """Says once that a command waits. `what` it does not create meanwhile."""
@@ -56,6 +60,7 @@ class QueueRoom:
     """`most` messages in the queue, 0: it never waits. `settle_seconds` 0: for a caller with a slow rate of its own.
 
     `on_wait` is called with the number of messages, at each look at a queue that is too long, and with 0 afterwards.
+    `is_stopped` True ends a wait.
     """
 
     sqs: SQSClient
@@ -65,6 +70,7 @@ class QueueRoom:
     sleep: Callable[[float], None]
     settle_seconds: float = SETTLE_SECONDS
     on_wait: Callable[[int], None] = say_nothing
+    is_stopped: Callable[[], bool] = never
     _sent: deque[tuple[float, int]] = field(default_factory=deque)
     """When how many were sent, of the last `settle_seconds`."""
 
@@ -74,6 +80,8 @@ class QueueRoom:
             return
         waited = False
         while (depth := self._depth()) + self._unsettled() + min(count, self.most) > self.most:
+            if self.is_stopped():
+                return
             waited = True
             self.on_wait(depth)
             self.sleep(POLL_SECONDS)

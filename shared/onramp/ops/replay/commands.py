@@ -15,7 +15,7 @@ from onramp.ops.common.when import parse_time
 from onramp.ops.replay.archive import Window
 from onramp.ops.replay.archive_command import ArchiveReplayCommand
 from onramp.ops.replay.records import Query
-from onramp.ops.replay.table_command import TableReplayCommand
+from onramp.ops.replay.table_command import DEFAULT_RATE, TableReplayCommand
 from onramp.ops.replay.wiring import ReplayWiring
 
 ARCHIVE_DELAY = "10m"
@@ -40,7 +40,7 @@ def replay(
     ] = False,
     status: Annotated[Status | None, typer.Option(help="With --from-table: only users with this status.")] = None,
     owed: Annotated[Owed | None, typer.Option(help="With --from-table: only users who are owed this.")] = None,
-    rate: Annotated[float, typer.Option(min=0.1, help="With --from-table: events a second.")] = 50.0,
+    rate: Annotated[float, typer.Option(min=0.1, help="With --from-table: events a second.")] = DEFAULT_RATE,
     max_queue: Annotated[
         int,
         typer.Option(

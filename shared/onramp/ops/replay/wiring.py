@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Self
 
 from onramp.adapters.eventbridge import EventBus
 from onramp.adapters.pacing import TokenBucket
+from onramp.adapters.tombstones import Tombstones
 from onramp.ops.common.context import OperatorContext
 from onramp.ops.common.queue_room import QueueRoom, say_nothing
 from onramp.ops.replay.archive import Replays
-from onramp.ops.replay.records import LinkedRecords
+from onramp.ops.replay.records import CurrentUsers, LinkedRecords
 from onramp.ops.replay.table import Emission
 from onramp.ops.tables.replay_checkpoints import ReplayCheckpoints
 from onramp.usecases.batches import PUT_EVENTS
@@ -31,6 +32,7 @@ class ReplayWiring:
     provisioning_queue: str
     replays: Replays
     records: LinkedRecords
+    current: CurrentUsers
     checkpoints: ReplayCheckpoints
     now: Callable[[], int]
     monotonic: Callable[[], float]
@@ -38,6 +40,7 @@ class ReplayWiring:
 
     @classmethod
     def of(cls, context: OperatorContext) -> Self:
+        operations = context.output("OperationsTableName")
         dynamodb, events, bus = context.client("dynamodb"), context.client("events"), context.output("EventBusName")
         return cls(
             bus_name=bus,
@@ -46,7 +49,8 @@ class ReplayWiring:
             provisioning_queue=context.output("ProvisioningQueueUrl"),
             replays=Replays(events),
             records=LinkedRecords(dynamodb, context.output("UsersTableName"), context.profiles),
-            checkpoints=ReplayCheckpoints(dynamodb, context.output("OperationsTableName")),
+            current=CurrentUsers(context.users, Tombstones(dynamodb, operations)),
+            checkpoints=ReplayCheckpoints(dynamodb, operations),
             now=context.now,
             monotonic=context.monotonic,
             sleep=context.sleep,
@@ -62,4 +66,13 @@ class ReplayWiring:
             self.sqs, self.provisioning_queue, max_queue, self.monotonic, self.sleep, settle_seconds=0, on_wait=on_wait
         )
         pace = TokenBucket(rate, PUT_EVENTS, float("inf"), self.monotonic, self.sleep).take
-        return Emission(self.records, self.checkpoints, self.bus, pace, room.take, self.sleep, f"replay-{uuid.uuid4()}")
+        return Emission(
+            self.records,
+            self.current,
+            self.checkpoints,
+            self.bus,
+            pace,
+            room.take,
+            self.sleep,
+            f"replay-{uuid.uuid4()}",
+        )

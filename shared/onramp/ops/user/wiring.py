@@ -11,6 +11,7 @@ from onramp.ops.common.context import OperatorContext
 from onramp.ops.common.deployed_rules import deployed_rules
 from onramp.ops.tables.erasures import ErasureJournal
 from onramp.ops.tables.users import UserWrites
+from onramp.ops.user.address_search import AddressSearch
 from onramp.ops.user.erasure_targets import ErasureTargets
 from onramp.ops.user.lookup import UserLookup
 from onramp.ops.user.pool_matches import PoolMatches
@@ -39,5 +40,13 @@ class UserWiring:
             records=records,
             pool_matches=PoolMatches(pools, context.users, tombstones, rules),
             relink_checks=RelinkChecks(pools, context.users, tombstones, rules),
-            erasure_targets=ErasureTargets(users, ErasureJournal(dynamodb, operations), context.output("UserPoolId")),
+            erasure_targets=ErasureTargets(
+                users=users,
+                records=context.users,
+                pools=pools,
+                addresses=AddressSearch(pools, rules.pools),
+                tombstones=tombstones,
+                journal=ErasureJournal(dynamodb, operations),
+                pool=context.output("UserPoolId"),
+            ),
         )

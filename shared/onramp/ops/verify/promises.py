@@ -14,7 +14,8 @@ from onramp.adapters.aws import error_code
 from onramp.domain.event_data import delivery, user_signed_up
 from onramp.domain.users import Claim, Names, Profile, User
 from onramp.ops.common.dead_letters import POISON, PROVISIONING, Letter
-from onramp.ops.common.queue_reader import QueueReader, drop_letters
+from onramp.ops.common.letter_removal import LetterRemoval
+from onramp.ops.common.queue_reader import QueueReader
 from onramp.ops.common.shell import command
 from onramp.ops.tables.users import PreCreatedUser
 from onramp.ops.verify.pool_users import Refusal, SyntheticUser
@@ -87,7 +88,7 @@ def poison(wiring: VerifyWiring) -> str:
     if letter.reason != POISON:
         raise Broken(f"the reason of its dead letter is {letter.reason}, not {POISON}.")
     seconds = wiring.monotonic() - start
-    if not drop_letters(wiring.dead_letters, [marker]):
+    if not _removal(wiring).run([marker]):
         raise Broken("the dead letter could not be dropped.")
     return f"dead-lettered after {seconds:.1f} s as {letter.reason} ({letter.error_code}), then dropped."
 
@@ -152,7 +153,7 @@ def _erase_later(wiring: VerifyWiring, email: str, sub: str) -> None:
 
 
 def _drop_later(wiring: VerifyWiring, marker: str, by_hand: str) -> None:
-    wiring.cleanup.add(f"dead letter {marker}", by_hand, partial(drop_letters, wiring.dead_letters, [marker]))
+    wiring.cleanup.add(f"dead letter {marker}", by_hand, partial(_removal(wiring).run, [marker]))
 
 
 def _delete(wiring: VerifyWiring, user: SyntheticUser) -> None:
@@ -209,3 +210,7 @@ def _steps(profile: Profile | None) -> str:
         return "no profile"
     steps = ", ".join(f"{name} {record.get('state')}" for name, record in sorted(profile.steps.items()))
     return f"profile {profile.status}" + (f" ({steps})" if steps else "")
+
+
+def _removal(wiring: VerifyWiring) -> LetterRemoval:
+    return LetterRemoval(wiring.dead_letters, wiring.sleep, on_wait=lambda hidden: None)
