@@ -276,7 +276,7 @@ def test_the_printed_deployment_satisfies_the_rules_of_the_template(
     permission = SimpleNamespace(of=lambda _: SimpleNamespace(grant=lambda _: Grant.NARROW))
     monkeypatch.setattr(triggers, "TriggerPermission", permission)
     parameters = {"HealOnSignIn": "false", "PostConfirmationReservedConcurrency": reserved}
-    deployed: Any = SimpleNamespace(accepted_pools=["pool"], parameters=parameters, name="onramp")
+    deployed: Any = SimpleNamespace(accepted_pools=["pool"], parameters=parameters, name="onramp", is_local=False)
     deployed.deploy_command = lambda **changes: Deployment.deploy_command(deployed, **changes)
     with pytest.raises(UsageError, match="HealOnSignIn=true") as refused:
         triggers.require_attachable(deployed, "pool", heal_on_sign_in=True)

@@ -400,7 +400,7 @@ class TestTheCommand:
         if users < 588:
             assert audited["result"] == "interrupted"
             assert f"{users:,} of them have got a record." in printed
-            assert f"To continue: onramp backfill --apply --rate 1000 --csv '{path}'" in printed
+            assert f"To continue: onramp backfill --apply --rate 1000 --max-queue 0 --csv '{path}'" in printed
             pipeline.aws["dynamodb"] = pipeline.dynamodb
             listed = pipeline.cognito.calls["list_users"]
             assert Operator(pipeline, path).run(apply=True) == {"create": 588, "refused_nobody_vouches": 12}
