@@ -12,15 +12,15 @@ class Grant(StrEnum):
     NONE = "none"
     """No statement allows the call."""
     OPEN = "open"
-    """A statement allows the call for every source: no SourceArn narrows it."""
+    """A statement allows the call for every source, whatever other statements say: no SourceArn narrows it."""
     NARROW = "narrow"
-    """A statement allows the call for this source."""
+    """The statements that allow the call name this source."""
 
 
 def effective_grant(policy: Mapping[str, Any], *, service: str, action: str, source: str, account: str) -> Grant:
     """What `policy` grants `service` when it acts for the resource `source` of `account`."""
-    best = Grant.NONE
-    for statement in _as_list(policy.get("Statement")):
+    grant = Grant.NONE
+    for statement in statements_of(policy):
         if not _principal_matches(statement.get("Principal"), service):
             continue
         if not _action_matches(statement.get("Action"), action):
@@ -32,9 +32,19 @@ def effective_grant(policy: Mapping[str, Any], *, service: str, action: str, sou
             continue  # its condition is not evaluated here, such as "not over plain http"
         if not (_admits(conditions, "aws:sourcearn", source) and _admits(conditions, "aws:sourceaccount", account)):
             continue
-        narrow = best is Grant.NARROW or "aws:sourcearn" in conditions
-        best = Grant.NARROW if narrow else Grant.OPEN
-    return best
+        narrow = "aws:sourcearn" in conditions and grant is not Grant.OPEN
+        grant = Grant.NARROW if narrow else Grant.OPEN
+    return grant
+
+
+def statements_of(policy: Mapping[str, Any]) -> list[Any]:
+    return _as_list(policy.get("Statement"))
+
+
+def is_open(statement: Mapping[str, Any], service: str) -> bool:
+    """Whether it allows calls by `service`, or by every principal, and names no source."""
+    allows = statement.get("Effect") == "Allow" and _principal_matches(statement.get("Principal"), service)
+    return allows and "aws:sourcearn" not in dict(_conditions(statement))
 
 
 def _principal_matches(principal: Any, service: str) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -11,7 +12,7 @@ from botocore.exceptions import ClientError
 
 from onramp.adapters.aws import error_code
 from onramp.ops.common.deployment import LIVE, Deployment
-from onramp.ops.common.policies import Grant, effective_grant
+from onramp.ops.common.policies import Grant, effective_grant, is_open, statements_of
 
 COGNITO = "cognito-idp.amazonaws.com"
 INVOKE = "lambda:InvokeFunction"
@@ -33,12 +34,20 @@ class TriggerPermission:
         return effective_grant(self.policy, service=COGNITO, action=INVOKE, source=source, account=account)
 
     def command(self, pool: str) -> str:
-        """Lets Cognito invoke the trigger for this pool."""
-        function = self.stack.outputs["PostConfirmationFunctionName"]
-        return (
-            f"aws lambda add-permission --function-name {function} --qualifier {LIVE} --statement-id onramp-{pool}"
-            f" --action {INVOKE} --principal {COGNITO} --source-arn {self.stack.pool_arn(pool)}"
-            f" --source-account {self.stack.trigger.account}"
+        """Lets Cognito invoke the trigger for this pool, and removes the grants that name no pool."""
+        where = f"--function-name {self.stack.outputs['PostConfirmationFunctionName']} --qualifier {LIVE}"
+        sid = f"onramp-{pool}"
+        removed = [
+            str(statement["Sid"])
+            for statement in statements_of(self.policy)
+            if "Sid" in statement and (is_open(statement, COGNITO) or statement["Sid"] == sid)
+        ]
+        add = (
+            f"aws lambda add-permission {where} --statement-id {sid} --action {INVOKE} --principal {COGNITO}"
+            f" --source-arn {self.stack.pool_arn(pool)} --source-account {self.stack.trigger.account}"
+        )
+        return " && ".join(
+            [*(f"aws lambda remove-permission {where} --statement-id {shlex.quote(name)}" for name in removed), add]
         )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
@@ -16,6 +17,10 @@ from onramp.ops.doctor.findings import Finding, ok, trouble, warning
 if TYPE_CHECKING:
     from mypy_boto3_events.type_defs import TargetOutputTypeDef
 
+# As template.yaml has them: a cure leaves the stack as it was deployed (tests/ops/test_doctor.py).
+ARCHIVE = "EventArchive"
+RULE_DESCRIPTION = "Sends each UserSignedUp to the ProvisioningQueue."
+RETRY_POLICY = {"MaximumEventAgeInSeconds": 86_400, "MaximumRetryAttempts": 185}
 NOT_EMITTED = "signups stay owed: no user is enriched, and consumers receive no event."
 NOT_QUEUED = "signups do not reach the worker; only the reconciler queues them, one by one, hours later."
 
@@ -27,22 +32,39 @@ def bus(stack: Deployment) -> Iterator[Finding]:
     except ClientError as error:
         if error_code(error) != "ResourceNotFoundException":
             raise
-        cure = f"aws events create-event-bus --name {name}  (and run the doctor again, for its rule)"
+        cure = (
+            f"aws events create-event-bus --name {name}{_key_option(stack)}  (and run the doctor again, for its rule)"
+        )
         yield trouble(f"there is no event bus {name}.", NOT_EMITTED, cure)
         return
     yield ok(f"the event bus {name} exists.")
     archives = stack.client("events").list_archives(EventSourceArn=arn)["Archives"]
     if not any(archive["State"] == "ENABLED" for archive in archives):
         why = "events can be replayed from the table only, and only to all consumers at once."
-        cure = f"aws events create-archive --archive-name {name} --event-source-arn {arn} --retention-days 30"
-        yield warning(f"no archive keeps the events of {name}.", why, cure)
+        yield warning(f"no archive keeps the events of {name}.", why, _archive_command(stack, arn))
+
+
+def _archive_command(stack: Deployment, bus_arn: str) -> str:
+    name = stack.physical_id(ARCHIVE) or f"{stack.name}-{ARCHIVE}"
+    pattern = shlex.quote(json.dumps({"source": [SOURCE], "account": [stack.trigger.account]}))
+    return (
+        f"aws events create-archive --archive-name {name} --event-source-arn {bus_arn} --event-pattern {pattern}"
+        f" --retention-days {stack.parameters.get('ArchiveRetentionDays', '30')}{_key_option(stack)}"
+    )
+
+
+def _key_option(stack: Deployment) -> str:
+    key = stack.parameters.get("DataKeyArn")
+    return f" --kms-key-identifier {key}" if key else ""
 
 
 def rule(stack: Deployment) -> Iterator[Finding]:
     events, name, bus_name = stack.client("events"), stack.physical_id(SIGNED_UP_RULE), stack.outputs["EventBusName"]
     where = f"--name {name} --event-bus-name {bus_name}"
     pattern = json.dumps({"source": [SOURCE], "detail-type": [Kind.USER_SIGNED_UP], "account": [stack.trigger.account]})
-    put_rule = f"aws events put-rule {where} --event-pattern '{pattern}'"
+    # PutRule replaces the whole rule: a field that is left out is lost.
+    put_rule = f"aws events put-rule {where} --event-pattern {shlex.quote(pattern)} --state ENABLED"
+    put_rule += f" --description {shlex.quote(RULE_DESCRIPTION)}"
     try:
         description = events.describe_rule(Name=name, EventBusName=bus_name)
     except ClientError as error:
@@ -77,9 +99,14 @@ def _matches_signups(stack: Deployment, pattern: str) -> bool:
 
 def _delivery(stack: Deployment, where: str, targets: Sequence[TargetOutputTypeDef]) -> Finding:
     queue, dead_letters = (stack.queue(name)["QueueArn"] for name in ("ProvisioningQueueUrl", "EventDeliveryDlqUrl"))
-    wanted = {"Id": "ProvisioningQueue", "Arn": queue, "DeadLetterConfig": {"Arn": dead_letters}}
-    cure = f"aws events put-targets {where} --targets '{json.dumps([wanted])}'"
     target = next((target for target in targets if target["Arn"] == queue), None)
+    wanted = {
+        "Id": target["Id"] if target else "ProvisioningQueue",
+        "Arn": queue,
+        "RetryPolicy": RETRY_POLICY,
+        "DeadLetterConfig": {"Arn": dead_letters},
+    }
+    cure = f"aws events put-targets {where} --targets {shlex.quote(json.dumps([wanted]))}"
     if target is None:
         return trouble("the rule does not deliver to ProvisioningQueue.", NOT_QUEUED, cure)
     if target.get("DeadLetterConfig", {}).get("Arn") != dead_letters:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 import urllib3
@@ -12,6 +14,10 @@ from onramp.adapters.aws import error_code
 from onramp.ops.common.deployment import Deployment
 from onramp.ops.doctor.findings import Finding, ok, trouble, warning
 
+if TYPE_CHECKING:
+    from mypy_boto3_ssm.type_defs import ParameterStringFilterTypeDef
+
+DEFAULT_KEY = "alias/aws/ssm"
 WAITING = "new signups wait in the queue; none is lost, and the worker provisions them once this is cured."
 
 
@@ -32,6 +38,7 @@ def _provider(stack: Deployment, provider: str, parameter: str, url: str) -> Ite
         yield ok(f"{provider} is not used: {parameter} is empty.")
         return
     put = f"aws ssm put-parameter --name {name} --type SecureString --overwrite --value KEY"
+    put += _key_option(stack, name)
     try:
         secret = stack.client("ssm").get_parameter(Name=name, WithDecryption=True)["Parameter"]
     except ClientError as error:
@@ -41,12 +48,24 @@ def _provider(stack: Deployment, provider: str, parameter: str, url: str) -> Ite
         return
     if secret["Type"] != "SecureString":
         why = "every caller that may read parameters may read the key: it is not encrypted."
+        # SSM changes no parameter's type: it has to be another parameter of the same name.
         cure = f"aws ssm delete-parameter --name {name} && {put.replace(' --overwrite', '')}"
         yield trouble(f"{provider}'s key in {name} is not a SecureString.", why, cure)
     if key := secret["Value"].strip():
         yield _accepted(stack, provider, name, url, key, put)
     else:
         yield trouble(f"{provider}'s key in {name} is empty.", WAITING, put)
+
+
+def _key_option(stack: Deployment, name: str) -> str:
+    """PutParameter without a key encrypts with the account's default one, also where the old value had another."""
+    filters: list[ParameterStringFilterTypeDef] = [{"Key": "Name", "Option": "Equals", "Values": [name]}]
+    try:
+        (described,) = stack.client("ssm").describe_parameters(ParameterFilters=filters)["Parameters"]
+    except (ClientError, ValueError):  # the permission is missing, or the parameter
+        return ""
+    key = described.get("KeyId", DEFAULT_KEY)
+    return "" if key == DEFAULT_KEY else f" --key-id {shlex.quote(key)}"
 
 
 def _accepted(stack: Deployment, provider: str, name: str, url: str, key: str, put: str) -> Finding:
