@@ -352,7 +352,14 @@ FAULTS = [
     Fault(
         FaultyStack.alarm_in_alarm, "alarms", "trouble", "ProviderKeyRejectedAlarm", "onramp doctor --only", runs=False
     ),
-    Fault(FaultyStack.owed_operator, "owed", "trouble", "`operator` is owed", "onramp dlq list", runs=False),
+    Fault(
+        FaultyStack.owed_operator,
+        "owed",
+        "trouble",
+        "`operator` is owed",
+        "onramp dlq redrive --from-table",
+        runs=False,
+    ),
     Fault(FaultyStack.overdue_emit, "owed", "trouble", "`emit` is owed", "onramp doctor --only bus", runs=False),
 ]
 KEYS = {"stripe": stripe.LOCAL_KEY, "revenuecat": revenuecat.LOCAL_KEY}

@@ -7,8 +7,10 @@ from collections.abc import Iterator
 from onramp.domain.users import Owed
 from onramp.ops.common.deployment import Deployment
 from onramp.ops.common.metrics import MINUTE
+from onramp.ops.common.next_steps import next_step
 from onramp.ops.common.when import format_duration
 from onramp.ops.doctor.findings import Finding, ok, trouble
+from onramp.ops.doctor.queues import DEAD_LETTERS, dead_letter_count
 
 DAY = 24 * 60 * MINUTE
 EMIT_OVERDUE = 30 * MINUTE  # six runs of the reconciler
@@ -20,7 +22,6 @@ WHY = {
 CURES = {
     Owed.EMIT: "onramp doctor --only bus --only reconciler",
     Owed.ENRICH: "onramp status",
-    Owed.OPERATOR: "onramp dlq list",
 }
 
 
@@ -36,6 +37,14 @@ def owed(stack: Deployment) -> Iterator[Finding]:
         what = f"`{kind}` is owed to {users}, for {format_duration(now - owing.oldest)} at the longest."
         overdue = now - owing.oldest > DAY or (kind is Owed.EMIT and now - owing.due > EMIT_OVERDUE)
         if kind is Owed.OPERATOR or overdue:
-            yield trouble(what, WHY[kind], CURES[kind])
+            yield trouble(what, WHY[kind], CURES.get(kind) or _operators_cure(stack, owing.count))
         else:
             yield ok(f"{what} No action is needed.")
+
+
+def _operators_cure(stack: Deployment, users: int) -> str:
+    """A letter that was dropped or has expired leaves its user owed: then only the table can be redriven."""
+    letters = sum(dead_letter_count(stack, output) for output in DEAD_LETTERS)
+    if not letters:
+        return next_step("owed_without_letter")
+    return next_step("owed_with_letter" if letters >= users else "owed_some_with_letter")

@@ -141,14 +141,15 @@ def retention(stack: Deployment) -> Iterator[Finding]:
 
 def dead_letters(stack: Deployment) -> Iterator[Finding]:
     for output, why in DEAD_LETTERS.items():
-        if count := _depth(stack.queue(output)):
+        if count := dead_letter_count(stack, output):
             yield trouble(f"{count:,} dead letter{'s' * (count != 1)} in {_name(output)}.", why, "onramp dlq list")
         else:
             yield ok(f"{_name(output)} is empty.")
 
 
-def _depth(attributes: Mapping[QueueAttributeNameType, str]) -> int:
-    return sum(int(attributes.get(name, 0)) for name in MESSAGE_COUNTS)
+def dead_letter_count(stack: Deployment, output: str) -> int:
+    """Approximate, as SQS counts."""
+    return sum(int(stack.queue(output).get(name, 0)) for name in MESSAGE_COUNTS)
 
 
 def _name(output: str) -> str:
