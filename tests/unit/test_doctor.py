@@ -94,6 +94,7 @@ def stack(
     """`lambda_` for lambda; `cognito_idp` for cognito-idp."""
     scripted = {name.rstrip("_").replace("_", "-"): dict(known) for name, known in answers.items()}
     scripted["lambda"] = {"get_alias": {"AliasArn": ALIAS}} | scripted.get("lambda", {})
+    scripted["dynamodb"] = {"query": {"Items": []}} | scripted.get("dynamodb", {})
     scripted["ssm"] = {"describe_parameters": {"Parameters": []}} | scripted.get("ssm", {})
     context = OperatorContext(
         Output(as_json=False),

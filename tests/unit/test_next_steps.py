@@ -25,9 +25,11 @@ from onramp.ops.common import queue_reader
 from onramp.ops.common.context import OperatorContext
 from onramp.ops.common.next_steps import NEXT_STEPS
 from onramp.ops.common.output import Output
+from onramp.ops.doctor import secrets
 from onramp.ops.doctor.checks import CHECKS
 from onramp.ops.doctor.owed import owed
 from onramp.ops.doctor.wiring import DoctorWiring
+from onramp.ops.user.reference import LoggedCall, reference_data
 from tests.dlq_scenario import RULE_DLQ, DlqScenario, strings
 from tests.operator_context import operator_context
 from tests.pipeline import DLQ, POOL, QUEUE, USERS
@@ -124,6 +126,12 @@ def provisioned(operator: Operator) -> None:
 
 def provisioned_beside_a_letter(operator: Operator) -> None:
     assert (operator.scenario.is_ready(EMAIL), operator.letters) == (True, 1)
+
+
+def provisioned_later(operator: Operator) -> None:
+    operator.scenario.stripe.faults.clear()
+    operator.scenario.run_worker_for(1)
+    provisioned(operator)
 
 
 def no_letter(operator: Operator) -> None:
@@ -229,6 +237,12 @@ def key_refused(operator: Operator) -> None:
     operator.scenario.run_worker_for(0.1)
 
 
+def provider_down(operator: Operator) -> None:
+    operator.scenario.stripe.faults.add(Fault("server_error", operation="create", times=None))
+    operator.scenario.sign_up(EMAIL, OLD)
+    operator.scenario.run_worker_for(0.1)
+
+
 def some_with_letter(operator: Operator) -> None:
     dropped(operator)
     operator.scenario.refuse("ben@example.com", NEW)
@@ -276,6 +290,26 @@ def of_the_doctor(operator: Operator) -> str:
     return next(finding.cure for finding in owed(stack) if "`operator`" in finding.what)
 
 
+def of_a_rejected_reference(operator: Operator) -> str:
+    entry = {"message": "signup rejected", "cause": "nobody_vouches", "sub": OLD}
+    return str(reference_data(NEW, LoggedCall(0, entry))["next"])
+
+
+def of_a_failed_reference(_: Operator) -> str:
+    return str(reference_data(NEW, LoggedCall(0, {"message": "record not written", "code": "x"}))["next"])
+
+
+def of_the_key_check(operator: Operator) -> str:
+    """The key works: the check reads with it."""
+    stack = DoctorWiring.of(operator_context(operator.scenario)).stack
+    stack.http = SimpleNamespace(request=lambda *_, **__: SimpleNamespace(status=200))
+    (finding,) = secrets.stripe(stack)
+    assert (
+        "accepts the key in /stripe for reading; 1 of 1 owed users have an error of it: stripe_500 (1)" in finding.what
+    )
+    return finding.cure
+
+
 class Case(NamedTuple):
     state: str
     plant: Callable[[Operator], None]
@@ -300,11 +334,14 @@ CASES = [
     Case("owed_without_letter", dropped, of_the_doctor, provisioned),
     Case("owed_with_letter", refused, of_the_doctor, still_failed),
     Case("owed_some_with_letter", some_with_letter, of_the_doctor, provisioned_beside_a_letter),
+    Case("users_wait_for_a_provider", provider_down, of_the_key_check, provisioned_later),
     Case("user_failed", refused, of_explain, provisioned),
     Case("user_failed", dropped, of_explain, provisioned),
     Case("user_unsettled", unsettled, of_explain, provisioned),
     Case("user_not_started", not_started, of_explain, no_letter),
     Case("user_waits_for_a_key", key_refused, of_explain, no_letter),
+    Case("reference_of_a_user", lambda operator: None, of_a_rejected_reference, no_letter),
+    Case("reference_of_a_failure", lambda operator: None, of_a_failed_reference, no_letter),
     Case("user_nowhere", unknown, of_explain_without_record, no_letter),
 ]
 

@@ -36,12 +36,18 @@ NEXT_STEPS = {
     "owed_without_letter": "onramp dlq redrive --from-table",
     "owed_with_letter": "onramp dlq list",
     "owed_some_with_letter": "onramp dlq list; for users without a letter: onramp dlq redrive --from-table",
+    # doctor
+    "users_wait_for_a_provider": "onramp user list --waiting-for {step}; for users who failed: onramp dlq list",
     # user explain
     "user_failed": "fix the cause, then: onramp dlq redrive --user {sub}",
     "user_unsettled": "onramp replay --from-table --from {since} --to {until}",
     "user_not_started": "onramp doctor, since the reconciler should have emitted it by now",
     "user_waits_for_a_key": (
         "onramp doctor --only stripe --only revenuecat, which names the key; once it works, provisioning continues"
+    ),
+    "reference_of_a_user": "onramp user explain {sub}",
+    "reference_of_a_failure": (
+        "onramp doctor --only pool --only functions; once the cause is fixed, the sweep creates the record"
     ),
     "user_nowhere": "onramp dlq drop --user {user} --reason-why 'WHY', if a dead letter still names the user",
 }

@@ -35,9 +35,12 @@ def owed(stack: Deployment) -> Iterator[Finding]:
         count = f"{'at least ' if owing.at_least else ''}{owing.count:,}"
         users = f"{count} user{'s' * (owing.count != 1)}"
         what = f"`{kind}` is owed to {users}, for {format_duration(now - owing.oldest)} at the longest."
+        why = WHY[kind]
+        if kind is not Owed.EMIT and (causes := stack.owed_causes).counts:
+            why += f" Last errors of {causes.users:,} owed users: {causes.sentence()}; see onramp user list."
         overdue = now - owing.oldest > DAY or (kind is Owed.EMIT and now - owing.due > EMIT_OVERDUE)
         if kind is Owed.OPERATOR or overdue:
-            yield trouble(what, WHY[kind], CURES.get(kind) or _operators_cure(stack, owing.count))
+            yield trouble(what, why, CURES.get(kind) or _operators_cure(stack, owing.count))
         else:
             yield ok(f"{what} No action is needed.")
 

@@ -12,6 +12,7 @@ from botocore.exceptions import ClientError
 
 from onramp.adapters.aws import error_code
 from onramp.ops.common.deployment import Deployment
+from onramp.ops.common.next_steps import next_step
 from onramp.ops.doctor.findings import Finding, ok, trouble, warning
 
 if TYPE_CHECKING:
@@ -37,38 +38,55 @@ def _provider(stack: Deployment, provider: str, parameter: str, url: str) -> Ite
     if not name:
         yield ok(f"{provider} is not used: {parameter} is empty.")
         return
-    put = f"aws ssm put-parameter --name {name} --type SecureString --overwrite --value KEY"
-    put += _key_option(stack, name)
     try:
         secret = stack.client("ssm").get_parameter(Name=name, WithDecryption=True)["Parameter"]
     except ClientError as error:
         if error_code(error) not in ("ParameterNotFound", "ParameterVersionNotFound"):
             raise
-        yield trouble(f"{provider}'s key is missing: there is no SSM parameter {name}.", WAITING, put)
+        yield trouble(
+            f"{provider}'s key is missing: there is no SSM parameter {name}.", WAITING, _put_command(stack, name)
+        )
         return
     if secret["Type"] != "SecureString":
         why = "every caller that may read parameters may read the key: it is not encrypted."
         # SSM changes no parameter's type: it has to be another parameter of the same name.
-        cure = f"aws ssm delete-parameter --name {name} && {put.replace(' --overwrite', '')}"
+        cure = f"aws ssm delete-parameter --name {name} && {_put_command(stack, name).replace(' --overwrite', '')}"
         yield trouble(f"{provider}'s key in {name} is not a SecureString.", why, cure)
     if key := secret["Value"].strip():
-        yield _accepted(stack, provider, name, url, key, put)
+        yield _accepted(stack, provider, name, url, key)
     else:
-        yield trouble(f"{provider}'s key in {name} is empty.", WAITING, put)
+        yield trouble(f"{provider}'s key in {name} is empty.", WAITING, _put_command(stack, name))
 
 
-def _key_option(stack: Deployment, name: str) -> str:
+def _answers(stack: Deployment, provider: str, name: str) -> Finding:
+    """The check only reads: a key that may read, and is refused at each create, looks well to it."""
+    step = provider.lower()
+    accepted = f"{provider} accepts the key in {name}"
+    codes = stack.owed_causes.of_step(step)
+    if not codes:
+        return ok(f"{accepted}.")
+    users = sum(count for _, count in codes)
+    errors = ", ".join(f"{code} ({count:,})" for code, count in codes[:3])
+    return warning(
+        f"{accepted} for reading; {users:,} of {stack.owed_causes.users:,} owed users have an error of it: {errors}.",
+        "these users are not provisioned.",
+        next_step("users_wait_for_a_provider", step=step),
+    )
+
+
+def _put_command(stack: Deployment, name: str) -> str:
     """PutParameter without a key encrypts with the account's default one, also where the old value had another."""
+    put = f"aws ssm put-parameter --name {name} --type SecureString --overwrite --value KEY"
     filters: list[ParameterStringFilterTypeDef] = [{"Key": "Name", "Option": "Equals", "Values": [name]}]
     try:
         (described,) = stack.client("ssm").describe_parameters(ParameterFilters=filters)["Parameters"]
     except (ClientError, ValueError):  # the permission is missing, or the parameter
-        return ""
+        return put
     key = described.get("KeyId", DEFAULT_KEY)
-    return "" if key == DEFAULT_KEY else f" --key-id {shlex.quote(key)}"
+    return put if key == DEFAULT_KEY else f"{put} --key-id {shlex.quote(key)}"
 
 
-def _accepted(stack: Deployment, provider: str, name: str, url: str, key: str, put: str) -> Finding:
+def _accepted(stack: Deployment, provider: str, name: str, url: str, key: str) -> Finding:
     """One read call, with the key as the worker sends it."""
     try:
         reply = stack.http.request("GET", url, headers={"Authorization": f"Bearer {key}"}, redirect=False)
@@ -77,9 +95,11 @@ def _accepted(stack: Deployment, provider: str, name: str, url: str, key: str, p
         return warning(f"{provider} does not answer this machine ({type(error).__name__}).", WAITING, cure)
     match reply.status:
         case 200:
-            return ok(f"{provider} accepts the key in {name}.")
+            return _answers(stack, provider, name)
         case 401 | 403:
-            return trouble(f"{provider} refuses the key in {name} ({reply.status}).", WAITING, put)
+            return trouble(
+                f"{provider} refuses the key in {name} ({reply.status}).", WAITING, _put_command(stack, name)
+            )
         case 404 if provider == "RevenueCat":
             cure = stack.deploy_command(RevenueCatProjectId="PROJECT_ID")
             return trouble("RevenueCat has no such project.", "it refuses every customer, permanently.", cure)
