@@ -303,6 +303,26 @@ class TestCtrlC:
         assert row["outcome"] == {"sent": 1, "repaired": 1, "failed_again": 0, "on_the_way": 0}
         assert scenario.redrive(reasons=(STRIPE,), limit=3).counts.sent == 3
 
+    def test_what_was_verified_before_ctrl_c_counts(self, scenario: DlqScenario) -> None:
+        """Ada is repaired; Ben, whom Stripe refuses slowly, is waited for when the operator stops."""
+        scenario.refuse("ada@example.com", ADA)
+        scenario.refuse("ben@example.com", BEN)
+        scenario.stripe.faults.clear()
+        scenario.stripe.faults.add(Fault("server_error", operation="create", match="ben@example.com", times=None))
+        sent = 0
+
+        def interrupt(_call: int, _service: str, name: str) -> None:
+            nonlocal sent
+            sent += name == "send_message_batch"
+            if sent and name == "batch_get_item" and scenario.is_ready("ada@example.com") and scenario.clock() > late:
+                raise KeyboardInterrupt
+
+        late = scenario.clock() + 5
+        with pytest.raises(CommandInterrupted, match="2 sent, of which 1 are repaired so far"):
+            scenario.redrive(interrupt, canary=False)
+        (row,) = scenario.audit()
+        assert (row["outcome"]["repaired"], row["outcome"]["on_the_way"]) == (1, 1)
+
 
 class TestThePlan:
     def plan_text(self, scenario: DlqScenario, capsys: pytest.CaptureFixture[str], **options: object) -> str:

@@ -360,5 +360,18 @@ def test_the_advice_moves_the_user_on(
         advice = case.advice(operator)
         fixed = NEXT_STEPS[case.state].partition("{")[0].partition("onramp ")[2]
         assert fixed in advice
+        assert case.advice is not of_the_doctor or advice == NEXT_STEPS[case.state]
         operator.follow(advice)
         case.then(operator)
+
+
+def test_a_malformed_group_is_never_advised_to_be_redriven(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    with DlqScenario() as scenario:
+        operator = Operator(scenario, monkeypatch, capsys, tmp_path / "letters.jsonl")
+        malformed(operator)
+        assert of_the_list(operator) == "onramp dlq drop --reason malformed_event --reason-why 'WHY'"
+        refused(operator)
+        assert "onramp dlq redrive --reason stripe_refused_400" in of_the_list(operator)
+        assert "redrive --reason malformed_event" not in of_the_list(operator)
