@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import uuid
+
 import pytest
 
 from onramp.ops.status.report import PARTS, PROVIDER_METRICS
 from onramp.usecases.messages import RETRIES_EXHAUSTED, MessageOutcome, Result
+from tests.dlq_scenario import DlqScenario
+from tests.pipeline import QUEUE
 
 
 def providers(**last_hour: int) -> str:
@@ -29,6 +33,15 @@ def test_a_malformed_message_is_no_refusal_by_a_provider() -> None:
 )
 def test_the_worker_counts_refusals_by_providers_alone(result: Result, *, refused: bool) -> None:
     assert result.refused_by_provider is refused
+
+
+def test_the_worker_publishes_it_beside_the_permanent_failure() -> None:
+    with DlqScenario() as scenario:
+        scenario.refuse("ada@example.com", str(uuid.uuid4()))
+        scenario.sqs.put(QUEUE, "no JSON at all")
+        scenario.run_worker()
+        log = scenario.log.getvalue()
+    assert (log.count('"ProviderRefused":['), log.count('"PermanentFailure":[')) == (1, 2)
 
 
 def test_provider_and_code_are_named() -> None:

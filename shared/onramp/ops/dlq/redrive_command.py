@@ -130,18 +130,8 @@ class RedriveCommand:
         return f"interrupted: {sent:,} sent{checked}. The other letters are still there; to go on: {self._again(sent)}"
 
     def _again(self, sent: int) -> str:
-        """The command for the rest. `--user` as it was typed: a masked address would find no user."""
-        options = self.letter_filter.options()
-        if self.letter_filter.user:
-            options["user"] = self.letter_filter.user
-        words = ["onramp", "dlq", "redrive"]
-        for name, value in options.items():
-            several = {
-                "reason": self.letter_filter.reasons,
-                "step": self.letter_filter.steps,
-                "code-version": self.letter_filter.code_versions,
-            }.get(name, (value,))
-            words += [word for one in several for word in (f"--{name}", one)]
+        """The command for the rest."""
+        words = ["onramp", "dlq", "redrive", *self.letter_filter.arguments()]
         if len(self.queues) == 1:
             words += ["--queue", *self.queues]
         if self.limit is not None:
