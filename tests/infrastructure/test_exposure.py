@@ -57,4 +57,4 @@ def test_the_worker_cannot_starve_the_trigger(template: Translation) -> None:
     (mapping,) = template.of_type("AWS::Lambda::EventSourceMapping").values()
     assert mapping["EventSourceArn"] == attribute("ProvisioningQueue")
     assert mapping["ScalingConfig"] == {"MaximumConcurrency": ref("EnrichMaximumConcurrency")}
-    assert template.default("EnrichMaximumConcurrency") == 2
+    assert template.default("EnrichMaximumConcurrency") == "2"

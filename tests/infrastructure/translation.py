@@ -14,6 +14,8 @@ FUNCTIONS = {
     "EnrichProfileFunction": "enrich_profile",
     "ReconcileFunction": "reconcile",
 }
+CHECK = "CheckVersionFunction"
+"""Its code is in the template: CodeDeploy calls it before the trigger's alias moves."""
 TABLES = ("UsersTable", "UserProfilesTable", "OperationsTable")
 QUEUES = ("ProvisioningQueue", "ProvisioningDlq", "EventDeliveryDlq")
 

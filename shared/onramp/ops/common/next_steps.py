@@ -1,10 +1,12 @@
 """What the commands advise to run next, by state. A test runs each in its state: tests/unit/test_next_steps.py.
 
-A command ends at a comma, a semicolon, two spaces or the end of the text. `{...}` is filled in; words in capitals are
-the operator's to fill in.
+A command ends at a comma, a semicolon, two spaces or the end of the text. `{...}` is filled in, quoted for the shell;
+words in capitals are the operator's to fill in.
 """
 
 from __future__ import annotations
+
+from onramp.ops.common.shell import command
 
 NEXT_STEPS = {
     # dlq show: one letter
@@ -54,4 +56,4 @@ NEXT_STEPS = {
 
 
 def next_step(state: str, **values: object) -> str:
-    return NEXT_STEPS[state].format(**values)
+    return command(NEXT_STEPS[state], **values)

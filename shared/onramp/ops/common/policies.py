@@ -17,8 +17,20 @@ class Grant(StrEnum):
     """The statements that allow the call name this source."""
 
 
-def effective_grant(policy: Mapping[str, Any], *, service: str, action: str, source: str, account: str) -> Grant:
-    """What `policy` grants `service` when it acts for the resource `source` of `account`."""
+def effective_grant(
+    policy: Mapping[str, Any],
+    *,
+    service: str,
+    action: str,
+    source: str,
+    account: str,
+    context: Mapping[str, str] | None = None,
+) -> Grant:
+    """What `policy` grants `service` when it acts for the resource `source` of `account`.
+
+    `context` has the keys of a KMS encryption context: a statement that names another key does not apply.
+    """
+    encryption = {key.lower(): value for key, value in (context or {}).items()}
     grant = Grant.NONE
     for statement in statements_of(policy):
         if not _principal_matches(statement.get("Principal"), service):
@@ -31,6 +43,12 @@ def effective_grant(policy: Mapping[str, Any], *, service: str, action: str, sou
                 return Grant.NONE
             continue  # its condition is not evaluated here, such as "not over plain http"
         if not (_admits(conditions, "aws:sourcearn", source) and _admits(conditions, "aws:sourceaccount", account)):
+            continue
+        if not all(
+            key in encryption and _admits(conditions, key, encryption[key])
+            for key in conditions
+            if key.startswith("kms:encryptioncontext:")
+        ):
             continue
         narrow = "aws:sourcearn" in conditions and grant is not Grant.OPEN
         grant = Grant.NARROW if narrow else Grant.OPEN

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -13,6 +12,7 @@ from botocore.exceptions import ClientError
 from onramp.adapters.aws import error_code
 from onramp.ops.common.deployment import LIVE, Deployment
 from onramp.ops.common.policies import Grant, effective_grant, is_open, statements_of
+from onramp.ops.common.shell import command
 
 COGNITO = "cognito-idp.amazonaws.com"
 INVOKE = "lambda:InvokeFunction"
@@ -35,20 +35,25 @@ class TriggerPermission:
 
     def command(self, pool: str) -> str:
         """Lets Cognito invoke the trigger for this pool, and removes the grants that name no pool."""
-        where = f"--function-name {self.stack.outputs['PostConfirmationFunctionName']} --qualifier {LIVE}"
-        sid = f"onramp-{pool}"
+        function, sid = self.stack.outputs["PostConfirmationFunctionName"], f"onramp-{pool}"
         removed = [
             str(statement["Sid"])
             for statement in statements_of(self.policy)
             if "Sid" in statement and (is_open(statement, COGNITO) or statement["Sid"] == sid)
         ]
-        add = (
-            f"aws lambda add-permission {where} --statement-id {sid} --action {INVOKE} --principal {COGNITO}"
-            f" --source-arn {self.stack.pool_arn(pool)} --source-account {self.stack.trigger.account}"
+        remove = "aws lambda remove-permission --function-name {} --qualifier {} --statement-id {}"
+        add = command(
+            "aws lambda add-permission --function-name {} --qualifier {} --statement-id {}"
+            " --action {} --principal {} --source-arn {} --source-account {}",
+            function,
+            LIVE,
+            sid,
+            INVOKE,
+            COGNITO,
+            self.stack.pool_arn(pool),
+            self.stack.trigger.account,
         )
-        return " && ".join(
-            [*(f"aws lambda remove-permission {where} --statement-id {shlex.quote(name)}" for name in removed), add]
-        )
+        return " && ".join([*(command(remove, function, LIVE, name) for name in removed), add])
 
 
 def _alias_policy(stack: Deployment) -> Mapping[str, Any]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -55,7 +54,7 @@ def group_steps(rows: Sequence[Mapping[str, Any]]) -> Iterator[tuple[str, str]]:
     """For the largest group that a redrive helps, the letters that no redrive helps, and those that ask for a look."""
     redriven = [row for row in rows if row["reason"] not in (POISON, *_NOT_REDRIVEN)]
     if redriven:
-        yield "Cause fixed?", next_step("group", reason=shlex.quote(redriven[0]["reason"]))
+        yield "Cause fixed?", next_step("group", reason=redriven[0]["reason"])
     if any(row["reason"] == POISON for row in rows):
         yield "Never redriven:", next_step("group_malformed", reason=POISON)
     for row in rows[1:]:

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from onramp.ops.common.deployment import LIVE, Deployment
+from onramp.ops.common.shell import command
 from onramp.ops.doctor.findings import Finding, ok, trouble, warning
 
 FUNCTIONS = {
@@ -50,7 +51,7 @@ def live_version(stack: Deployment) -> Iterator[Finding]:
         different += _different(_environment(latest), _environment(live))
         stale = [name for name in _changed_by_hand(stack, _environment(live)) if name not in different]
         version = live.get("Version", "?")
-        drift = f"aws cloudformation detect-stack-drift --stack-name {stack.name}"
+        drift = command("aws cloudformation detect-stack-drift --stack-name {}", stack.name)
         cure = f"{stack.deploy_command()}  (where that changes nothing: {drift})"
         if different:
             what = f"the {role}'s alias `live` (version {version}) differs from the stack: {', '.join(different)}."
@@ -93,8 +94,8 @@ def concurrency(stack: Deployment) -> Iterator[Finding]:
         weights = routing.get("AdditionalVersionWeights")
         if weights:
             why = "two versions run side by side: a gradual deployment was not finished."
-            cure = f"aws lambda update-alias --function-name {name} --name {LIVE}"
-            cure += " --routing-config AdditionalVersionWeights={}"
+            update = "aws lambda update-alias --function-name {} --name {} --routing-config {}"
+            cure = command(update, name, LIVE, "AdditionalVersionWeights={}")
             yield warning(f"a part of the {role}'s calls goes to version {', '.join(weights)}.", why, cure)
 
 
@@ -102,8 +103,9 @@ def _concurrency_command(stack: Deployment, role: str, function: str) -> str:
     """Reserves what the stack's parameter says; 0 and a function without such a parameter reserve nothing."""
     reserved = stack.parameters.get(RESERVED.get(role, ""), "0")
     if reserved == "0":
-        return f"aws lambda delete-function-concurrency --function-name {function}"
-    return f"aws lambda put-function-concurrency --function-name {function} --reserved-concurrent-executions {reserved}"
+        return command("aws lambda delete-function-concurrency --function-name {}", function)
+    put = "aws lambda put-function-concurrency --function-name {} --reserved-concurrent-executions {}"
+    return command(put, function, reserved)
 
 
 def timeouts(stack: Deployment) -> Iterator[Finding]:
@@ -116,7 +118,9 @@ def timeouts(stack: Deployment) -> Iterator[Finding]:
     worker = stack.function(FUNCTIONS["worker"])["Timeout"]
     visibility = int(stack.queue("ProvisioningQueueUrl")["VisibilityTimeout"])
     both = f"the visibility timeout of ProvisioningQueue is {visibility} s, the worker's timeout {worker} s"
-    if visibility < TIMEOUTS_PER_VISIBILITY * worker:
+    if visibility < TIMEOUTS_PER_VISIBILITY * worker and stack.is_local:
+        yield ok(f"{both}: short, so that a message of a crashed worker returns soon on this machine.")
+    elif visibility < TIMEOUTS_PER_VISIBILITY * worker:
         yield warning(
             f"{both}: less than {TIMEOUTS_PER_VISIBILITY} times as long.",
             "SQS delivers a slow batch again while the worker still processes it.",
@@ -133,15 +137,17 @@ def event_source(stack: Deployment) -> Iterator[Finding]:
     mappings = client.list_event_source_mappings(FunctionName=name, EventSourceArn=queue)["EventSourceMappings"]
     limit = stack.parameters["EnrichMaximumConcurrency"]
     if not mappings:
-        cure = (
-            f"aws lambda create-event-source-mapping --function-name {name} --event-source-arn {queue}"
-            " --batch-size 10 --function-response-types ReportBatchItemFailures"
-            f" --scaling-config MaximumConcurrency={limit}"
+        cure = command(
+            "aws lambda create-event-source-mapping --function-name {} --event-source-arn {}"
+            " --batch-size 10 --function-response-types ReportBatchItemFailures --scaling-config {}",
+            name,
+            queue,
+            f"MaximumConcurrency={limit}",
         )
         yield trouble("the worker's alias `live` has no event source mapping.", NO_MESSAGES, cure)
     for mapping in mappings:
         concurrent = mapping.get("ScalingConfig", {}).get("MaximumConcurrency")
-        update = f"aws lambda update-event-source-mapping --uuid {mapping['UUID']}"
+        update = command("aws lambda update-event-source-mapping --uuid {}", mapping["UUID"])
         if mapping["State"] not in ("Enabled", "Enabling", "Updating", "Creating"):
             what = f"the worker's event source mapping is {mapping['State'].lower()}."
             yield trouble(what, NO_MESSAGES, f"{update} --enabled")
@@ -151,6 +157,7 @@ def event_source(stack: Deployment) -> Iterator[Finding]:
             yield trouble(what, why, f"{update} --function-response-types ReportBatchItemFailures")
         elif str(concurrent) != limit:
             what = f"the worker's maximum concurrency is {concurrent or 'not set'}, and not the stack's {limit}."
-            yield warning(what, NOT_PACED, f"{update} --scaling-config MaximumConcurrency={limit}")
+            cure = update + command(" --scaling-config {}", f"MaximumConcurrency={limit}")
+            yield warning(what, NOT_PACED, cure)
         else:
             yield ok("the worker receives its messages from ProvisioningQueue.")

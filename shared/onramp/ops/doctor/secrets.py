@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 from urllib.parse import quote
@@ -13,12 +12,15 @@ from botocore.exceptions import ClientError
 from onramp.adapters.aws import error_code
 from onramp.ops.common.deployment import Deployment
 from onramp.ops.common.next_steps import next_step
-from onramp.ops.doctor.findings import Finding, ok, trouble, warning
+from onramp.ops.common.shell import command
+from onramp.ops.doctor.findings import Cause, Finding, ok, trouble, warning
 
 if TYPE_CHECKING:
     from mypy_boto3_ssm.type_defs import ParameterStringFilterTypeDef
 
 DEFAULT_KEY = "alias/aws/ssm"
+CREATE = "aws ssm put-parameter --name {} --type SecureString --value KEY"
+OVERWRITE = "aws ssm put-parameter --name {} --type SecureString --overwrite --value KEY"
 WAITING = "new signups wait in the queue; none is lost, and the worker provisions them once this is cured."
 
 
@@ -44,18 +46,22 @@ def _provider(stack: Deployment, provider: str, parameter: str, url: str) -> Ite
         if error_code(error) not in ("ParameterNotFound", "ParameterVersionNotFound"):
             raise
         yield trouble(
-            f"{provider}'s key is missing: there is no SSM parameter {name}.", WAITING, _put_command(stack, name)
+            f"{provider}'s key is missing: there is no SSM parameter {name}.",
+            WAITING,
+            command(OVERWRITE, name),
+            Cause.PROVIDER_KEY,
         )
         return
     if secret["Type"] != "SecureString":
         why = "every caller that may read parameters may read the key: it is not encrypted."
         # SSM changes no parameter's type: it has to be another parameter of the same name.
-        cure = f"aws ssm delete-parameter --name {name} && {_put_command(stack, name).replace(' --overwrite', '')}"
+        cure = " && ".join([command("aws ssm delete-parameter --name {}", name), command(CREATE, name)])
         yield trouble(f"{provider}'s key in {name} is not a SecureString.", why, cure)
     if key := secret["Value"].strip():
         yield _accepted(stack, provider, name, url, key)
     else:
-        yield trouble(f"{provider}'s key in {name} is empty.", WAITING, _put_command(stack, name))
+        what = f"{provider}'s key in {name} is empty."
+        yield trouble(what, WAITING, _overwrite_command(stack, name), Cause.PROVIDER_KEY)
 
 
 def _answers(stack: Deployment, provider: str, name: str) -> Finding:
@@ -74,16 +80,16 @@ def _answers(stack: Deployment, provider: str, name: str) -> Finding:
     )
 
 
-def _put_command(stack: Deployment, name: str) -> str:
+def _overwrite_command(stack: Deployment, name: str) -> str:
     """PutParameter without a key encrypts with the account's default one, also where the old value had another."""
-    put = f"aws ssm put-parameter --name {name} --type SecureString --overwrite --value KEY"
+    put = command(OVERWRITE, name)
     filters: list[ParameterStringFilterTypeDef] = [{"Key": "Name", "Option": "Equals", "Values": [name]}]
     try:
         (described,) = stack.client("ssm").describe_parameters(ParameterFilters=filters)["Parameters"]
     except (ClientError, ValueError):  # the permission is missing, or the parameter
         return put
     key = described.get("KeyId", DEFAULT_KEY)
-    return put if key == DEFAULT_KEY else f"{put} --key-id {shlex.quote(key)}"
+    return put if key == DEFAULT_KEY else put + command(" --key-id {}", key)
 
 
 def _accepted(stack: Deployment, provider: str, name: str, url: str, key: str) -> Finding:
@@ -97,9 +103,8 @@ def _accepted(stack: Deployment, provider: str, name: str, url: str, key: str) -
         case 200:
             return _answers(stack, provider, name)
         case 401 | 403:
-            return trouble(
-                f"{provider} refuses the key in {name} ({reply.status}).", WAITING, _put_command(stack, name)
-            )
+            what = f"{provider} refuses the key in {name} ({reply.status})."
+            return trouble(what, WAITING, _overwrite_command(stack, name), Cause.PROVIDER_KEY)
         case 404 if provider == "RevenueCat":
             cure = stack.deploy_command(RevenueCatProjectId="PROJECT_ID")
             return trouble("RevenueCat has no such project.", "it refuses every customer, permanently.", cure)

@@ -20,27 +20,35 @@ from onramp.ops.user.wiring import UserWiring
 def explain_user(context: OperatorContext, identifier: UserIdentifier, *, reveal: bool) -> bool:
     """False where an operator must act, or where there is no record."""
     wiring, now = UserWiring.of(context), context.now()
-    with context.audit_reveal("user explain", reveal=reveal, user=identifier.label()):
+    with context.audit_reveal("user explain", reveal=reveal, user=identifier.label()) as entry:
         stored = wiring.users.find(identifier)
         if stored.user is None:
-            return _without_record(context, wiring, identifier, reveal=reveal)
+            entry.count, needs_nobody = _without_record(context, wiring, identifier, reveal=reveal)
+            return needs_nobody
         data = story_data(stored, stored.user, now, context.parameters.get("RevenueCatProjectId", ""), reveal=reveal)
-        _add_others(data, _others(wiring, stored.user, now), reveal=reveal)
+        others = _others(wiring, stored.user, now)
+        _add_others(data, others, reveal=reveal)
+        entry.count = 1 + len(others)
     context.out.result(data, lambda: print_story(context.out, data, now))
     return not data["needsSomebody"]
 
 
-def _without_record(context: OperatorContext, wiring: UserWiring, identifier: UserIdentifier, *, reveal: bool) -> bool:
-    """A support reference is shaped like a sub: it is looked for in the log where no pool and no tombstone has it."""
+def _without_record(
+    context: OperatorContext, wiring: UserWiring, identifier: UserIdentifier, *, reveal: bool
+) -> tuple[int, bool]:
+    """How many users of the pools are shown, and whether nobody has to act.
+
+    A support reference is shaped like a sub: it is looked for in the log where no pool and no tombstone has it.
+    """
     data = no_record_data(wiring.pool_matches, identifier, context.now(), reveal=reveal)
     known = data["cognito"] or data["forgotten"]
     call = None if known or identifier.sub is None else _logged_call(context, identifier.sub)
     if call:
         found = reference_data(str(identifier.sub), call)
         context.out.result(found, lambda: print_reference(context.out, found))
-        return not found["needsSomebody"]
+        return 0, not found["needsSomebody"]
     context.out.result(data, lambda: print_no_record(context.out, data))
-    return False
+    return len(data["cognito"]), False
 
 
 def _logged_call(context: OperatorContext, reference: str) -> LoggedCall | None:
