@@ -70,6 +70,7 @@ def stack_outputs(pipeline: InMemoryPipeline) -> dict[str, str]:
         "ProvisioningQueueUrl": pipeline.sqs.url(QUEUE),
         "ProvisioningDlqUrl": pipeline.sqs.url(DLQ),
         "EventDeliveryDlqUrl": pipeline.sqs.url(RULE_DLQ),
+        "PostConfirmationFunctionName": f"{STACK}-PostConfirmation",
         "EnrichProfileFunctionName": f"{STACK}-EnrichProfile",
     }
 

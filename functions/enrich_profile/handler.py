@@ -47,3 +47,5 @@ def _report(future: Future[Result]) -> None:
     logger.info(result.outcome, sub=result.sub, step=result.step, reason=result.reason)
     if result.metric:
         count(result.metric, reason=str(result.reason))
+    if result.refused_by_provider:
+        count("ProviderRefused", step=str(result.step), reason=str(result.reason))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -12,6 +13,7 @@ import pytest
 import urllib3
 
 from onramp.domain.errors import RetryableError
+from onramp.local.translate import load_template
 from onramp.ops.common.context import OperatorContext
 from onramp.ops.common.deployment import Deployment, Resource
 from onramp.ops.common.errors import reason
@@ -47,6 +49,7 @@ PARAMETERS = {
     "RevenueCatBaseUrl": "https://revenuecat.test",
     "RevenueCatProjectId": "proj",
     "MaxReceiveCount": "60",
+    "EnrichMaximumConcurrency": "2",
 }
 SERVICES = ("cloudformation", "cloudwatch", "cognito-idp", "dynamodb", "events", "kms", "lambda", "sns", "sqs", "ssm")
 Answer = Mapping[str, Any] | Callable[..., Mapping[str, Any]] | Exception
@@ -90,6 +93,8 @@ def stack(
     """`lambda_` for lambda; `cognito_idp` for cognito-idp."""
     scripted = {name.rstrip("_").replace("_", "-"): dict(known) for name, known in answers.items()}
     scripted["lambda"] = {"get_alias": {"AliasArn": ALIAS}} | scripted.get("lambda", {})
+    scripted["dynamodb"] = {"query": {"Items": []}} | scripted.get("dynamodb", {})
+    scripted["ssm"] = {"describe_parameters": {"Parameters": []}} | scripted.get("ssm", {})
     context = OperatorContext(
         Output(as_json=False),
         stack_name="onramp",
@@ -246,7 +251,8 @@ class TestBus:
 
     def test_a_bus_without_an_archive(self) -> None:
         answers: dict[str, Answer] = {"describe_event_bus": {"Arn": "arn:bus"}, "list_archives": {"Archives": []}}
-        assert "create-archive" in by_level(bus.bus(stack(events=answers)))["warning"].cure
+        with_resources = stack(events=answers, cloudformation={"list_stack_resources": {"StackResourceSummaries": []}})
+        assert "create-archive" in by_level(bus.bus(with_resources))["warning"].cure
 
     def test_a_rule_that_does_not_exist(self) -> None:
         gone = client_error("events", "describe_rule", "ResourceNotFoundException", "no")
@@ -471,3 +477,66 @@ class TestReconciler:
 
     def test_a_stack_that_was_deployed_less_than_15_minutes_ago(self) -> None:
         assert self.last_run("2026-09-21T14:10:00.000+0000").level is Level.OK
+
+
+class TestCures:
+    """A printed command writes what template.yaml has, and keeps what others added."""
+
+    def test_the_policy_of_a_queue_is_the_templates_and_keeps_other_statements(self) -> None:
+        added = {"Sid": "Metrics", "Effect": "Allow", "Principal": {"AWS": ACCOUNT}, "Action": "sqs:GetQueueAttributes"}
+        wide = {"Effect": "Allow", "Principal": "*", "Action": "sqs:*", "Resource": QUEUE}
+        for statements, kept in (([], []), ([wide, added], [added])):
+            attributes = {"QueueArn": QUEUE, "Policy": json.dumps({"Statement": statements})}
+            rule = {
+                "LogicalResourceId": "UserSignedUpRule",
+                "ResourceType": "AWS::Events::Rule",
+                "PhysicalResourceId": "onramp|rule",
+            }
+            deployed = stack(
+                sqs={"get_queue_attributes": {"Attributes": attributes}},
+                cloudformation={"list_stack_resources": {"StackResourceSummaries": [rule]}},
+            )
+            first = next(queues.policies(deployed))
+            policy = json.loads(json.loads(shlex.split(first.cure)[-1])["Policy"])
+            assert policy["Statement"] == [*_in_the_template()[:1], *kept, *_in_the_template()[1:]]
+
+    def test_a_function_gets_back_the_concurrency_that_the_stack_reserves(self) -> None:
+        answers: dict[str, Answer] = {
+            "get_function_concurrency": {"ReservedConcurrentExecutions": 0},
+            "get_alias": {"AliasArn": ALIAS},
+        }
+        deployed = stack(parameters={"EnrichReservedConcurrency": "7"}, lambda_=answers)
+        cures = [finding.cure for finding in functions.concurrency(deployed)]
+        assert cures[1].startswith("aws lambda put-function-concurrency --function-name onramp-EnrichProfile ")
+        assert cures[1].endswith(" --reserved-concurrent-executions 7")
+        assert all("delete-function-concurrency" in cure for cure in (cures[0], cures[2]))
+
+    def test_a_queue_gets_back_the_stacks_own_key(self) -> None:
+        attributes = {"get_queue_attributes": {"Attributes": {"KmsMasterKeyId": "alias/aws/sqs"}}}
+        own = {"DataKeyArn": "arn:aws:kms:eu-west-1:123456789012:key/own"}
+        (finding, *_) = queues.encryption(stack(parameters=own, sqs=attributes))
+        assert json.loads(shlex.split(finding.cure)[-1]) == {"KmsMasterKeyId": own["DataKeyArn"]}
+
+    def test_a_secret_keeps_its_key(self) -> None:
+        ssm: dict[str, Answer] = {
+            "get_parameter": {"Parameter": {"Type": "SecureString", "Value": "sk"}},
+            "describe_parameters": {"Parameters": [{"Name": "/stripe", "KeyId": "alias/own"}]},
+        }
+        (finding,) = secrets.stripe(stack(Http(status=401), ssm=ssm))
+        assert finding.cure.endswith("--overwrite --value KEY --key-id alias/own")
+
+
+def _in_the_template() -> list[dict[str, Any]]:
+    """The statements of ProvisioningQueuePolicy, with the values of this stack."""
+    resource = load_template(ROOT / "template.yaml")["Resources"]["ProvisioningQueuePolicy"]
+    text = json.dumps(resource["Properties"]["PolicyDocument"]["Statement"])
+    for reference, value in {
+        '{"Fn::GetAtt": ["ProvisioningQueue", "Arn"]}': QUEUE,
+        '{"Fn::GetAtt": "ProvisioningQueue.Arn"}': QUEUE,
+        '{"Fn::GetAtt": ["UserSignedUpRule", "Arn"]}': f"arn:aws:events:eu-west-1:{ACCOUNT}:rule/onramp/rule",
+        '{"Fn::GetAtt": "UserSignedUpRule.Arn"}': f"arn:aws:events:eu-west-1:{ACCOUNT}:rule/onramp/rule",
+        '{"Ref": "AWS::AccountId"}': ACCOUNT,
+    }.items():
+        text = text.replace(reference, json.dumps(value))
+    statements: list[dict[str, Any]] = json.loads(text)
+    return statements

@@ -19,7 +19,7 @@ from onramp.ops.attach.triggers import require_attachable
 from onramp.ops.common.deployment import Deployment
 from onramp.ops.common.errors import UsageError
 from onramp.ops.common.shell import command
-from onramp.ops.dlq.screen import next_command
+from onramp.ops.dlq.screen import letter_data
 from onramp.ops.doctor import pool, secrets
 from tests.unit.test_dlq_letters import WORKER, letter
 
@@ -118,8 +118,9 @@ def test_a_pool_that_the_stack_does_not_accept(tmp_path: Path) -> None:
 
 def test_the_next_command_of_a_dead_letter(tmp_path: Path) -> None:
     hostile = replace(letter(WORKER), id="$(id)-message")
-    assert "--id '$(id)-me'" in next_command(hostile, None, None)
-    assert paste(next_command(hostile, None, None).partition(",")[0], tmp_path)[-1] == "$(id)-me"
+    advice = letter_data(hostile, None, None, forgotten=False, reveal=False)["next"]
+    assert "--id '$(id)-me'" in advice
+    assert paste(advice.partition(",")[0], tmp_path)[-1] == "$(id)-me"
 
 
 COMMAND = re.compile(r"\b(onramp (attach|backfill|dlq|doctor|replay --|status|user)|aws [a-z]+ |make [a-z]+ )")

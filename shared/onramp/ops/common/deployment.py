@@ -12,8 +12,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 import urllib3
 
 from onramp.adapters.owed import PAGE, PAGES, OwedIndex
+from onramp.adapters.profiles import ProfileTable
+from onramp.adapters.users import UserTable
 from onramp.domain.users import SHARDS, Owed
 from onramp.ops.common.context import OperatorContext
+from onramp.ops.common.owed_users import Causes, OwedUsers
 from onramp.ops.common.shell import make_command
 from onramp.settings import pool_ids
 
@@ -149,6 +152,13 @@ class Deployment:
         """Twelve queries where little is owed; of a long list the first 10,000 a shard are counted."""
         index = OwedIndex(self.client("dynamodb"), self.outputs["UsersTableName"])
         return {kind: _count(index, kind) for kind in Owed}
+
+    @cached_property
+    def owed_causes(self) -> Causes:
+        """Why users wait or have failed: a sample of at most 200, in eight queries and their batch reads."""
+        dynamodb, users = self.client("dynamodb"), self.outputs["UsersTableName"]
+        profiles = ProfileTable(dynamodb, self.outputs["UserProfilesTableName"])
+        return OwedUsers(dynamodb, users, UserTable(dynamodb, users), profiles).causes((Owed.ENRICH, Owed.OPERATOR))
 
     def deploy_command(self, **parameters: str) -> str:
         """The command that deploys the stack again, with these parameters changed and the others as they are.

@@ -1,7 +1,8 @@
 """The errors of the operator commands: one sentence and an exit code, never a traceback.
 
     UsageError         exit 2: the command was used wrongly, or the environment is not as it should be
-    └── CommandFailed  exit 1: the command ran and found a problem that needs a person
+    ├── CommandFailed  exit 1: the command ran and found a problem that needs a person
+    └── CommandInterrupted  exit 130: Ctrl-C, after a part of the work
 
 Errors of AWS are translated here only: expired credentials, a denied permission with the missing action, a stack or
 queue that does not exist.
@@ -44,6 +45,12 @@ class CommandFailed(UsageError):
     """The command ran to its end and found a problem."""
 
     exit_code = 1
+
+
+class CommandInterrupted(UsageError):
+    """Ctrl-C: how far the command came, and the command that goes on."""
+
+    exit_code = 130
 
 
 def as_usage_error(error: ClientError | BotoCoreError) -> UsageError:

@@ -12,9 +12,9 @@ class Grant(StrEnum):
     NONE = "none"
     """No statement allows the call."""
     OPEN = "open"
-    """A statement allows the call for every source: no SourceArn narrows it."""
+    """A statement allows the call for every source, whatever other statements say: no SourceArn narrows it."""
     NARROW = "narrow"
-    """A statement allows the call for this source."""
+    """The statements that allow the call name this source."""
 
 
 def effective_grant(
@@ -31,8 +31,8 @@ def effective_grant(
     `context` has the keys of a KMS encryption context: a statement that names another key does not apply.
     """
     encryption = {key.lower(): value for key, value in (context or {}).items()}
-    best = Grant.NONE
-    for statement in _as_list(policy.get("Statement")):
+    grant = Grant.NONE
+    for statement in statements_of(policy):
         if not _principal_matches(statement.get("Principal"), service):
             continue
         if not _action_matches(statement.get("Action"), action):
@@ -50,9 +50,19 @@ def effective_grant(
             if key.startswith("kms:encryptioncontext:")
         ):
             continue
-        narrow = best is Grant.NARROW or "aws:sourcearn" in conditions
-        best = Grant.NARROW if narrow else Grant.OPEN
-    return best
+        narrow = "aws:sourcearn" in conditions and grant is not Grant.OPEN
+        grant = Grant.NARROW if narrow else Grant.OPEN
+    return grant
+
+
+def statements_of(policy: Mapping[str, Any]) -> list[Any]:
+    return _as_list(policy.get("Statement"))
+
+
+def is_open(statement: Mapping[str, Any], service: str) -> bool:
+    """Whether it allows calls by `service`, or by every principal, and names no source."""
+    allows = statement.get("Effect") == "Allow" and _principal_matches(statement.get("Principal"), service)
+    return allows and "aws:sourcearn" not in dict(_conditions(statement))
 
 
 def _principal_matches(principal: Any, service: str) -> bool:

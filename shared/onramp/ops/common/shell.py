@@ -8,9 +8,13 @@ from __future__ import annotations
 import shlex
 
 
-def command(template: str, *values: object) -> str:
-    """`template` with each `{}` replaced by a value, quoted for the shell."""
-    return template.format(*(shlex.quote(str(value)) for value in values))
+def command(template: str, *values: object, **named: object) -> str:
+    """`template` with each `{}` and `{name}` replaced by a value, quoted for the shell."""
+    return template.format(*map(_quoted, values), **{name: _quoted(value) for name, value in named.items()})
+
+
+def _quoted(value: object) -> str:
+    return shlex.quote(str(value))
 
 
 def make_command(target: str, **variables: str) -> str:

@@ -11,7 +11,7 @@ from botocore.exceptions import ClientError
 
 from onramp.adapters.aws import error_code
 from onramp.ops.common.deployment import LIVE, Deployment
-from onramp.ops.common.policies import Grant, effective_grant
+from onramp.ops.common.policies import Grant, effective_grant, is_open, statements_of
 from onramp.ops.common.shell import command
 
 COGNITO = "cognito-idp.amazonaws.com"
@@ -34,16 +34,26 @@ class TriggerPermission:
         return effective_grant(self.policy, service=COGNITO, action=INVOKE, source=source, account=account)
 
     def command(self, pool: str) -> str:
-        """Lets Cognito invoke the trigger for this pool."""
-        function = self.stack.outputs["PostConfirmationFunctionName"]
-        return command(
-            "aws lambda add-permission --function-name {} --qualifier live --statement-id {}"
-            " --action lambda:InvokeFunction --principal cognito-idp.amazonaws.com --source-arn {} --source-account {}",
+        """Lets Cognito invoke the trigger for this pool, and removes the grants that name no pool."""
+        function, sid = self.stack.outputs["PostConfirmationFunctionName"], f"onramp-{pool}"
+        removed = [
+            str(statement["Sid"])
+            for statement in statements_of(self.policy)
+            if "Sid" in statement and (is_open(statement, COGNITO) or statement["Sid"] == sid)
+        ]
+        remove = "aws lambda remove-permission --function-name {} --qualifier {} --statement-id {}"
+        add = command(
+            "aws lambda add-permission --function-name {} --qualifier {} --statement-id {}"
+            " --action {} --principal {} --source-arn {} --source-account {}",
             function,
-            f"onramp-{pool}",
+            LIVE,
+            sid,
+            INVOKE,
+            COGNITO,
             self.stack.pool_arn(pool),
             self.stack.trigger.account,
         )
+        return " && ".join([*(command(remove, function, LIVE, name) for name in removed), add])
 
 
 def _alias_policy(stack: Deployment) -> Mapping[str, Any]:

@@ -49,8 +49,10 @@ def list_(ctx: typer.Context, queue: Queue = Queues.ALL, reveal: Reveal = False)
         "complete": reader.complete,
         "heldByOthers": held_by_others,
         "groups": groups.rows(reveal=reveal),
+        "next": [step for _, step in screen.group_steps(groups.rows())],
     }
-    context.out.result(data, lambda: screen.show_groups(context.out, groups, context.now(), reveal=reveal))
+    owed = 0 if groups else wiring.owed_to_operator()
+    context.out.result(data, lambda: screen.show_groups(context.out, groups, context.now(), owed=owed, reveal=reveal))
     screen.say_held_by_others(context.out, held_by_others)
     if not reader.complete:
         context.out.say(f"There are more: these are the first {groups.count:,}.")
@@ -70,7 +72,8 @@ def show(
         entry.count = 1
         user = wiring.users.get(letter.user_id) if letter.user_id else None
         profile = wiring.profiles.get(letter.sub) if letter.sub else None
-    data = screen.letter_data(letter, user, profile, reveal=reveal)
+        forgotten = letter.sub is not None and wiring.tombstones.is_forgotten(letter.sub)
+    data = screen.letter_data(letter, user, profile, forgotten=forgotten, reveal=reveal)
     context.out.result(data, lambda: screen.show_letter(context.out, letter, data, context.now()))
 
 
@@ -158,5 +161,5 @@ def drop(
         raise UsageError("no filter is given: give one, or --all.")
     command = DropCommand(letter_filter, filters.queue.names, limit, reason_why, yes)
     report = command.run(context, DlqWiring.of(context))
-    context.out.result(report.data(), lambda: context.out.line(f"Deleted: {report.dropped:,}."))
+    context.out.result(report.data(), lambda: screen.show_dropped(context.out, report.dropped))
     raise typer.Exit(1 if report.undeleted else 0)

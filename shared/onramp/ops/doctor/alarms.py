@@ -52,7 +52,8 @@ def alarms(stack: Deployment) -> Iterator[Finding]:
         yield trouble(f"{logical_id} is in alarm.", why, cure, CAUSES.get(logical_id), symptom=True)
     if missing := sorted(logical_ids[name] for name in logical_ids.keys() - existing.keys()):
         why = "a failure that they watch for is not reported."
-        yield trouble(f"deleted by hand: {', '.join(missing)}.", why, "aws cloudformation detect-stack-drift")
+        cure = command("aws cloudformation detect-stack-drift --stack-name {}", stack.name)
+        yield trouble(f"deleted by hand: {', '.join(missing)}.", why, cure)
     yield from _notifications(stack, list(existing.values()))
     if existing and not firing:
         yield ok(f"none of {len(existing)} alarms is in alarm.")
@@ -81,7 +82,8 @@ def _notifications(stack: Deployment, alarms: Sequence[MetricAlarmTypeDef]) -> I
         confirmed = _subscriptions(stack, topic)
         subscribe = command("aws sns subscribe --topic-arn {} --protocol email --notification-endpoint ADDRESS", topic)
         if confirmed is None:
-            yield trouble(f"the alarms' topic {topic} does not exist.", NO_NOTIFICATION, subscribe)
+            create = command("aws sns create-topic --name {}", topic.rpartition(":")[2])
+            yield trouble(f"the alarms' topic {topic} does not exist.", NO_NOTIFICATION, f"{create} && {subscribe}")
         elif not confirmed:
             yield warning(f"{topic} has no confirmed subscription.", NO_NOTIFICATION, subscribe)
         else:

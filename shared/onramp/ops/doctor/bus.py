@@ -18,6 +18,10 @@ from onramp.ops.doctor.findings import Cause, Finding, ok, trouble, warning
 if TYPE_CHECKING:
     from mypy_boto3_events.type_defs import TargetOutputTypeDef
 
+# As template.yaml has them: a cure leaves the stack as it was deployed (tests/ops/test_doctor.py).
+ARCHIVE = "EventArchive"
+RULE_DESCRIPTION = "Sends each UserSignedUp to the ProvisioningQueue."
+RETRY_POLICY = {"MaximumEventAgeInSeconds": 86_400, "MaximumRetryAttempts": 185}
 NOT_EMITTED = "signups stay owed: no user is enriched, and consumers receive no event."
 NOT_QUEUED = "signups do not reach the worker; only the reconciler queues them, one by one, hours later."
 
@@ -29,17 +33,31 @@ def bus(stack: Deployment) -> Iterator[Finding]:
     except ClientError as error:
         if error_code(error) != "ResourceNotFoundException":
             raise
-        cure = command("aws events create-event-bus --name {}  (and run the doctor again, for its rule)", name)
+        create = command("aws events create-event-bus --name {}", name) + _key_option(stack)
+        cure = f"{create}  (and run the doctor again, for its rule)"
         yield trouble(f"there is no event bus {name}.", NOT_EMITTED, cure, Cause.BUS)
         return
     yield ok(f"the event bus {name} exists.")
     archives = stack.client("events").list_archives(EventSourceArn=arn)["Archives"]
     if not any(archive["State"] == "ENABLED" for archive in archives):
         why = "events can be replayed from the table only, and only to all consumers at once."
-        cure = command(
-            "aws events create-archive --archive-name {} --event-source-arn {} --retention-days 30", name, arn
-        )
-        yield warning(f"no archive keeps the events of {name}.", why, cure)
+        yield warning(f"no archive keeps the events of {name}.", why, _archive_command(stack, arn))
+
+
+def _archive_command(stack: Deployment, bus_arn: str) -> str:
+    create = command(
+        "aws events create-archive --archive-name {} --event-source-arn {} --event-pattern {} --retention-days {}",
+        stack.physical_id(ARCHIVE) or f"{stack.name}-{ARCHIVE}",
+        bus_arn,
+        json.dumps({"source": [SOURCE], "account": [stack.trigger.account]}),
+        stack.parameters.get("ArchiveRetentionDays", "30"),
+    )
+    return create + _key_option(stack)
+
+
+def _key_option(stack: Deployment) -> str:
+    key = stack.parameters.get("DataKeyArn")
+    return command(" --kms-key-identifier {}", key) if key else ""
 
 
 def encryption(stack: Deployment) -> Iterator[Finding]:
@@ -66,7 +84,14 @@ def encryption(stack: Deployment) -> Iterator[Finding]:
 def rule(stack: Deployment) -> Iterator[Finding]:
     events, name, bus_name = stack.client("events"), stack.physical_id(SIGNED_UP_RULE), stack.outputs["EventBusName"]
     pattern = json.dumps({"source": [SOURCE], "detail-type": [Kind.USER_SIGNED_UP], "account": [stack.trigger.account]})
-    put_rule = command("aws events put-rule --name {} --event-bus-name {} --event-pattern {}", name, bus_name, pattern)
+    # PutRule replaces the whole rule: a field that is left out is lost.
+    put_rule = command(
+        "aws events put-rule --name {} --event-bus-name {} --event-pattern {} --state ENABLED --description {}",
+        name,
+        bus_name,
+        pattern,
+        RULE_DESCRIPTION,
+    )
     try:
         description = events.describe_rule(Name=name, EventBusName=bus_name)
     except ClientError as error:
@@ -102,10 +127,15 @@ def _matches_signups(stack: Deployment, pattern: str) -> bool:
 
 def _delivery(stack: Deployment, rule: str, bus: str, targets: Sequence[TargetOutputTypeDef]) -> Finding:
     queue, dead_letters = (stack.queue(name)["QueueArn"] for name in ("ProvisioningQueueUrl", "EventDeliveryDlqUrl"))
-    wanted = {"Id": "ProvisioningQueue", "Arn": queue, "DeadLetterConfig": {"Arn": dead_letters}}
+    target = next((target for target in targets if target["Arn"] == queue), None)
+    wanted = {
+        "Id": target["Id"] if target else "ProvisioningQueue",
+        "Arn": queue,
+        "RetryPolicy": RETRY_POLICY,
+        "DeadLetterConfig": {"Arn": dead_letters},
+    }
     put_targets = "aws events put-targets --rule {} --event-bus-name {} --targets {}"
     cure = command(put_targets, rule, bus, json.dumps([wanted]))
-    target = next((target for target in targets if target["Arn"] == queue), None)
     if target is None:
         return trouble("the rule does not deliver to ProvisioningQueue.", NOT_QUEUED, cure)
     if target.get("DeadLetterConfig", {}).get("Arn") != dead_letters:

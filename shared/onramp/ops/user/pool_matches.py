@@ -13,6 +13,7 @@ from onramp.adapters.users import UserTable
 from onramp.domain.decision import Decision, Facts, Listed, decide
 from onramp.ops.common.context import OperatorContext
 from onramp.ops.common.deployed_rules import DeployedRules
+from onramp.ops.common.next_steps import next_step
 from onramp.ops.common.output import Output
 from onramp.ops.common.reasons import reason_of
 from onramp.ops.common.text import masked_text
@@ -83,6 +84,7 @@ def report_no_record(
 def no_record_data(pool_matches: PoolMatches, identifier: UserIdentifier, now: int, *, reveal: bool) -> dict[str, Any]:
     return {
         "asked": identifier.label(reveal=reveal),
+        "sub": identifier.sub,
         "record": None,
         "forgotten": identifier.sub is not None and pool_matches.tombstones.is_forgotten(identifier.sub),
         "cognito": [match_data(match, reveal=reveal) for match in pool_matches.find(identifier, now)],
@@ -95,6 +97,7 @@ def print_no_record(out: Output, data: Mapping[str, Any]) -> None:
         out.line("The user was erased with `onramp user forget`: the pipeline does not create a record again.")
     if not data["cognito"]:
         out.line("The user is in no user pool of this stack.")
+        out.facts({"next": next_step("user_nowhere", user=data["asked"] if data["sub"] else "EMAIL")})
     for match in data["cognito"]:
         out.line("")
         out.line(f"Found in Cognito: {match['why']}.")

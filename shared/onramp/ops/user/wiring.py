@@ -9,6 +9,7 @@ from onramp.adapters.cognito import UserPools
 from onramp.adapters.tombstones import Tombstones
 from onramp.ops.common.context import OperatorContext
 from onramp.ops.common.deployed_rules import deployed_rules
+from onramp.ops.common.owed_users import OwedUsers
 from onramp.ops.tables.erasures import ErasureJournal
 from onramp.ops.tables.users import UserWrites
 from onramp.ops.user.address_search import AddressSearch
@@ -23,6 +24,7 @@ class UserWiring:
     """`users` reads the rows of one user, `records` writes `Users`."""
 
     users: UserLookup
+    owed: OwedUsers
     records: UserWrites
     pool_matches: PoolMatches
     relink_checks: RelinkChecks
@@ -37,6 +39,7 @@ class UserWiring:
         rules = deployed_rules(context)
         return cls(
             users=users,
+            owed=OwedUsers(dynamodb, users_table, context.users, context.profiles),
             records=records,
             pool_matches=PoolMatches(pools, context.users, tombstones, rules),
             relink_checks=RelinkChecks(pools, context.users, tombstones, rules),
