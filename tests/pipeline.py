@@ -36,6 +36,7 @@ from tests.fakes import (
     FakeCognito,
     FakeDynamoDB,
     FakeEventBridge,
+    FakeLambda,
     FakeSqs,
     FakeSsm,
     Faulty,
@@ -58,6 +59,7 @@ QUEUE, DLQ = "Provisioning", "ProvisioningDlq"
 HEAL_QUEUE, HEAL_DLQ = "SignupHeal", "SignupHealDlq"
 RULE = {"source": ["onramp.signup"], "detail-type": ["UserSignedUp"]}
 HEAL_RULE = {"source": ["onramp.internal"], "detail-type": ["SignupNotRecorded"]}
+TRIGGER = "arn:aws:lambda:eu-west-1:123456789012:function:onramp-PostConfirmation:live"
 SETTINGS = {
     "AWS_DEFAULT_REGION": "eu-west-1",
     "POWERTOOLS_SERVICE_NAME": "onramp-test",
@@ -81,6 +83,8 @@ SETTINGS = {
     "REVENUECAT_REQUESTS_PER_MINUTE": "400",
     "RECONCILE_MOST": "500",
     "SWEEP_PAGES": "20",
+    "SWEEP_MAX_REQUESTS_PER_SECOND": "6",
+    "TRIGGER_ALIAS_ARN": TRIGGER,
     "SWEEP_GRACE_SECONDS": "300",
     "CODE_VERSION": "test-1",
 }
@@ -138,6 +142,8 @@ class InMemoryPipeline:
         self.events.add_rule(BUS, HEAL_RULE, self.sqs.sink(HEAL_QUEUE))
         self.ssm = FakeSsm({"/stripe": STRIPE_KEY, "/revenuecat": REVENUECAT_KEY}, self.clock, validate=validate)
         self.cognito = FakeCognito(POOL, self.clock, validate=validate)
+        self.cognito.triggers = {"PostConfirmation": TRIGGER}
+        self.lambda_ = FakeLambda({TRIGGER: [self.cognito.arn]}, self.clock, validate=validate)
         self.stripe = FakeStripe(clock=self.clock)
         self.revenuecat = FakeRevenueCat(clock=self.clock)
         self._fakes: dict[str, Any] = {
@@ -146,6 +152,7 @@ class InMemoryPipeline:
             "events": self.events,
             "ssm": self.ssm,
             "cognito-idp": self.cognito,
+            "lambda": self.lambda_,
         }
         self.aws = dict(self._fakes)
         """service -> the client that the functions get."""

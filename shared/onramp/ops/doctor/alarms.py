@@ -23,6 +23,9 @@ CURES = {
     "RetriesExhaustedAlarm": "onramp dlq list",
     "PermanentFailureAlarm": "onramp dlq list",
     "OldestOwedAlarm": "onramp status",
+    "TriggerDetachedAlarm": "onramp doctor --only pool",
+    "HealedAlarm": "onramp doctor --only pool",
+    "SweepAgeAlarm": "onramp doctor --only reconciler",
     "ReconcileMissingAlarm": "onramp doctor --only reconciler",
     "ProviderKeyRejectedAlarm": "onramp doctor --only stripe --only revenuecat",
     "SecretUnreadableAlarm": "onramp doctor --only stripe --only revenuecat",
@@ -88,4 +91,6 @@ def _subscriptions(stack: Deployment, topic: str) -> int | None:
 
 def _function(alarm: str) -> str:
     """The function whose log explains the alarm."""
+    if alarm.startswith(("HealSignup", "SignupHeal")):
+        return "HealSignup"
     return "EnrichProfile" if alarm.startswith(("EnrichProfile", "Worker")) else "PostConfirmation"

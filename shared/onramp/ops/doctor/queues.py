@@ -6,8 +6,8 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
+from onramp.domain.policies import Grant, effective_grant
 from onramp.ops.common.deployment import SIGNED_UP_RULE, Deployment
-from onramp.ops.common.policies import Grant, effective_grant
 from onramp.ops.common.when import format_duration
 from onramp.ops.doctor.bus import NOT_QUEUED
 from onramp.ops.doctor.findings import Finding, ok, trouble, warning

@@ -6,7 +6,9 @@ from dataclasses import dataclass
 from typing import Self
 
 from onramp.adapters.cognito import UserPools
+from onramp.adapters.eventbridge import EventBus
 from onramp.adapters.tombstones import Tombstones
+from onramp.domain.decision import Facts
 from onramp.ops.common.context import OperatorContext
 from onramp.ops.common.deployed_rules import deployed_rules
 from onramp.ops.tables.erasures import ErasureJournal
@@ -17,6 +19,8 @@ from onramp.ops.user.lookup import UserLookup
 from onramp.ops.user.pool_matches import PoolMatches
 from onramp.ops.user.record_transfer import RecordTransfer
 from onramp.ops.user.relink_checks import RelinkChecks
+from onramp.usecases.heal import Heal
+from onramp.usecases.signup import SignUp
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +33,7 @@ class UserWiring:
     relink_checks: RelinkChecks
     record_transfer: RecordTransfer
     erasure_targets: ErasureTargets
+    heal: Heal
 
     @classmethod
     def of(cls, context: OperatorContext) -> Self:
@@ -50,4 +55,10 @@ class UserWiring:
                 revenuecat=bool(context.parameters.get("RevenueCatSecretName")),
             ),
             erasure_targets=ErasureTargets(users, ErasureJournal(dynamodb, operations), context.output("UserPoolId")),
+            heal=Heal(
+                admission=rules.admission,
+                facts=Facts(context.users.get, context.users.holder_of, tombstones.is_forgotten),
+                sign_up=SignUp(context.users, EventBus(context.client("events"), context.output("EventBusName"))),
+                clock=context.now,
+            ),
         )

@@ -7,6 +7,9 @@ from enum import StrEnum
 from fnmatch import fnmatchcase
 from typing import Any
 
+COGNITO = "cognito-idp.amazonaws.com"
+INVOKE = "lambda:InvokeFunction"
+
 
 class Grant(StrEnum):
     NONE = "none"
@@ -35,6 +38,13 @@ def effective_grant(policy: Mapping[str, Any], *, service: str, action: str, sou
         narrow = best is Grant.NARROW or "aws:sourcearn" in conditions
         best = Grant.NARROW if narrow else Grant.OPEN
     return best
+
+
+def invocation_grant(policy: Mapping[str, Any], *, alias_arn: str, user_pool_id: str) -> Grant:
+    """Whether Cognito may invoke the alias for this pool, which is of the alias's own account and region."""
+    _, partition, _, region, account, _ = alias_arn.split(":", 5)
+    pool = f"arn:{partition}:cognito-idp:{region}:{account}:userpool/{user_pool_id}"
+    return effective_grant(policy, service=COGNITO, action=INVOKE, source=pool, account=account)
 
 
 def _principal_matches(principal: Any, service: str) -> bool:
