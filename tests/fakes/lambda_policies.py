@@ -14,10 +14,10 @@ class FakeLambda(FakeClient):
         super().__init__(clock, validate=validate)
         self.sources = dict(sources)
 
-    @operation("FunctionName Qualifier")
+    @operation("FunctionName")
     def get_policy(self, request: Request) -> Reply:
         """An alias without a statement has no policy, which is an error."""
-        alias = f"{request['FunctionName']}:{request['Qualifier']}"
+        alias = request["FunctionName"]
         if not (pools := self.sources.get(alias)):
             message = "The resource you requested does not exist."
             raise self.error("get_policy", "ResourceNotFoundException", message)

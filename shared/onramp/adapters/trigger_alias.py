@@ -23,10 +23,9 @@ class TriggerAlias:
 
     def policy(self) -> Mapping[str, Any]:
         """The alias's own resource policy, which decides where a caller names the alias. Empty where it has none."""
-        function, _, alias = self.arn.rpartition(":")
         with retryable("get_policy"):
             try:
-                reply = self.client.get_policy(FunctionName=function, Qualifier=alias)
+                reply = self.client.get_policy(FunctionName=self.arn)
             except ClientError as error:
                 if error_code(error) != "ResourceNotFoundException":
                     raise
