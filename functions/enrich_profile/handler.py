@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from concurrent.futures import Future, wait
+from concurrent.futures import Future
 from typing import Any
 
 from aws_lambda_powertools.utilities.batch import BatchProcessor, EventType, process_partial_response
@@ -22,10 +22,11 @@ processor = BatchProcessor(event_type=EventType.SQS, raise_on_entire_batch_failu
 
 @logger.inject_lambda_context(log_event=False)
 def handler(event: dict[str, Any], context: LambdaContext) -> Any:
-    # By receipt handle: one batch may hold the same message twice. The next invocation must find no thread at work.
-    futures = {record["receiptHandle"]: records.submit(_enrich, record) for record in event["Records"]}
-    wait(futures.values())
-    return process_partial_response(event, lambda record: _report(futures[record.receipt_handle]), processor, context)
+    # A batch may hold a message twice. Each future is waited for: no thread may outlive the invocation.
+    futures = {(r["messageId"], r["receiptHandle"]): records.submit(_enrich, r) for r in event["Records"]}
+    return process_partial_response(
+        event, lambda record: _report(futures[record.message_id, record.receipt_handle]), processor, context
+    )
 
 
 def _enrich(record: dict[str, Any]) -> Result:

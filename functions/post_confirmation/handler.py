@@ -1,4 +1,4 @@
-"""Cognito's trigger: five seconds and one call for each signup. Attached to sign-ins too, it never blocks one."""
+"""Cognito's trigger: five seconds and one call for each signup. Attached to sign-ins too, this code refuses none."""
 
 from __future__ import annotations
 

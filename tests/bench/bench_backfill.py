@@ -26,6 +26,7 @@ from onramp.ops.backfill.refusals import RefusalsFile
 from onramp.ops.backfill.wiring import BackfillWiring
 from onramp.ops.common.context import OperatorContext, tune_for_long_runs
 from onramp.ops.common.output import Output
+from onramp.ops.common.queue_room import say_nothing
 
 USERS = 100_000
 APPLIED = 10_000
@@ -73,7 +74,12 @@ def run(stack: LocalStack, *, apply: bool) -> dict[str, int]:
     context.local = {"endpoint": stack.endpoint, "region": stack.region, "outputs": stack.outputs}
     wiring = BackfillWiring.of(context)
     backfill = wiring.backfill(
-        wiring.rules.pools, wiring.batch_publisher(), RefusalsFile(None), rate=10_000, apply=apply
+        wiring.rules.pools,
+        wiring.batch_publisher(),
+        RefusalsFile(None),
+        wiring.queue_room(0, say_nothing),
+        rate=10_000,
+        apply=apply,
     )
     *_, last = backfill.run(backfill.start(resume=False))
     return dict(last.found)

@@ -191,7 +191,7 @@ class TestRelink:
     ) -> None:
         assert users.relink(linked, new)
         user = UserTable(db, USERS).get(linked.user_id)
-        assert user == replace(linked.linked_to(new), names=linked.names)
+        assert user == replace(linked.linked_to(new), names=linked.names, linked_before=(str(linked.cognito_sub),))
         assert user.owes(Owed.EMIT)
         assert (user.owed_since, user.due_at, user.created_at) == (AT + 9, AT + 9, AT)
 
@@ -202,6 +202,31 @@ class TestRelink:
         before = row(db, USERS, linked.user_id)
         assert not users.relink(linked, replace(new, sub=str(uuid.uuid4())))
         assert row(db, USERS, linked.user_id) == before
+
+    def test_is_refused_where_the_record_came_back_to_the_same_sub(
+        self, db: Any, users: UserWrites, linked: User, new: Claim
+    ) -> None:
+        """A -> B -> A after it was read: the chain of subs and `linkedAt` are other than those that were read."""
+        users.relink(linked, new)
+        again = UserTable(db, USERS).get(linked.user_id)
+        assert again is not None
+        assert users.relink(again, replace(new, sub=str(linked.cognito_sub)))
+        before = row(db, USERS, linked.user_id)
+        assert not users.relink(linked, new)
+        assert row(db, USERS, linked.user_id) == before
+
+    def test_remembers_every_sub_once_and_is_later_at_any_clock(
+        self, db: Any, users: UserWrites, linked: User, new: Claim
+    ) -> None:
+        first, second = str(linked.cognito_sub), new.sub
+        for sub, chain in ((second, (first,)), (first, (first, second)), (second, (first, second))):
+            before = UserTable(db, USERS).get(linked.user_id)
+            assert before is not None
+            assert users.relink(before, replace(new, sub=sub, at=AT - 5))
+            after = UserTable(db, USERS).get(linked.user_id)
+            assert after is not None
+            assert (after.cognito_sub, after.linked_before) == (sub, chain)
+            assert (after.linked_at or 0) > (before.linked_at or 0)
 
     def test_does_not_create_a_deleted_record_again(self, db: Any, users: UserWrites, linked: User, new: Claim) -> None:
         db.delete_item(TableName=USERS, Key={"userId": {"S": linked.user_id}})
@@ -260,8 +285,6 @@ class TestDeleteRecord:
 
 
 class TestProfile:
-    COPY = {"displayName": "Mara M.", "preferences": {"theme": "dark"}, "provisioning": {}, "createdAt": AT}  # noqa: RUF012
-
     @pytest.fixture
     def profiles(self, db: Any) -> ProfileWrites:
         return ProfileWrites(db, PROFILES)
@@ -269,37 +292,6 @@ class TestProfile:
     @pytest.fixture
     def sub(self) -> str:
         return str(uuid.uuid4())
-
-    def test_fill_in_creates_an_absent_profile(self, profiles: ProfileWrites, sub: str) -> None:
-        assert profiles.row(sub) is None
-        profiles.fill_in(sub, self.COPY, AT)
-        assert profiles.row(sub) == {"userId": sub, "updatedAt": AT, **self.COPY}
-
-    def test_fill_in_replaces_nothing(self, db: Any, profiles: ProfileWrites, sub: str) -> None:
-        own = put(db, PROFILES, userId=sub, displayName="M.", stripeCustomerId="cus_1", updatedAt=AT)
-        profiles.fill_in(sub, {**self.COPY, "stripeCustomerId": "cus_2"}, AT + 1)
-        assert profiles.row(sub) == {**self.COPY, **own, "updatedAt": AT + 1}
-
-    def test_fill_in_again_and_after_a_lost_reply_changes_nothing(
-        self, profiles: ProfileWrites, retried: Any, sub: str
-    ) -> None:
-        ProfileWrites(retried, PROFILES).fill_in(sub, self.COPY, AT)
-        before = profiles.row(sub) or {}
-        assert before == {"userId": sub, "updatedAt": AT, **self.COPY}
-        profiles.fill_in(sub, dict.fromkeys(self.COPY, "other"), AT + 1)
-        assert profiles.row(sub) == before | {"updatedAt": AT + 1}
-
-    def test_mark_relinked_adds_the_new_sub_only(
-        self, db: Any, profiles: ProfileWrites, retried: Any, sub: str
-    ) -> None:
-        before = put(db, PROFILES, userId=sub, displayName="M.", updatedAt=AT)
-        assert profiles.mark_relinked(sub, "first")
-        assert ProfileWrites(retried, PROFILES).mark_relinked(sub, "second")
-        assert profiles.row(sub) == before | {"relinkedTo": "second"}
-
-    def test_mark_relinked_does_not_create_a_deleted_profile_again(self, profiles: ProfileWrites, sub: str) -> None:
-        assert not profiles.mark_relinked(sub, "new")
-        assert profiles.row(sub) is None
 
     def test_delete_and_delete_again(self, db: Any, profiles: ProfileWrites, retried: Any, sub: str) -> None:
         put(db, PROFILES, userId=sub)

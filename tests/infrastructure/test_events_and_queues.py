@@ -74,6 +74,29 @@ def test_bus_and_archive_use_the_customer_key(template: Translation) -> None:
     assert template["EventArchive"]["KmsKeyIdentifier"] == key
 
 
+def test_events_that_an_encrypted_bus_cannot_process_are_kept_without_its_key(template: Translation) -> None:
+    assert template["EventBus"]["DeadLetterConfig"] == if_else(
+        "HasDataKey", {"Arn": attribute("EventBusDlq")}, NO_VALUE
+    )
+    for name in ("EventBusDlq", "EventBusDlqPolicy", "EventBusDlqAlarm"):
+        assert template.resources[name]["Condition"] == "HasDataKey"
+    queue = template["EventBusDlq"]
+    assert queue["SqsManagedSseEnabled"] is True
+    assert "KmsMasterKeyId" not in queue
+    assert queue["MessageRetentionPeriod"] == 14 * DAY
+    assert statements(template, "EventBusDlq")["Allow"] == {
+        "Sid": "EventsThatTheBusCannotProcess",
+        "Effect": "Allow",
+        "Principal": {"Service": "events.amazonaws.com"},
+        "Action": "sqs:SendMessage",
+        "Resource": attribute("EventBusDlq"),
+        "Condition": {
+            "ArnEquals": {"aws:SourceArn": attribute("EventBus")},
+            "StringEquals": {"aws:SourceAccount": ref("AWS::AccountId")},
+        },
+    }
+
+
 def test_the_dlq_keeps_a_message_longer_than_its_queue(template: Translation) -> None:
     # A dead letter keeps its original enqueue time.
     assert template["ProvisioningQueue"]["MessageRetentionPeriod"] == 4 * DAY
@@ -103,8 +126,8 @@ def test_a_signup_without_a_record_is_tried_for_a_day(template: Translation) -> 
 
 
 def test_retries_last_longer_than_a_six_hour_outage(template: Translation) -> None:
-    shortest = Backoff(template.default("RetryBackoffBaseSeconds"), jitter=lambda: 0.0)
-    waits = [shortest.delay(receive, None) for receive in range(1, template.default("MaxReceiveCount"))]
+    shortest = Backoff(int(template.default("RetryBackoffBaseSeconds")), jitter=lambda: 0.0)
+    waits = [shortest.delay(receive, None) for receive in range(1, int(template.default("MaxReceiveCount")))]
     assert sum(waits) > 6 * 3600
 
 

@@ -56,6 +56,8 @@ def test_concurrency_is_reserved_only_with_a_parameter(
 def test_the_worker_cannot_starve_the_trigger(template: Translation) -> None:
     mappings = template.of_type("AWS::Lambda::EventSourceMapping").values()
     limits = {mapping["EventSourceArn"]["Fn::GetAtt"][0]: mapping["ScalingConfig"] for mapping in mappings}
-    assert limits["ProvisioningQueue"] == {"MaximumConcurrency": ref("EnrichMaximumConcurrency")}
-    assert limits["SignupHealQueue"] == {"MaximumConcurrency": 2}
-    assert template.default("EnrichMaximumConcurrency") == 2
+    assert limits == {
+        "ProvisioningQueue": {"MaximumConcurrency": ref("EnrichMaximumConcurrency")},
+        "SignupHealQueue": {"MaximumConcurrency": 2},
+    }
+    assert template.default("EnrichMaximumConcurrency") == "2"

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import re
 import tomllib
 
 import pytest
 
-from tests.infrastructure.translation import FUNCTIONS, NO_VALUE, ROOT, Translation, attribute, if_else, ref
+from tests.infrastructure.translation import CHECK, FUNCTIONS, NO_VALUE, ROOT, Translation, attribute, if_else, ref
 
 VERSION = "AWS::Lambda::Version"
 
@@ -37,7 +38,7 @@ def test_the_mapping_invokes_the_alias_and_accepts_partial_failures(template: Tr
         }
         for function, queue in queues.items()
     }
-    assert template.parameters["EnrichMaximumConcurrency"]["MinValue"] == 2
+    assert not re.fullmatch(template.parameters["EnrichMaximumConcurrency"]["AllowedPattern"], "1")  # Lambda's minimum
 
 
 def test_the_worker_divides_the_rates_by_the_concurrency_of_its_mapping(template: Translation) -> None:
@@ -129,7 +130,7 @@ def version_behind(template: Translation, function: str) -> str:
 
 
 def test_there_are_no_other_functions(template: Translation) -> None:
-    assert set(template.of_type("AWS::Lambda::Function")) == set(FUNCTIONS)
+    assert set(template.of_type("AWS::Lambda::Function")) == {*FUNCTIONS, CHECK}
 
 
 def test_every_environment_of_sam_builds_in_the_source_folder() -> None:

@@ -37,12 +37,14 @@ GRANTS: dict[str, dict[str, tuple[set[str], Any]]] = {
             attribute("ProvisioningQueue"),
         ),
         "DeadLetterWithAReason": ({"sqs:SendMessage"}, attribute("ProvisioningDlq")),
-        "ReadUsersAndMoveWhatIsOwed": ({"dynamodb:GetItem", "dynamodb:UpdateItem"}, attribute("UsersTable")),
+        "ReadUsers": ({"dynamodb:GetItem"}, attribute("UsersTable")),
+        "MoveWhatIsOwed": ({"dynamodb:UpdateItem"}, attribute("UsersTable")),
         "KeepTheProfile": ({"dynamodb:GetItem", "dynamodb:UpdateItem"}, attribute("UserProfilesTable")),
         "SeeWhoIsForgotten": ({"dynamodb:GetItem"}, attribute("OperationsTable")),
         "EmitTheOutcome": ({"events:PutEvents"}, attribute("EventBus")),
         "ReadTheStripeKey": ({"ssm:GetParameter"}, {"Fn::Sub": SSM + "${StripeSecretName}"}),
         "ReadTheRevenueCatKey": ({"ssm:GetParameter"}, {"Fn::Sub": SSM + "${RevenueCatSecretName}"}),
+        "DecryptTheProviderKeys": ({"kms:Decrypt"}, ref("SecretsKeyArn")),
         "WriteItsOwnLog": (LOG_VERBS, attribute("EnrichProfileLogGroup")),
         "SendTraces": (TRACE_VERBS, "*"),
         "UseTheDataKey": (KEY_VERBS, ref("DataKeyArn")),
@@ -57,7 +59,8 @@ GRANTS: dict[str, dict[str, tuple[set[str], Any]]] = {
             if_else("CreatesUserPool", attribute("UserPool"), EXISTING_POOL),
         ),
         "FindTheUserInTheOtherPools": ({"cognito-idp:ListUsers"}, ref("AdditionalUserPoolArns")),
-        "ReadAndWriteTheCoreRecord": ({"dynamodb:GetItem", "dynamodb:UpdateItem"}, attribute("UsersTable")),
+        "ReadUsers": ({"dynamodb:GetItem"}, attribute("UsersTable")),
+        "WriteTheCoreRecord": ({"dynamodb:UpdateItem"}, attribute("UsersTable")),
         "FindTheRecordOfASub": ({"dynamodb:Query"}, BY_SUB),
         "SeeWhoIsForgotten": ({"dynamodb:GetItem"}, attribute("OperationsTable")),
         "EmitUserSignedUp": ({"events:PutEvents"}, attribute("EventBus")),
@@ -67,11 +70,14 @@ GRANTS: dict[str, dict[str, tuple[set[str], Any]]] = {
     },
     "Reconcile": {
         "FindWhatIsOwedAndWhoIsLinked": ({"dynamodb:Query"}, [OWED, BY_SUB]),
-        "ReadUsersAndMoveWhatIsOwed": ({"dynamodb:BatchGetItem", "dynamodb:UpdateItem"}, attribute("UsersTable")),
+        "ReadUsers": ({"dynamodb:BatchGetItem"}, attribute("UsersTable")),
+        "MoveWhatIsOwedAndHeal": ({"dynamodb:UpdateItem"}, attribute("UsersTable")),
+        "RemoveRecordsOfForgottenUsers": ({"dynamodb:DeleteItem"}, attribute("UsersTable")),
         "SeeWhoIsReady": ({"dynamodb:BatchGetItem"}, attribute("UserProfilesTable")),
         "SeeTheCheckpointAndWhoIsForgotten": ({"dynamodb:GetItem"}, attribute("OperationsTable")),
+        "SeeWhoOfABatchIsForgotten": ({"dynamodb:BatchGetItem"}, attribute("OperationsTable")),
         "KeepTheCheckpoint": ({"dynamodb:PutItem"}, attribute("OperationsTable")),
-        "EmitUserSignedUpAgain": ({"events:PutEvents"}, attribute("EventBus")),
+        "EmitAgain": ({"events:PutEvents"}, attribute("EventBus")),
         "QueueAgain": ({"sqs:GetQueueAttributes", "sqs:SendMessage"}, attribute("ProvisioningQueue")),
         "WalkThePool": (POOL_VERBS, if_else("CreatesUserPool", attribute("UserPool"), EXISTING_POOL)),
         "WalkTheOtherPools": (POOL_VERBS, ref("AdditionalUserPoolArns")),
@@ -89,12 +95,13 @@ ONLY_WITH = {
     "WalkTheOtherPools": "HasMoreUserPools",
     "ReadTheStripeKey": "HasStripeSecret",
     "ReadTheRevenueCatKey": "HasRevenueCatSecret",
+    "DecryptTheProviderKeys": "HasSecretsKey",
     "UseTheDataKey": "HasDataKey",
 }
 EVENTS: dict[str, tuple[str, object]] = {
     "EmitUserSignedUp": ("onramp.signup", "UserSignedUp"),
     "HandOverASignupWithoutARecord": ("onramp.internal", "SignupNotRecorded"),
-    "EmitUserSignedUpAgain": ("onramp.signup", "UserSignedUp"),
+    "EmitAgain": ("onramp.signup", ["UserSignedUp", "UserForgotten"]),
     "EmitTheOutcome": ("onramp.signup", ["UserProvisioned", "UserProvisioningFailed"]),
 }
 
@@ -120,7 +127,8 @@ def actions(statement: dict[str, object]) -> set[str]:
 def test_every_function_has_its_own_role(template: Translation) -> None:
     roles = {function: template[function]["Role"] for function in FUNCTIONS}
     assert roles == {function: attribute(function.replace("Function", "Role")) for function in FUNCTIONS}
-    assert set(template.of_type("AWS::IAM::Role")) == {f"{name}Role" for name in GRANTS}
+    others = {"CheckVersionRole", "MoveAliasRole"}  # of the deployment: test_check_version.py
+    assert set(template.of_type("AWS::IAM::Role")) == {f"{name}Role" for name in GRANTS} | others
 
 
 @pytest.mark.parametrize("name", GRANTS)
@@ -163,6 +171,7 @@ ROWS: dict[str, dict[str, str | list[str]]] = {
     "SeeAtSignInWhoIsForgotten": {"StringLike": "FORGOTTEN#*"},
     "SeeWhoIsForgotten": {"StringLike": "FORGOTTEN#*"},
     "SeeTheCheckpointAndWhoIsForgotten": {"StringLike": ["SWEEP#pool", "FORGOTTEN#*"]},
+    "SeeWhoOfABatchIsForgotten": {"StringLike": "FORGOTTEN#*"},
     "KeepTheCheckpoint": {"StringEquals": "SWEEP#pool"},
 }
 

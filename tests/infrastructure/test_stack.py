@@ -38,6 +38,7 @@ CONDITIONS = {
     "HasMoreUserPools": {"Fn::Not": [{"Fn::Equals": [{"Fn::Join": ["", ref("AdditionalUserPoolArns")]}, ""]}]},
     "HealsOnSignIn": {"Fn::Equals": [ref("HealOnSignIn"), "true"]},
     "IsProtected": {"Fn::Equals": [ref("DeletionProtection"), "true"]},
+    "UsesMfa": {"Fn::Not": [{"Fn::Equals": [ref("UserPoolMfa"), "OFF"]}]},
     "ReservesPostConfirmation": {"Fn::Not": [{"Fn::Equals": [ref("PostConfirmationReservedConcurrency"), 0]}]},
     "ReservesEnrich": {"Fn::Not": [{"Fn::Equals": [ref("EnrichReservedConcurrency"), 0]}]},
     **{
@@ -45,6 +46,8 @@ CONDITIONS = {
         for condition, parameter in {
             "HasRevision": "Revision",
             "HasDataKey": "DataKeyArn",
+            "HasSecretsKey": "SecretsKeyArn",
+            "HasSesIdentity": "SesIdentityArn",
             "HasStripeSecret": "StripeSecretName",
             "HasRevenueCatSecret": "RevenueCatSecretName",
             "HasAlarmTopic": "AlarmTopicArn",
@@ -153,6 +156,21 @@ class TestAlarms:
         assert (alarm["Namespace"], alarm["MetricName"]) == ("AWS/SQS", "ApproximateNumberOfMessagesVisible")
         assert alarm["Dimensions"] == [{"Name": "QueueName", "Value": {"Fn::GetAtt": [queue, "QueueName"]}}]
         assert (alarm["Threshold"], alarm["ComparisonOperator"]) == (0, "GreaterThanThreshold")
+
+    def test_a_stalled_worker_is_noticed_within_an_hour(self, template: Translation) -> None:
+        alarm = template["ProvisioningQueueAgeAlarm"]
+        assert (alarm["Namespace"], alarm["MetricName"]) == ("AWS/SQS", "ApproximateAgeOfOldestMessage")
+        assert alarm["Dimensions"] == [
+            {"Name": "QueueName", "Value": {"Fn::GetAtt": ["ProvisioningQueue", "QueueName"]}}
+        ]
+        assert (alarm["Threshold"], alarm["ComparisonOperator"]) == (3600, "GreaterThanThreshold")
+        assert alarm["EvaluationPeriods"] == 1
+
+    def test_a_throttled_worker_is_noticed(self, template: Translation) -> None:
+        alarm = template["EnrichProfileThrottlesAlarm"]
+        assert (alarm["Namespace"], alarm["MetricName"]) == ("AWS/Lambda", "Throttles")
+        assert alarm["Dimensions"] == [{"Name": "FunctionName", "Value": ref("EnrichProfileFunction")}]
+        assert (alarm["Threshold"], alarm["Statistic"]) == (0, "Sum")
 
     def test_watch_exactly_what_the_functions_publish(
         self, template: Translation, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]

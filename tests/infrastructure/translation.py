@@ -15,6 +15,8 @@ FUNCTIONS = {
     "HealSignupFunction": "heal_signup",
     "ReconcileFunction": "reconcile",
 }
+CHECK = "CheckVersionFunction"
+"""Its code is in the template: CodeDeploy calls it before the trigger's alias moves."""
 TABLES = ("UsersTable", "UserProfilesTable", "OperationsTable")
 QUEUES = ("ProvisioningQueue", "ProvisioningDlq", "EventDeliveryDlq", "SignupHealQueue", "SignupHealDlq")
 

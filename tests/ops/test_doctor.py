@@ -118,6 +118,17 @@ def test_the_text_has_level_cure_and_counts(onramp: Onramp, faulty: FaultyStack)
     assert "1 trouble, 0 warnings" in ran.out
 
 
+def test_a_dead_letter_and_what_it_causes_are_one_line(onramp: Onramp, faulty: FaultyStack) -> None:
+    with contextlib.ExitStack() as stack:
+        sqs, url = faulty.client("sqs"), faulty.outputs["ProvisioningDlqUrl"]
+        stack.callback(sqs.purge_queue, QueueUrl=url)
+        sqs.send_message(QueueUrl=url, MessageBody="given up")
+        stack.callback(faulty.owed_operator())
+        (finding,) = findings(onramp, "owed")
+    assert "1 dead letter in ProvisioningDlq." in finding["what"]
+    assert "`operator` is owed to 1 user" in finding["what"]
+
+
 def test_a_key_is_never_printed(onramp: Onramp, faulty: FaultyStack) -> None:
     faulty.revoked_key()
     ran = onramp("doctor", "--only", "stripe")

@@ -90,6 +90,8 @@ def reconcile(stage: Stage) -> Facts:
     stage.deployed.join(lost)
     stage.lose_record(lost)
     stage.forget(stage.deployed.join(erased), erased)
+    late = stage.new_user()
+    stage.bury(str(late.cognito_sub))  # confirmed after the erasure: the trigger wrote a record
     stage.drain(stage.queue), stage.published()
 
     _, log = stage.invoke("Reconcile", {})
@@ -104,6 +106,10 @@ def reconcile(stage: Stage) -> Facts:
     yield "a ready user queued for the last step", finished.cognito_sub in queued
     yield "a lost user healed", stage.deployed.user(lost) is not None
     yield "a forgotten user left alone", stage.deployed.user(erased) is None
+    yield (
+        "the record of a forgotten user removed",
+        (("UserForgotten", late.cognito_sub) in published, stage.deployed.user(late.user_id)),
+    )
 
 
 SCENARIOS: dict[str, Callable[[Stage], Facts]] = {

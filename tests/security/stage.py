@@ -68,8 +68,11 @@ class Stage:
 
     def forget(self, sub: str, email: str) -> None:
         """The state after `onramp user forget`, as far as the functions read it."""
-        self.deployed.dynamodb.put_item(TableName=self.deployed.outputs["OperationsTableName"], Item=tombstone_key(sub))
+        self.bury(sub)
         self.lose_record(email)
+
+    def bury(self, sub: str) -> None:
+        self.deployed.dynamodb.put_item(TableName=self.deployed.outputs["OperationsTableName"], Item=tombstone_key(sub))
 
     def mark_ready(self, user: User) -> None:
         item = {"userId": {"S": str(user.cognito_sub)}, "provisioningStatus": {"S": "ready"}}

@@ -31,8 +31,10 @@ KEPT = {
     "HealSignup": BY_THE_PLATFORM | BY_THE_POLLER,
     "Reconcile": BY_THE_PLATFORM,
 }
-NOT_DEPLOYED = {"UseTheDataKey"}  # the emulator encrypts nothing: test_roles.py checks its verbs
+# The emulator encrypts nothing: test_roles.py checks the verbs of the keys.
+NOT_DEPLOYED = {"UseTheDataKey", "DecryptTheProviderKeys"}
 PARAMETERS = {
+    "PostConfirmationReservedConcurrency": "10",  # HealOnSignIn needs it
     "HealOnSignIn": "true",
     "AdditionalUserPoolArns": "arn:aws:cognito-idp:eu-west-1:000000000000:userpool/eu-west-1_Absent",
     "SweepGraceSeconds": "0",

@@ -41,6 +41,13 @@ SCENARIOS = {
         at(999, "redrive_from_table"),
         faults={"worker-nia-1 StripeCustomers.create": "refused"},
     ),
+    "refused while the bus is down": plan(
+        at(0, "sign_up", NIA),
+        faults={
+            "worker-nia-1 RevenueCatSubscribers.ensure": "refused",
+            "worker-nia-1 EventBus.publish": "server_error",
+        },
+    ),
     "next epoch": plan(
         at(0, "sign_up", NIA),
         at(22 * HOUR, "replay", NIA),

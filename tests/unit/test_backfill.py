@@ -16,9 +16,11 @@ import pytest
 
 from onramp.adapters.tombstones import tombstone_key
 from onramp.domain.errors import RetryableError
-from onramp.ops.backfill.refusals import RefusalsFile
+from onramp.ops.backfill.refusals import HEADER, RefusalsFile
 from onramp.ops.backfill.report import BackfillReport
 from onramp.ops.backfill.wiring import BackfillWiring
+from onramp.ops.common.errors import UsageError
+from onramp.ops.common.queue_room import say_nothing
 from onramp.ops.tables.backfill_checkpoints import BackfillState
 from tests.fakes import Faulty, ProcessKilled, SiteLog
 from tests.operator_context import operator_context
@@ -97,7 +99,9 @@ class Operator:
         wiring = BackfillWiring.of(operator_context(self.pipeline, parameters=self.parameters))
         self.publisher = wiring.batch_publisher()
         refusals = RefusalsFile(self.path, reveal)
-        backfill = wiring.backfill(wiring.rules.pools, self.publisher, refusals, rate=rate, apply=apply)
+        backfill = wiring.backfill(
+            wiring.rules.pools, self.publisher, refusals, wiring.queue_room(0, say_nothing), rate=rate, apply=apply
+        )
         return backfill.run(backfill.start(resume=resume))
 
     def run(self, *, apply: bool = False, resume: bool = True, reveal: bool = False) -> dict[str, int]:
@@ -314,6 +318,13 @@ class TestTheFileOfRefusals:
         Operator(pipeline, path := tmp_path / "refused.csv").run(reveal=True)
         assert [row["email"][:2] for row in self.rows(path)] == ["'=", "'@"]
         assert "\x1b" not in path.read_text()
+
+    def test_no_link_is_followed(self, pipeline: InMemoryPipeline, tmp_path: Path) -> None:
+        (other := tmp_path / "other.csv").write_text(f"{HEADER}\nprecious\n")
+        (link := tmp_path / "refused.csv").symlink_to(other)
+        with pytest.raises(UsageError, match="it is a link"):
+            Operator(pipeline, link).run()
+        assert other.read_text() == f"{HEADER}\nprecious\n"
 
     def test_no_other_file_is_overwritten(self, pipeline: InMemoryPipeline, tmp_path: Path) -> None:
         (path := tmp_path / "thesis.csv").write_text("precious")

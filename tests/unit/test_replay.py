@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import itertools
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -56,13 +57,14 @@ class Stack:
             now=lambda: round(self.clock() * 1000),
             monotonic=self.clock,
             sleep=self.clock.advance,
-            clients={"dynamodb": self.dynamodb, "events": self.events} | clients,
+            clients={"dynamodb": self.dynamodb, "events": self.events, "sqs": SimpleNamespace()} | clients,
         )
         context.outputs = {
             "UsersTableName": "UsersTable",
             "UserProfilesTableName": "UserProfilesTable",
             "OperationsTableName": "OperationsTable",
             "EventBusName": BUS,
+            "ProvisioningQueueUrl": "https://sqs.eu-west-1.amazonaws.com/123456789012/Provisioning",
         }
         return ReplayWiring.of(context)
 
@@ -73,7 +75,7 @@ class Stack:
         """One run of the command. Returns how many events were emitted by it and the runs before."""
         wiring = self.wiring(**clients)
         start = wiring.checkpoints.load(query.digest)
-        return start.emitted if start.done else max(wiring.emission(rate).run(query, start), default=start.emitted)
+        return start.emitted if start.done else max(wiring.emission(rate, 0).run(query, start), default=start.emitted)
 
     def emitted(self) -> list[str]:
         return [event["detail"]["data"]["cognitoSub"] for event in self.events.events]

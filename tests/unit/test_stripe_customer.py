@@ -115,7 +115,7 @@ def test_the_intent_is_stored_before_the_first_request(scenario: StripeScenario)
 def test_a_young_intent_is_posted_again_with_the_stored_key_and_body(scenario: StripeScenario, hours: float) -> None:
     scenario.create_without_answer()
     scenario.clock.advance(hours * HOUR)
-    scenario.user = User(EMAIL, cognito_sub=SUB, user_pool_id=POOL, names=Names("Renamed"), linked_at=0)
+    scenario.user = replace(scenario.user, names=Names("Renamed"))
     scenario.attempt()
     assert len(scenario.stripe.customers()) == 1
     assert len(set(scenario.keys())) == 1

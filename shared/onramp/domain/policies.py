@@ -20,8 +20,20 @@ class Grant(StrEnum):
     """A statement allows the call for this source."""
 
 
-def effective_grant(policy: Mapping[str, Any], *, service: str, action: str, source: str, account: str) -> Grant:
-    """What `policy` grants `service` when it acts for the resource `source` of `account`."""
+def effective_grant(
+    policy: Mapping[str, Any],
+    *,
+    service: str,
+    action: str,
+    source: str,
+    account: str,
+    context: Mapping[str, str] | None = None,
+) -> Grant:
+    """What `policy` grants `service` when it acts for the resource `source` of `account`.
+
+    `context` has the keys of a KMS encryption context: a statement that names another key does not apply.
+    """
+    encryption = {key.lower(): value for key, value in (context or {}).items()}
     best = Grant.NONE
     for statement in _as_list(policy.get("Statement")):
         if not _principal_matches(statement.get("Principal"), service):
@@ -34,6 +46,12 @@ def effective_grant(policy: Mapping[str, Any], *, service: str, action: str, sou
                 return Grant.NONE
             continue  # its condition is not evaluated here, such as "not over plain http"
         if not (_admits(conditions, "aws:sourcearn", source) and _admits(conditions, "aws:sourceaccount", account)):
+            continue
+        if not all(
+            key in encryption and _admits(conditions, key, encryption[key])
+            for key in conditions
+            if key.startswith("kms:encryptioncontext:")
+        ):
             continue
         narrow = best is Grant.NARROW or "aws:sourcearn" in conditions
         best = Grant.NARROW if narrow else Grant.OPEN

@@ -92,14 +92,15 @@ class TrustPolicy:
 
     def _is_trusted(self, name: object, email: str, pool: str) -> bool:
         domain = email.rpartition("@")[2]
-        return any((p, name, d) in self.trusted for p in (pool, "*") for d in (domain, "*"))
+        return isinstance(name, str) and any((p, name, d) in self.trusted for p in (pool, "*") for d in (domain, "*"))
 
     def _nobody(self, provider: str) -> Vouching:
         return Vouching(provider, NOBODY, may_create=self.allow_unverified, may_link=False)
 
 
 def _is_built_in(entry: Mapping[str, Any]) -> bool:
-    return entry.get("providerName") in BUILT_IN and entry.get("providerName") == entry.get("providerType")
+    name = entry.get("providerName")
+    return name in BUILT_IN and name == entry.get("providerType")
 
 
 def _identities(value: object) -> list[Mapping[str, Any]] | None:

@@ -160,7 +160,9 @@ class Enrich:
         The dead letter is sent and `operator` is owed, so no provider is called and no second letter is sent. A message
         that was first received after the failure is a redrive and is processed.
         """
-        if not user.owes(Owed.OPERATOR) or (profile := self.profiles.get(str(user.cognito_sub))) is None:
+        if work.message.receive_count < 2 or not user.owes(Owed.OPERATOR):
+            return None
+        if (profile := self.profiles.get(str(user.cognito_sub))) is None:
             return None
         failed = {
             name: record

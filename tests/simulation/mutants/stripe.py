@@ -101,7 +101,7 @@ MUTANTS = (
     mutant(
         "adopted_by_address_alone",
         "never by e-mail alone",
-        Edit(f"{STRIPE}._adopt", "if all(", "if True or all("),
+        Edit(f"{STRIPE}._adopt", "if _is_of(customer, user) or all(", "if True or all("),
         on=plan(at(0, "foreign_customers", NIA, count=1), *RESTORED),
         only="stripe_ids_belong_to_user",
     ),
@@ -137,8 +137,8 @@ COVERED = (
         (
             Edit(
                 "onramp.adapters.profiles:ProfileTable.store_first_intent",
-                'f"attribute_not_exists({_STEPS}.{_INTENT}) AND attribute_not_exists(stripeCustomerId)"',
-                "None",
+                "f\"{NO_INTENT} AND {not_done('stripe')}\"",
+                '"attribute_exists(userId) OR #provisioning.stripe.#state = :done"',
             ),
         ),
         TWO_WORKERS,
@@ -150,8 +150,8 @@ COVERED = (
         (
             Edit(
                 "onramp.adapters.profiles:ProfileTable.store_next_intent",
-                'f"{_STEPS}.{_INTENT}.epoch = :read"',
-                'f"({_STEPS}.{_INTENT}.epoch = :read OR attribute_exists(userId))"',
+                "SAME_INTENT",
+                'f"({SAME_INTENT}) OR attribute_exists(userId)"',
             ),
         ),
         plan(

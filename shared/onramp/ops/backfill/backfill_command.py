@@ -10,7 +10,7 @@ from pathlib import Path
 from botocore.exceptions import ClientError
 
 from onramp.domain.decision import Kind
-from onramp.ops.backfill.refusals import RefusalsFile
+from onramp.ops.backfill.refusals import RefusalsFile, is_refusal
 from onramp.ops.backfill.report import BackfillReport
 from onramp.ops.backfill.run import Backfill
 from onramp.ops.backfill.wiring import BackfillWiring
@@ -18,16 +18,21 @@ from onramp.ops.common.audit_log import AuditEntry
 from onramp.ops.common.context import OperatorContext
 from onramp.ops.common.errors import UsageError
 from onramp.ops.common.output import Output
+from onramp.ops.common.queue_room import WaitingNotice
 from onramp.ops.tables.backfill_checkpoints import BackfillState
 
 
 @dataclass(frozen=True, slots=True)
 class BackfillCommand:
-    """`pool` "": every pool of the stack. `rate` in pages a second. `csv` None: no file of refused users."""
+    """`pool` "": every pool of the stack. `rate` in pages a second. `csv` None: no file of refused users.
+
+    `max_queue`: the most messages that the provisioning queue may hold, 0: any number.
+    """
 
     pool: str
     apply: bool
     rate: float
+    max_queue: int
     csv: Path | None
     reveal: bool
     resume: bool
@@ -37,7 +42,8 @@ class BackfillCommand:
         """Raises UsageError, RetryableError."""
         pools, publisher = self._pools(wiring), wiring.batch_publisher()
         refusals = RefusalsFile(self.csv, self.reveal)
-        backfill = wiring.backfill(pools, publisher, refusals, rate=self.rate, apply=self.apply)
+        room = wiring.queue_room(self.max_queue, WaitingNotice(context.out, "records"))
+        backfill = wiring.backfill(pools, publisher, refusals, room, rate=self.rate, apply=self.apply)
         state = self._apply(context, backfill) if self.apply else self._dry_run(context, backfill)
         return BackfillReport(pools, state.found, self.apply, publisher.unpublished)
 
@@ -50,11 +56,13 @@ class BackfillCommand:
     def _dry_run(self, context: OperatorContext, backfill: Backfill) -> BackfillState:
         """Leaves an audit row only where it reveals e-mail addresses."""
         reveals = self.csv if self.reveal else None
-        audited: AbstractContextManager[object] = (
-            context.audited("reveal backfill", file=reveals.name) if reveals else nullcontext()
+        audited: AbstractContextManager[AuditEntry] = (
+            context.audited("reveal backfill", file=reveals.name) if reveals else nullcontext(AuditEntry())
         )
-        with audited:
-            return _run(context, backfill, backfill.start(resume=False), AuditEntry())
+        with audited as entry:
+            state = _run(context, backfill, backfill.start(resume=False), entry)
+            entry.count = sum(count for label, count in state.found.items() if is_refusal(label))
+            return state
 
     def _apply(self, context: OperatorContext, backfill: Backfill) -> BackfillState:
         state = backfill.start(resume=self.resume)

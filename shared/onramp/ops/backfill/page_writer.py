@@ -52,13 +52,17 @@ class WrittenPage:
 
 @dataclass(slots=True)
 class PageWriter:
-    """`sign_up` None: a dry run. `started_at` in Unix milliseconds: when the run began that this one may resume."""
+    """`sign_up` None: a dry run. `started_at` in Unix milliseconds: when the run began that this one may resume.
+
+    `wait_for_room` waits until the provisioning queue has room for so many messages.
+    """
 
     reader: PageReader
     index: RecordIndex
     admission: Admission
     sign_up: SignUp | None
     publisher: BatchPublisher
+    wait_for_room: Callable[[int], None]
     correlation_id: str
     started_at: int
     clock: Callable[[], int]
@@ -71,7 +75,7 @@ class PageWriter:
             with self.threads(WRITERS) as writers:
                 started: deque[tuple[Page, list[DecidedUser]]] = deque()
                 for page, facts in self.reader.pages(user_pool_id, token):
-                    started.append((page, [self._start(listed, facts, writers) for listed in page.users]))
+                    started.append((page, self._start_page(page, facts, writers)))
                     if len(started) >= PAGES_AT_ONCE:
                         yield self._finish(*started.popleft())
                 while started:
@@ -86,8 +90,13 @@ class PageWriter:
         written = [(user.listed, user.writing.result() if user.writing else user.decision) for user in users]
         return WrittenPage(written, page.next_token)
 
-    def _start(self, listed: Listed, facts: PageFacts, writers: Executor) -> DecidedUser:
-        decision = self._decide(listed, facts)
+    def _start_page(self, page: Page, facts: PageFacts, writers: Executor) -> list[DecidedUser]:
+        decided = [(listed, self._decide(listed, facts)) for listed in page.users]
+        if self.sign_up:
+            self.wait_for_room(sum(decision.writes for _, decision in decided))
+        return [self._start(listed, decision, writers) for listed, decision in decided]
+
+    def _start(self, listed: Listed, decision: Decision, writers: Executor) -> DecidedUser:
         if decision.writes and self.sign_up and decision.claim:
             writing = writers.submit(self._write, self.sign_up, decision.claim, decision.kind)
             return DecidedUser(listed, decision, writing)

@@ -10,6 +10,7 @@ queue that does not exist.
 from __future__ import annotations
 
 import re
+from urllib.parse import urlsplit
 
 from botocore.exceptions import (
     BotoCoreError,
@@ -57,9 +58,7 @@ def as_usage_error(error: ClientError | BotoCoreError) -> UsageError:
         case NoRegionError():
             return UsageError("there is no AWS region: name one with --region or AWS_REGION.")
         case EndpointConnectionError():
-            return UsageError(
-                f"{error.kwargs.get('endpoint_url', 'AWS')} does not answer: is the stack up, is the region right?"
-            )
+            return UsageError(_no_answer(str(error.kwargs.get("endpoint_url", "AWS"))))
     return UsageError(f"the call to AWS failed ({type(error).__name__}): try again.")
 
 
@@ -73,6 +72,12 @@ def reason(error: Exception) -> str:
         case BotoCoreError():
             return str(as_usage_error(cause))
     return str(error) or type(error).__name__
+
+
+def _no_answer(endpoint: str) -> str:
+    if urlsplit(endpoint).hostname in ("127.0.0.1", "localhost"):
+        return f"{endpoint} does not answer: start the local stack with `onramp local up`, or name one with --stack."
+    return f"{endpoint} does not answer: is the region right, does this machine reach AWS?"
 
 
 def _from_client_error(error: ClientError) -> UsageError:

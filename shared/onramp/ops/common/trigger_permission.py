@@ -10,8 +10,9 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from onramp.adapters.aws import error_code
-from onramp.domain.policies import COGNITO, INVOKE, Grant, invocation_grant
+from onramp.domain.policies import Grant, invocation_grant
 from onramp.ops.common.deployment import LIVE, Deployment
+from onramp.ops.common.shell import command
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,10 +32,13 @@ class TriggerPermission:
     def command(self, pool: str) -> str:
         """Lets Cognito invoke the trigger for this pool."""
         function = self.stack.outputs["PostConfirmationFunctionName"]
-        return (
-            f"aws lambda add-permission --function-name {function} --qualifier {LIVE} --statement-id onramp-{pool}"
-            f" --action {INVOKE} --principal {COGNITO} --source-arn {self.stack.pool_arn(pool)}"
-            f" --source-account {self.stack.trigger.account}"
+        return command(
+            "aws lambda add-permission --function-name {} --qualifier live --statement-id {}"
+            " --action lambda:InvokeFunction --principal cognito-idp.amazonaws.com --source-arn {} --source-account {}",
+            function,
+            f"onramp-{pool}",
+            self.stack.pool_arn(pool),
+            self.stack.trigger.account,
         )
 
 

@@ -38,8 +38,12 @@ def list_(ctx: typer.Context, queue: Queue = Queues.ALL, reveal: Reveal = False)
     context: OperatorContext = ctx.obj
     wiring = DlqWiring.of(context)
     held_by_others = count_held_by_others(wiring, queue.names)
-    with context.audit_reveal("dlq list", reveal=reveal), QueueReader(wiring.dead_letters, queue.names) as reader:
+    with (
+        context.audit_reveal("dlq list", reveal=reveal) as entry,
+        QueueReader(wiring.dead_letters, queue.names) as reader,
+    ):
         groups = LetterGroups.of(with_progress(context, reader))
+        entry.count = len(groups)  # an address of each is shown
     data = {
         "count": groups.count,
         "complete": reader.complete,
@@ -61,8 +65,9 @@ def show(
     """One dead letter in full, what its user is owed now, and the command to run next."""
     context: OperatorContext = ctx.obj
     wiring = DlqWiring.of(context)
-    with context.audit_reveal("dlq show", reveal=reveal):
+    with context.audit_reveal("dlq show", reveal=reveal) as entry:
         letter = find_letter(context, wiring, identity)
+        entry.count = 1
         user = wiring.users.get(letter.user_id) if letter.user_id else None
         profile = wiring.profiles.get(letter.sub) if letter.sub else None
     data = screen.letter_data(letter, user, profile, reveal=reveal)
@@ -123,11 +128,11 @@ def export(
     wiring = DlqWiring.of(context)
     with (
         private_file(file) as out,
-        context.audit_reveal("dlq export", reveal=reveal),
+        context.audit_reveal("dlq export", reveal=reveal) as entry,
         QueueReader(wiring.dead_letters, filters.queue.names) as reader,
     ):
         letters = filter(letter_filter.matches, with_progress(context, reader))
-        count = write_letters(out, letters, as_csv=as_csv, reveal=reveal)
+        count = entry.count = write_letters(out, letters, as_csv=as_csv, reveal=reveal)
     context.out.result({"file": str(file), "count": count}, lambda: context.out.line(f"Written to {file}: {count:,}."))
 
 

@@ -12,7 +12,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from onramp.adapters.pacing import TokenBucket
 from onramp.ops.common.context import OperatorContext
-from onramp.ops.common.queue_reader import WORKING_SECONDS, QueueReader
+from onramp.ops.common.queue_reader import READ_RATE, WORKING_SECONDS, QueueReader
 from onramp.ops.dlq.canary_stages import ALL_AT_ONCE, CANARY, CanaryStages, StagesResult
 from onramp.ops.dlq.filters import LetterFilter
 from onramp.ops.dlq.plan import OpenSource, Plan
@@ -117,7 +117,8 @@ class RedriveCommand:
     def _source(self, context: OperatorContext, wiring: DlqWiring) -> OpenSource:
         queues = wiring.dead_letters
         if not self.from_table:
-            return lambda: QueueReader(queues, self.queues, hold_seconds=WORKING_SECONDS)
+            rate = self.rate or READ_RATE
+            return lambda: QueueReader(queues, self.queues, hold_seconds=WORKING_SECONDS, rate=rate)
         with QueueReader(queues, queues.urls) as reader:
             subs_in_queues = {letter.sub for letter in with_progress(context, reader) if letter.sub}
         correlation_id = str(uuid.uuid4())

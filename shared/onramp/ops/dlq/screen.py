@@ -10,6 +10,7 @@ from typing import Any
 from onramp.domain.users import Profile, User
 from onramp.ops.common.dead_letters import DELIVER, POISON, UNKNOWN, Letter
 from onramp.ops.common.output import Output
+from onramp.ops.common.shell import command
 from onramp.ops.common.text import visible
 from onramp.ops.common.when import format_duration, format_time
 from onramp.ops.dlq.export import letter_row
@@ -42,8 +43,8 @@ def show_groups(out: Output, groups: LetterGroups, now: int, *, reveal: bool) ->
         out.line(f"{'':{width}}  {ages}, code {_most_common(row['codeVersions'])}, such as {example}")
     first = rows[0]
     out.line("")
-    out.line(f"Show one:       onramp dlq show {first['sample']['id'][:8]}")
-    out.line(f"Cause mended?   onramp dlq redrive --reason {shlex.quote(first['reason'])}")
+    out.line(command("Show one:       onramp dlq show {}", first["sample"]["id"][:8]))
+    out.line(command("Cause mended?   onramp dlq redrive --reason {}", first["reason"]))
 
 
 def say_held_by_others(out: Output, count: int) -> None:
@@ -72,9 +73,9 @@ def letter_data(letter: Letter, user: User | None, profile: Profile | None, *, r
 
 def next_command(letter: Letter, user: User | None, profile: Profile | None) -> str:
     if user and user.cognito_sub == letter.sub and user.owed is None and profile and profile.ready:
-        return f"nothing is wrong any more: onramp dlq redrive --id {letter.id[:8]} removes the letter"
+        return command("nothing is wrong any more: onramp dlq redrive --id {} removes the letter", letter.id[:8])
     usual = _DELIVERY if letter.step == DELIVER else _USUAL
-    return _NEXT.get(letter.reason, usual).format(id=letter.id[:8], sub=letter.sub)
+    return _NEXT.get(letter.reason, usual).format(id=shlex.quote(letter.id[:8]), sub=shlex.quote(str(letter.sub)))
 
 
 def show_letter(out: Output, letter: Letter, data: Mapping[str, Any], now: int) -> None:

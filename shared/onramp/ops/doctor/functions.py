@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from onramp.ops.common.deployment import LIVE, Deployment
+from onramp.ops.common.shell import command
 from onramp.ops.doctor.findings import Finding, ok, trouble, warning
 
 FUNCTIONS = {
@@ -85,13 +86,13 @@ def concurrency(stack: Deployment) -> Iterator[Finding]:
     for role, output in FUNCTIONS.items():
         client, name = stack.client("lambda"), stack.outputs[output]
         if client.get_function_concurrency(FunctionName=name).get("ReservedConcurrentExecutions") == 0:
-            cure = f"aws lambda delete-function-concurrency --function-name {name}"
+            cure = command("aws lambda delete-function-concurrency --function-name {}", name)
             yield trouble(f"the {role} is switched off (reserved concurrency 0).", "Lambda throttles every call.", cure)
         routing = client.get_alias(FunctionName=name, Name=LIVE).get("RoutingConfig") or {}
         weights = routing.get("AdditionalVersionWeights")
         if weights:
             why = "two versions run side by side: a gradual deployment was not finished."
-            cure = f"aws lambda update-alias --function-name {name} --name live --routing-config {{}}"
+            cure = command("aws lambda update-alias --function-name {} --name live --routing-config {}", name, "{}")
             yield warning(f"a part of the {role}'s calls goes to version {', '.join(weights)}.", why, cure)
 
 
@@ -105,7 +106,9 @@ def timeouts(stack: Deployment) -> Iterator[Finding]:
     worker = stack.function(FUNCTIONS["worker"])["Timeout"]
     visibility = int(stack.queue("ProvisioningQueueUrl")["VisibilityTimeout"])
     both = f"the visibility timeout of ProvisioningQueue is {visibility} s, the worker's timeout {worker} s"
-    if visibility < TIMEOUTS_PER_VISIBILITY * worker:
+    if visibility < TIMEOUTS_PER_VISIBILITY * worker and stack.is_local:
+        yield ok(f"{both}: short, so that a message of a crashed worker returns soon on this machine.")
+    elif visibility < TIMEOUTS_PER_VISIBILITY * worker:
         yield warning(
             f"{both}: less than {TIMEOUTS_PER_VISIBILITY} times as long.",
             "SQS delivers a slow batch again while the worker still processes it.",
@@ -121,13 +124,15 @@ def event_source(stack: Deployment) -> Iterator[Finding]:
     name = f"{stack.outputs[FUNCTIONS['worker']]}:{LIVE}"
     mappings = client.list_event_source_mappings(FunctionName=name, EventSourceArn=queue)["EventSourceMappings"]
     if not mappings:
-        cure = (
-            f"aws lambda create-event-source-mapping --function-name {name} --event-source-arn {queue}"
-            " --batch-size 10 --function-response-types ReportBatchItemFailures"
+        cure = command(
+            "aws lambda create-event-source-mapping --function-name {} --event-source-arn {}"
+            " --batch-size 10 --function-response-types ReportBatchItemFailures",
+            name,
+            queue,
         )
         yield trouble("the worker's alias `live` has no event source mapping.", NO_MESSAGES, cure)
     for mapping in mappings:
-        update = f"aws lambda update-event-source-mapping --uuid {mapping['UUID']}"
+        update = command("aws lambda update-event-source-mapping --uuid {}", mapping["UUID"])
         if mapping["State"] not in ("Enabled", "Enabling", "Updating", "Creating"):
             what = f"the worker's event source mapping is {mapping['State'].lower()}."
             yield trouble(what, NO_MESSAGES, f"{update} --enabled")

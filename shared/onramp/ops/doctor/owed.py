@@ -8,7 +8,7 @@ from onramp.domain.users import Owed
 from onramp.ops.common.deployment import Deployment
 from onramp.ops.common.metrics import MINUTE
 from onramp.ops.common.when import format_duration
-from onramp.ops.doctor.findings import Finding, ok, trouble
+from onramp.ops.doctor.findings import Cause, Finding, ok, trouble
 
 DAY = 24 * 60 * MINUTE
 EMIT_OVERDUE = 30 * MINUTE  # six runs of the reconciler
@@ -22,6 +22,7 @@ CURES = {
     Owed.ENRICH: "onramp status",
     Owed.OPERATOR: "onramp dlq list",
 }
+CAUSES = {Owed.EMIT: Cause.BUS, Owed.OPERATOR: Cause.DEAD_LETTERS}
 
 
 def owed(stack: Deployment) -> Iterator[Finding]:
@@ -36,6 +37,6 @@ def owed(stack: Deployment) -> Iterator[Finding]:
         what = f"`{kind}` is owed to {users}, for {format_duration(now - owing.oldest)} at the longest."
         overdue = now - owing.oldest > DAY or (kind is Owed.EMIT and now - owing.due > EMIT_OVERDUE)
         if kind is Owed.OPERATOR or overdue:
-            yield trouble(what, WHY[kind], CURES[kind])
+            yield trouble(what, WHY[kind], CURES[kind], CAUSES.get(kind), symptom=True)
         else:
             yield ok(f"{what} No action is needed.")

@@ -11,6 +11,7 @@ from onramp.adapters.aws import error_code
 from onramp.domain.policies import Grant
 from onramp.domain.trust import BUILT_IN, TrustPolicy
 from onramp.ops.common.deployment import Deployment
+from onramp.ops.common.shell import command
 from onramp.ops.common.trigger_permission import TriggerPermission
 from onramp.ops.doctor.findings import Finding, ok, trouble, warning
 
@@ -39,19 +40,19 @@ def _trigger(stack: Deployment, pool: str, triggers: Mapping[str, Any]) -> Itera
     if named == alias:
         yield ok(f"{pool} calls the trigger at every confirmation.")
     elif not named:
-        yield trouble(f"{pool} calls no trigger.", UNPROVISIONED, f"onramp attach --user-pool {pool}")
+        yield trouble(f"{pool} calls no trigger.", UNPROVISIONED, command("onramp attach --user-pool {}", pool))
     elif str(named).startswith(alias.rpartition(":")[0]):
         why = "a deployment moves the alias only: this pool does not get the new version."
-        cure = f"onramp attach --user-pool {pool}"
+        cure = command("onramp attach --user-pool {}", pool)
         yield trouble(f"{pool} calls the function without its alias `live`.", why, cure)
     else:
-        cure = f"onramp attach --user-pool {pool} --replace"
+        cure = command("onramp attach --user-pool {} --replace", pool)
         yield trouble(f"{pool} calls another function: {named}.", UNPROVISIONED, cure)
     if stack.parameters.get("HealOnSignIn") == "true" and triggers.get("PostAuthentication") != alias:
         yield warning(
             f"{pool} does not call the trigger at sign-in.",
             "the stack was deployed with HealOnSignIn; without the call a user without a record waits for the sweep.",
-            f"onramp attach --user-pool {pool} --heal-on-sign-in",
+            command("onramp attach --user-pool {} --heal-on-sign-in", pool),
         )
 
 

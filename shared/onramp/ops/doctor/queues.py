@@ -8,16 +8,17 @@ from typing import TYPE_CHECKING
 
 from onramp.domain.policies import Grant, effective_grant
 from onramp.ops.common.deployment import SIGNED_UP_RULE, Deployment
+from onramp.ops.common.shell import command
 from onramp.ops.common.when import format_duration
+from onramp.ops.doctor import keys
 from onramp.ops.doctor.bus import NOT_QUEUED
-from onramp.ops.doctor.findings import Finding, ok, trouble, warning
+from onramp.ops.doctor.findings import Cause, Finding, ok, trouble, warning
+from onramp.ops.doctor.keys import EVENTS
 
 if TYPE_CHECKING:
     from mypy_boto3_sqs.literals import QueueAttributeNameType
 
-EVENTS = "events.amazonaws.com"
 FROM_EVENTBRIDGE = ("ProvisioningQueueUrl", "EventDeliveryDlqUrl")
-KEY_ACTIONS = ("kms:Decrypt", "kms:GenerateDataKey")
 MESSAGE_COUNTS: tuple[QueueAttributeNameType, ...] = (
     "ApproximateNumberOfMessages",
     "ApproximateNumberOfMessagesNotVisible",
@@ -31,8 +32,7 @@ DEAD_LETTERS = {
 
 def policies(stack: Deployment) -> Iterator[Finding]:
     """EventBridge reports no refusal: the event goes to the rule's DLQ, and is dropped where that refuses it, too."""
-    alias, bus = stack.trigger, stack.outputs["EventBusName"]
-    rule = f"arn:{alias.partition}:events:{alias.region}:{alias.account}:rule/{bus}/{stack.physical_id(SIGNED_UP_RULE)}"
+    alias, rule = stack.trigger, _rule(stack)
     for output in FROM_EVENTBRIDGE:
         policy, queue = json.loads(stack.queue(output).get("Policy") or "{}"), _name(output)
         cure = _policy_command(stack.outputs[output], stack.queue(output)["QueueArn"], rule, alias.account)
@@ -44,6 +44,12 @@ def policies(stack: Deployment) -> Iterator[Finding]:
                 yield warning(what, "a rule of another account could fill it.", cure)
             case Grant.NONE:
                 yield trouble(f"EventBridge may not send to {queue}.", NOT_QUEUED, cure)
+
+
+def _rule(stack: Deployment) -> str:
+    """The ARN for which EventBridge acts when it sends a signup to a queue."""
+    alias, bus = stack.trigger, stack.outputs["EventBusName"]
+    return f"arn:{alias.partition}:events:{alias.region}:{alias.account}:rule/{bus}/{stack.physical_id(SIGNED_UP_RULE)}"
 
 
 def _policy_command(url: str, queue: str, rule: str, account: str) -> str:
@@ -58,7 +64,7 @@ def _policy_command(url: str, queue: str, rule: str, account: str) -> str:
 
 
 def _set_command(url: str, **attributes: str) -> str:
-    return f"aws sqs set-queue-attributes --queue-url {url} --attributes '{json.dumps(attributes)}'"
+    return command("aws sqs set-queue-attributes --queue-url {} --attributes {}", url, json.dumps(attributes))
 
 
 def encryption(stack: Deployment) -> Iterator[Finding]:
@@ -79,14 +85,9 @@ def _managed_by_aws(stack: Deployment, key: str) -> bool:
 
 
 def _key_policy(stack: Deployment, output: str, key: str) -> Finding:
-    policy = json.loads(stack.client("kms").get_key_policy(KeyId=key, PolicyName="default")["Policy"])
-    source, account = stack.queue(output)["QueueArn"], stack.trigger.account
-    grants = [
-        effective_grant(policy, service=EVENTS, action=action, source=source, account=account) for action in KEY_ACTIONS
-    ]
-    if Grant.NONE in grants:
-        cure = f"let {EVENTS} {' and '.join(KEY_ACTIONS)} in the key's policy: aws kms put-key-policy --key-id {key}"
-        return trouble(f"EventBridge may not use the key of {_name(output)}.", NOT_QUEUED, cure)
+    if missing := keys.missing_for_queue(stack, key, _rule(stack)):
+        what = f"EventBridge may not use the key of {_name(output)}."
+        return trouble(what, NOT_QUEUED, keys.cure(key, missing))
     return ok(f"EventBridge may use the key of {_name(output)}.")
 
 
@@ -116,7 +117,9 @@ def retention(stack: Deployment) -> Iterator[Finding]:
 def dead_letters(stack: Deployment) -> Iterator[Finding]:
     for output, why in DEAD_LETTERS.items():
         if count := _depth(stack.queue(output)):
-            yield trouble(f"{count:,} dead letter{'s' * (count != 1)} in {_name(output)}.", why, "onramp dlq list")
+            what = f"{count:,} dead letter{'s' * (count != 1)} in {_name(output)}."
+            cause = Cause.DELIVERY if output == "EventDeliveryDlqUrl" else Cause.DEAD_LETTERS
+            yield trouble(what, why, "onramp dlq list", cause)
         else:
             yield ok(f"{_name(output)} is empty.")
 

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import datetime
 
 from botocore.exceptions import ClientError
 
 from onramp.adapters.aws import error_code
 from onramp.ops.common.deployment import LIVE, Deployment
-from onramp.ops.common.metrics import MINUTE, Metrics
+from onramp.ops.common.metrics import RECONCILER_OVERDUE, Metrics
+from onramp.ops.common.shell import command
 from onramp.ops.common.when import format_duration
-from onramp.ops.doctor.findings import Finding, ok, trouble
+from onramp.ops.doctor.findings import Cause, Finding, ok, trouble
 
 SCHEDULE = "ReconcileFunctionSchedule"
-OVERDUE = 15 * MINUTE
 NOT_RECOVERED = "signups that the queue, the bus or the trigger lost are not recovered."
 
 
@@ -27,17 +26,17 @@ def schedule(stack: Deployment) -> Iterator[Finding]:
         if error_code(error) != "ResourceNotFoundException":
             raise
         rate = stack.parameters.get("ReconcileSchedule", "rate(5 minutes)")
-        cure = f'aws events put-rule --name {name} --schedule-expression "{rate}"'
-        yield trouble("the reconciler has no schedule.", NOT_RECOVERED, cure)
+        cure = command("aws events put-rule --name {} --schedule-expression {}", name, rate)
+        yield trouble("the reconciler has no schedule.", NOT_RECOVERED, cure, Cause.RECONCILER)
         return
     targets = [target["Arn"] for target in events.list_targets_by_rule(Rule=name)["Targets"]]
     if state == "DISABLED":
-        cure = f"aws events enable-rule --name {name}"
-        yield trouble("the reconciler's schedule is disabled.", NOT_RECOVERED, cure)
+        cure = command("aws events enable-rule --name {}", name)
+        yield trouble("the reconciler's schedule is disabled.", NOT_RECOVERED, cure, Cause.RECONCILER)
     elif not any(arn.endswith(f":{function}") for arn in targets):
         arn = stack.trigger.arn.rpartition(":function:")[0] + f":function:{function}"
-        cure = f"aws events put-targets --rule {name} --targets Id=Reconcile,Arn={arn}"
-        yield trouble("the reconciler's schedule does not invoke it.", NOT_RECOVERED, cure)
+        cure = command("aws events put-targets --rule {} --targets {}", name, f"Id=Reconcile,Arn={arn}")
+        yield trouble("the reconciler's schedule does not invoke it.", NOT_RECOVERED, cure, Cause.RECONCILER)
     else:
         yield ok("the reconciler's schedule is enabled.")
 
@@ -46,14 +45,14 @@ def last_run(stack: Deployment) -> Iterator[Finding]:
     now = stack.now()
     completed = Metrics(stack.client("cloudwatch"), stack.name).last_run(now)
     function = stack.outputs["ReconcileFunctionName"]
-    cure = f"aws lambda invoke --function-name {function} --qualifier {LIVE} out.json, then its log"
-    deployed = datetime.fromisoformat(stack.function("ReconcileFunctionName")["LastModified"]).timestamp() * 1000
-    if completed is None and now - deployed < OVERDUE:
+    cure = command("aws lambda invoke --function-name {} --qualifier {} out.json, then its log", function, LIVE)
+    if completed is None and now - stack.deployed_at("ReconcileFunctionName") < RECONCILER_OVERDUE:
         yield ok("the reconciler was deployed less than 15 minutes ago and has not run yet.")
     elif completed is None:
-        yield trouble("the reconciler has not completed a run for three hours.", NOT_RECOVERED, cure)
-    elif now - completed > OVERDUE:
+        what = "the reconciler has not completed a run for three hours."
+        yield trouble(what, NOT_RECOVERED, cure, Cause.RECONCILER, symptom=True)
+    elif now - completed > RECONCILER_OVERDUE:
         what = f"the reconciler last completed a run {format_duration(now - completed)} ago."
-        yield trouble(what, NOT_RECOVERED, cure)
+        yield trouble(what, NOT_RECOVERED, cure, Cause.RECONCILER, symptom=True)
     else:
         yield ok(f"the reconciler completed a run {format_duration(now - completed)} ago.")

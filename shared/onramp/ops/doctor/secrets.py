@@ -10,7 +10,8 @@ from botocore.exceptions import ClientError
 
 from onramp.adapters.aws import error_code
 from onramp.ops.common.deployment import Deployment
-from onramp.ops.doctor.findings import Finding, ok, trouble, warning
+from onramp.ops.common.shell import command
+from onramp.ops.doctor.findings import Cause, Finding, ok, trouble, warning
 
 WAITING = "new signups wait in the queue; none is lost, and the worker provisions them once this is cured."
 
@@ -31,22 +32,25 @@ def _provider(stack: Deployment, provider: str, parameter: str, url: str) -> Ite
     if not name:
         yield ok(f"{provider} is not used: {parameter} is empty.")
         return
-    put = f"aws ssm put-parameter --name {name} --type SecureString --overwrite --value KEY"
+    put = command("aws ssm put-parameter --name {} --type SecureString --overwrite --value KEY", name)
     try:
         secret = stack.client("ssm").get_parameter(Name=name, WithDecryption=True)["Parameter"]
     except ClientError as error:
         if error_code(error) not in ("ParameterNotFound", "ParameterVersionNotFound"):
             raise
-        yield trouble(f"{provider}'s key is missing: there is no SSM parameter {name}.", WAITING, put)
+        yield trouble(
+            f"{provider}'s key is missing: there is no SSM parameter {name}.", WAITING, put, Cause.PROVIDER_KEY
+        )
         return
     if secret["Type"] != "SecureString":
         why = "every caller that may read parameters may read the key: it is not encrypted."
-        cure = f"aws ssm delete-parameter --name {name} && {put.replace(' --overwrite', '')}"
+        delete = "aws ssm delete-parameter --name {}"
+        cure = command(f"{delete} && aws ssm put-parameter --name {{}} --type SecureString --value KEY", name, name)
         yield trouble(f"{provider}'s key in {name} is not a SecureString.", why, cure)
     if key := secret["Value"].strip():
         yield _accepted(stack, provider, name, url, key, put)
     else:
-        yield trouble(f"{provider}'s key in {name} is empty.", WAITING, put)
+        yield trouble(f"{provider}'s key in {name} is empty.", WAITING, put, Cause.PROVIDER_KEY)
 
 
 def _accepted(stack: Deployment, provider: str, name: str, url: str, key: str, put: str) -> Finding:
@@ -60,7 +64,8 @@ def _accepted(stack: Deployment, provider: str, name: str, url: str, key: str, p
         case 200:
             return ok(f"{provider} accepts the key in {name}.")
         case 401 | 403:
-            return trouble(f"{provider} refuses the key in {name} ({reply.status}).", WAITING, put)
+            what = f"{provider} refuses the key in {name} ({reply.status})."
+            return trouble(what, WAITING, put, Cause.PROVIDER_KEY)
         case 404 if provider == "RevenueCat":
             cure = stack.deploy_command(RevenueCatProjectId="PROJECT_ID")
             return trouble("RevenueCat has no such project.", "it refuses every customer, permanently.", cure)

@@ -22,12 +22,16 @@ ATTEMPTS = 5
 
 @dataclass(frozen=True, slots=True)
 class Emission:
-    """`pace` waits for the turn of one event; `sleep` takes seconds."""
+    """`pace` waits for the turn of one event, `wait_for_room` until the provisioning queue has room for so many.
+
+    `sleep` takes seconds.
+    """
 
     records: LinkedRecords
     checkpoints: ReplayCheckpoints
     publisher: Publisher
     pace: Callable[[], None]
+    wait_for_room: Callable[[int], None]
     sleep: Callable[[float], None]
     correlation_id: str
 
@@ -36,6 +40,7 @@ class Emission:
         emitted = start.emitted
         for users, key in self.records.pages(query, start.key):
             for batch in chunks(users, PUT_EVENTS):
+                self.wait_for_room(len(batch))
                 self._publish(
                     [user_signed_up(user, correlation_id=self.correlation_id, origin=Origin.REPLAY) for user in batch]
                 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -10,6 +11,7 @@ from typing import Any
 from onramp.ops.common.context import OperatorContext
 from onramp.ops.common.errors import UsageError
 from onramp.ops.common.output import Output
+from onramp.ops.common.queue_room import WaitingNotice
 from onramp.ops.replay.records import Query
 from onramp.ops.replay.wiring import ReplayWiring
 from onramp.ops.tables.replay_checkpoints import ReplayCheckpoint
@@ -32,10 +34,11 @@ class TableReplayReport:
 
 @dataclass(frozen=True, slots=True)
 class TableReplayCommand:
-    """`rate` in events a second; `again`: from the start, even after a complete run."""
+    """`rate` in events a second; `max_queue` as in the backfill; `again`: from the start, even after a complete run."""
 
     query: Query
     rate: float
+    max_queue: int
     again: bool
     yes: bool
 
@@ -56,9 +59,10 @@ class TableReplayCommand:
 
     def _emit(self, context: OperatorContext, wiring: ReplayWiring, start: ReplayCheckpoint, remaining: int) -> int:
         audited = context.audited("replay --from-table", **self.query.options())
+        emission = wiring.emission(self.rate, self.max_queue, WaitingNotice(context.out, "events"))
         with audited as entry, context.out.progress() as bar:
             task = bar.add_task("emitting", total=remaining)
-            for emitted in wiring.emission(self.rate).run(self.query, start):
+            for emitted in emission.run(self.query, start):
                 entry.count = emitted - start.emitted
                 bar.update(task, completed=entry.count)
         return entry.count
@@ -77,6 +81,6 @@ class TableReplayCommand:
         try:
             yield
         except BaseException:
-            options = " ".join(f"--{name} {value}" for name, value in self.query.options().items())
-            out.say(f"To continue: onramp replay --from-table {options}")
+            options = [word for name, value in self.query.options().items() for word in (f"--{name}", value)]
+            out.say(f"To continue: {shlex.join(['onramp', 'replay', '--from-table', *options])}")
             raise

@@ -12,7 +12,7 @@ from onramp.domain.errors import RetryableError
 from onramp.domain.event_data import rfc3339
 from onramp.domain.users import Owed
 from onramp.ops.common.errors import reason
-from onramp.ops.common.metrics import MINUTE
+from onramp.ops.common.metrics import MINUTE, RECONCILER_OVERDUE
 from onramp.ops.common.when import format_duration
 from onramp.ops.status.wiring import StatusWiring
 
@@ -146,10 +146,13 @@ def _providers_sentence(part: Part) -> str:
 def _reconciler(wiring: StatusWiring) -> Part:
     now = wiring.stack.now()
     at = wiring.metrics.last_run(now)
-    return {"lastCompleted": at and rfc3339(at), "secondsAgo": at and max(0, now - at) // 1000}
+    new = now - wiring.stack.deployed_at("ReconcileFunctionName") < RECONCILER_OVERDUE if at is None else False
+    return {"lastCompleted": at and rfc3339(at), "secondsAgo": at and max(0, now - at) // 1000, "newlyDeployed": new}
 
 
 def _reconciler_sentence(part: Part) -> str:
+    if part["newlyDeployed"]:
+        return "has not run yet; the stack was deployed less than 15 minutes ago"
     ago = part["secondsAgo"]
     return (
         "no completed run in the last three hours"

@@ -16,13 +16,15 @@ from onramp.ops.user.wiring import UserWiring
 def explain_user(context: OperatorContext, identifier: UserIdentifier, *, reveal: bool) -> bool:
     """False where an operator must act, or where there is no record."""
     wiring, now = UserWiring.of(context), context.now()
-    with context.audit_reveal("user explain", reveal=reveal, user=identifier.label()):
+    with context.audit_reveal("user explain", reveal=reveal, user=identifier.label()) as entry:
         stored = wiring.users.find(identifier)
         if stored.user is None:
-            report_no_record(context, wiring.pool_matches, identifier, reveal=reveal)
+            entry.count = report_no_record(context, wiring.pool_matches, identifier, reveal=reveal)
             return False
         data = story_data(stored, stored.user, now, context.parameters.get("RevenueCatProjectId", ""), reveal=reveal)
-        _add_others(data, _others(wiring, stored.user, now), reveal=reveal)
+        others = _others(wiring, stored.user, now)
+        _add_others(data, others, reveal=reveal)
+        entry.count = 1 + len(others)
     context.out.result(data, lambda: print_story(context.out, data, now))
     return not data["needsSomebody"]
 

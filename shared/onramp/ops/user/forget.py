@@ -10,6 +10,7 @@ from onramp.domain.event_data import rfc3339
 from onramp.ops.common.context import OperatorContext
 from onramp.ops.common.erasure import Erasure
 from onramp.ops.common.errors import UsageError
+from onramp.ops.common.shell import command
 from onramp.ops.common.text import masked_email
 from onramp.ops.tables.erasures import ErasureTarget
 from onramp.ops.user.lookup import Row, UserIdentifier
@@ -85,5 +86,5 @@ def residual_data(
         if (customer := profile.get(attribute)) and provider not in providers:
             yield f"{customer} stays at {provider}: --{provider} deletes it too."
     for sub, pool in pools.items():
-        delete = f"aws cognito-idp admin-delete-user --user-pool-id {pool} --username {sub}"
+        delete = command("aws cognito-idp admin-delete-user --user-pool-id {} --username {}", pool, sub)
         yield f"Cognito still has the user, without a record. To delete it: {delete}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -14,7 +15,7 @@ from onramp.ops.common.context import OperatorContext
 from onramp.ops.common.deployed_rules import DeployedRules
 from onramp.ops.common.output import Output
 from onramp.ops.common.reasons import reason_of
-from onramp.ops.common.text import masked, masked_email
+from onramp.ops.common.text import masked_text
 from onramp.ops.user.lookup import UserIdentifier
 
 
@@ -62,20 +63,21 @@ def match_data(match: PoolMatch, *, reveal: bool) -> dict[str, Any]:
     return {
         "userPoolId": user.user_pool_id,
         "sub": user.sub,
-        "email": email if reveal else masked_email(email) if "@" in email else masked(email),
+        "email": email if reveal else masked_text(email),
         "status": user.status,
         "outcome": decision.label,
         "why": reason.why,
-        "next": reason.cure.replace("SUB", user.sub or "SUB"),
+        "next": reason.cure.replace("SUB", shlex.quote(user.sub or "SUB")),
     }
 
 
 def report_no_record(
     context: OperatorContext, pool_matches: PoolMatches, identifier: UserIdentifier, *, reveal: bool
-) -> None:
-    """The result of `show` and `explain` for a user without a record."""
+) -> int:
+    """The result of `show` and `explain` for a user without a record. Returns how many users of the pools it shows."""
     data = no_record_data(pool_matches, identifier, context.now(), reveal=reveal)
     context.out.result(data, lambda: print_no_record(context.out, data))
+    return len(data["cognito"])
 
 
 def no_record_data(pool_matches: PoolMatches, identifier: UserIdentifier, now: int, *, reveal: bool) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 from onramp.domain.event_data import rfc3339
 from onramp.domain.users import Owed, Status, User
+from onramp.ops.common.shell import command
 from onramp.ops.common.when import format_time
 
 LATE = 15 * 60_000  # milliseconds after dueAt: three runs of the reconciler, as its alarm has it
@@ -57,7 +58,7 @@ def provisioning_state(user: User, status: str | None, steps: Steps, now: int) -
     return ProvisioningState(
         "unsettled",
         "Nothing is owed, but the profile is not ready: a row was edited by hand.",
-        f"onramp replay --from-table --from {rfc3339(at)} --to {rfc3339(at + 1)}",
+        command("onramp replay --from-table --from {} --to {}", rfc3339(at), rfc3339(at + 1)),
     )
 
 
@@ -78,7 +79,7 @@ def _failed(user: User, steps: Steps) -> ProvisioningState:
     return ProvisioningState(
         "operator",
         f"Failed {where}: it is not retried before an operator redrives it.",
-        f"fix the cause, then: onramp dlq redrive --user {user.cognito_sub}",
+        command("fix the cause, then: onramp dlq redrive --user {}", user.cognito_sub),
         since=record.get("at") or user.owed_since,
     )
 

@@ -12,12 +12,10 @@ from onramp.domain.decision import Facts
 from onramp.ops.common.context import OperatorContext
 from onramp.ops.common.deployed_rules import deployed_rules
 from onramp.ops.tables.erasures import ErasureJournal
-from onramp.ops.tables.profiles import ProfileWrites
 from onramp.ops.tables.users import UserWrites
 from onramp.ops.user.erasure_targets import ErasureTargets
 from onramp.ops.user.lookup import UserLookup
 from onramp.ops.user.pool_matches import PoolMatches
-from onramp.ops.user.record_transfer import RecordTransfer
 from onramp.ops.user.relink_checks import RelinkChecks
 from onramp.usecases.heal import Heal
 from onramp.usecases.signup import SignUp
@@ -31,7 +29,6 @@ class UserWiring:
     records: UserWrites
     pool_matches: PoolMatches
     relink_checks: RelinkChecks
-    record_transfer: RecordTransfer
     erasure_targets: ErasureTargets
     heal: Heal
 
@@ -47,13 +44,6 @@ class UserWiring:
             records=records,
             pool_matches=PoolMatches(pools, context.users, tombstones, rules),
             relink_checks=RelinkChecks(pools, context.users, tombstones, rules),
-            record_transfer=RecordTransfer(
-                records=records,
-                profiles=context.profiles,
-                profile_writes=ProfileWrites(dynamodb, profiles_table),
-                stripe=bool(context.parameters.get("StripeSecretName")),
-                revenuecat=bool(context.parameters.get("RevenueCatSecretName")),
-            ),
             erasure_targets=ErasureTargets(users, ErasureJournal(dynamodb, operations), context.output("UserPoolId")),
             heal=Heal(
                 admission=rules.admission,

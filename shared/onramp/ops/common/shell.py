@@ -1,0 +1,18 @@
+"""Commands that an operator is told to run: each value in them is quoted, so that a paste runs nothing else.
+
+Values come from AWS, files and arguments: an identity provider may be named `A$(touch /tmp/x)`.
+"""
+
+from __future__ import annotations
+
+import shlex
+
+
+def command(template: str, *values: object) -> str:
+    """`template` with each `{}` replaced by a value, quoted for the shell."""
+    return template.format(*(shlex.quote(str(value)) for value in values))
+
+
+def make_command(target: str, **variables: str) -> str:
+    """`make target NAME=VALUE ...`. scripts/build.mk reads the variables literally, so `$` needs no escape."""
+    return " ".join(["make", target, *(f"{name}={shlex.quote(value)}" for name, value in variables.items())])
