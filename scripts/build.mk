@@ -1,13 +1,13 @@
 # Build, deployment and template checks.
-.PHONY: build build-PostConfirmationFunction build-EnrichProfileFunction build-ReconcileFunction \
-	check-template check-extra sam deploy delete
+.PHONY: build build-PostConfirmationFunction build-EnrichProfileFunction build-HealSignupFunction \
+	build-ReconcileFunction check-template check-extra sam deploy delete
 
 # The target, as in the template's parameters. ARCHITECTURE=host builds for the Python of this machine.
 ARCHITECTURE ?= arm64
 RUNTIME ?= python3.13
 ENV ?= default
 
-FUNCTIONS := PostConfirmationFunction EnrichProfileFunction ReconcileFunction
+FUNCTIONS := PostConfirmationFunction EnrichProfileFunction HealSignupFunction ReconcileFunction
 SAM := .tools/sam/bin/sam
 TRANSLATED := .build/translated.json
 
@@ -19,6 +19,9 @@ build-PostConfirmationFunction: setup
 
 build-EnrichProfileFunction: setup
 	@$(call artifact,enrich_profile,EnrichProfileFunction)
+
+build-HealSignupFunction: setup
+	@$(call artifact,heal_signup,HealSignupFunction)
 
 build-ReconcileFunction: setup
 	@$(call artifact,reconcile,ReconcileFunction)

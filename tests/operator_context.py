@@ -53,8 +53,8 @@ def operator_context(
         clients={
             "cloudformation": SimpleNamespace(describe_stacks=lambda **_: {"Stacks": [stack]}),
             "sts": SimpleNamespace(get_caller_identity=lambda: {"Arn": OPERATOR_ARN}),
-            "lambda": SimpleNamespace(get_function_configuration=lambda **_: _function(pipeline)),
             **pipeline.aws,
+            "lambda": SimpleNamespace(get_function_configuration=lambda **_: _function(pipeline)),
             **(clients or {}),
         },
     )

@@ -40,5 +40,8 @@ def _publish(report: Report) -> None:
         case Refused(cause, sub):
             logger.warning("signup rejected", cause=cause, sub=sub)
             count("SignupRejected", cause=cause)
-        case Failed(error, at_sign_in):
-            report_failure("HealFailed" if at_sign_in else "SignupFailed", "record not written", error)
+        case Failed(error, at_sign_in=True):
+            report_failure("HealFailed", "record not written", error)
+        case Failed(error, sub=sub, handed_over=handed_over):
+            report_failure("SignupFailed", "record not written", error)
+            logger.warning("handed over" if handed_over else "left to the sweep", sub=sub)

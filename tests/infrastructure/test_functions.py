@@ -18,17 +18,25 @@ def test_the_trigger_takes_no_longer_than_cognito_waits(template: Translation) -
 
 def test_a_batch_becomes_visible_again_only_after_its_worker_has_ended(template: Translation) -> None:
     assert template["ProvisioningQueue"]["VisibilityTimeout"] == ref("VisibilityTimeoutSeconds")
-    assert template.default("VisibilityTimeoutSeconds") >= 6 * template["EnrichProfileFunction"]["Timeout"]
+    assert template["SignupHealQueue"]["VisibilityTimeout"] == ref("VisibilityTimeoutSeconds")
+    for function in ("EnrichProfileFunction", "HealSignupFunction"):
+        assert template.default("VisibilityTimeoutSeconds") >= 6 * template[function]["Timeout"]
 
 
 def test_the_mapping_invokes_the_alias_and_accepts_partial_failures(template: Translation) -> None:
-    (mapping,) = template.of_type("AWS::Lambda::EventSourceMapping").values()
-    assert mapping == {
-        "EventSourceArn": attribute("ProvisioningQueue"),
-        "FunctionName": ref("EnrichProfileFunctionAliaslive"),
-        "BatchSize": 10,
-        "FunctionResponseTypes": ["ReportBatchItemFailures"],
-        "ScalingConfig": {"MaximumConcurrency": ref("EnrichMaximumConcurrency")},
+    mappings = template.of_type("AWS::Lambda::EventSourceMapping").values()
+    sources = {mapping["FunctionName"]["Ref"].removesuffix("FunctionAliaslive"): mapping for mapping in mappings}
+    limits = {"EnrichProfile": ref("EnrichMaximumConcurrency"), "HealSignup": 2}
+    queues = {"EnrichProfile": "ProvisioningQueue", "HealSignup": "SignupHealQueue"}
+    assert sources == {
+        function: {
+            "EventSourceArn": attribute(queue),
+            "FunctionName": ref(f"{function}FunctionAliaslive"),
+            "BatchSize": 10,
+            "FunctionResponseTypes": ["ReportBatchItemFailures"],
+            "ScalingConfig": {"MaximumConcurrency": limits[function]},
+        }
+        for function, queue in queues.items()
     }
     assert not re.fullmatch(template.parameters["EnrichMaximumConcurrency"]["AllowedPattern"], "1")  # Lambda's minimum
 
@@ -37,7 +45,7 @@ def test_the_worker_divides_the_rates_by_the_concurrency_of_its_mapping(template
     assert template.environment("EnrichProfileFunction")["MAXIMUM_CONCURRENCY"] == ref("EnrichMaximumConcurrency")
 
 
-@pytest.mark.parametrize("function", ["PostConfirmationFunction", "ReconcileFunction"])
+@pytest.mark.parametrize("function", ["PostConfirmationFunction", "HealSignupFunction", "ReconcileFunction"])
 def test_the_accepted_pools_are_the_created_or_existing_one_and_the_additional_ones(
     template: Translation, function: str
 ) -> None:

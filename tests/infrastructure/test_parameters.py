@@ -18,6 +18,7 @@ from tests.infrastructure.translation import FUNCTIONS, Translation, walk
 READERS: dict[str, Callable[[Mapping[str, str]], object]] = {
     "PostConfirmationFunction": SignupSettings.read,
     "EnrichProfileFunction": EnrichSettings.read,
+    "HealSignupFunction": SignupSettings.read,
     "ReconcileFunction": lambda env: (SignupSettings.read(env), ReconcileSettings.read(env)),
 }
 LISTS = ("CommaDelimitedList",)
@@ -53,6 +54,7 @@ REFUSED = {
     "EmitDueAfterSeconds": ["", "0", "1.5", "-1", "5 minutes", "1e3"],
     "EnrichDueAfterSeconds": ["0", "1.5"],
     "SweepPages": ["0", "1.5"],
+    "SweepMaxRequestsPerSecond": ["0", "1.5", "31"],
     "SweepGraceSeconds": ["-1", "0.5"],
     "ReconcileMost": ["0", "1.5"],
     "MaxReceiveCount": ["0", "1001", "4.5"],

@@ -128,8 +128,9 @@ class FaultyStack:
 
     def _rule(self) -> dict[str, str]:
         bus = self.outputs["EventBusName"]
-        (rule,) = self.client("events").list_rules(EventBusName=bus)["Rules"]
-        return {"EventBusName": bus, "Name": rule["Name"]}
+        rules = self.client("events").list_rules(EventBusName=bus)["Rules"]
+        (name,) = (rule["Name"] for rule in rules if "SignupNotRecorded" not in rule["EventPattern"])
+        return {"EventBusName": bus, "Name": name}
 
     def disabled_rule(self) -> Undo:
         self.client("events").disable_rule(**self._rule())

@@ -183,7 +183,8 @@ class TestBroken:
 
     def test_a_worker_that_does_not_run(self, onramp: Onramp, deployed: DeployedPipeline) -> None:
         functions = deployed.stack.client("lambda")
-        (mapping,) = functions.list_event_source_mappings()["EventSourceMappings"]
+        worker = deployed.outputs["EnrichProfileFunctionName"]
+        (mapping,) = functions.list_event_source_mappings(FunctionName=worker)["EventSourceMappings"]
         functions.update_event_source_mapping(UUID=mapping["UUID"], Enabled=False)
         try:
             ran = verify(onramp, "--only", "poison", patience=2)

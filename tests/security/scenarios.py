@@ -18,6 +18,7 @@ from tests.security.stage import Stage, message
 
 Facts = Iterator[tuple[str, Any]]
 WITHIN = 5.0
+ABSENT = "eu-west-1_Absent"
 
 
 def post_confirmation(stage: Stage) -> Facts:
@@ -67,6 +68,21 @@ def enrich_profile(stage: Stage) -> Facts:
     yield "received again after the backoff, not after the visibility timeout", is_received_again(stage)
 
 
+def heal_signup(stage: Stage) -> Facts:
+    lost, erased = unique_email("handed-over"), unique_email("erased")
+    lost_sub, erased_sub = stage.deployed.join(lost), stage.deployed.join(erased)
+    stage.lose_record(lost)
+    stage.forget(erased_sub, erased)
+    stage.published()
+
+    yield "a user healed", stage.heal_signup(stage.pool, lost_sub)[0]
+    yield "their record", stage.deployed.user(lost) is not None
+    yield "their event", ("UserSignedUp", lost_sub) in stage.published()
+    yield "a forgotten user", (stage.heal_signup(stage.pool, erased_sub)[0], stage.deployed.user(erased))
+    # The second pool does not exist: with the permission, the answer is that it does not.
+    yield "another pool", re.findall(r'"code":"(\w+)"', stage.heal_signup(ABSENT, lost_sub)[1])
+
+
 def reconcile(stage: Stage) -> Facts:
     unpublished, waiting, finished = (stage.new_user(owed) for owed in Owed)
     stage.mark_ready(finished)
@@ -99,6 +115,7 @@ def reconcile(stage: Stage) -> Facts:
 SCENARIOS: dict[str, Callable[[Stage], Facts]] = {
     "PostConfirmation": post_confirmation,
     "EnrichProfile": enrich_profile,
+    "HealSignup": heal_signup,
     "Reconcile": reconcile,
 }
 

@@ -43,6 +43,13 @@ class Stage:
         record = {"messageId": "one", "receiptHandle": handle, "body": message(user), "attributes": attributes}
         return self.invoke("EnrichProfile", {"Records": [record]})[0]
 
+    def heal_signup(self, pool: str, sub: str) -> tuple[Any, str]:
+        """The answer to one SignupNotRecorded, and the log."""
+        body = json.dumps({"detail": {"data": {"userPoolId": pool, "cognitoSub": sub}}})
+        attributes = {"ApproximateReceiveCount": "1", "ApproximateFirstReceiveTimestamp": "1790000000000"}
+        record = {"messageId": "one", "receiptHandle": "none", "body": body, "attributes": attributes}
+        return self.invoke("HealSignup", {"Records": [record]})
+
     def new_user(self, owed: Owed = Owed.EMIT) -> User:
         """A user who signed up long ago; what is owed is due."""
         user = new_user(self.deployed)

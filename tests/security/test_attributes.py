@@ -20,6 +20,7 @@ from onramp.wiring import clients
 from tests.fakes.client import client_error
 from tests.infrastructure.translation import Translation, attribute, walk
 from tests.pipeline import EMAIL, OPERATIONS, SUB, USERS, InMemoryPipeline
+from tests.security import canaries
 from tests.security.canaries import KEYS
 from tests.security.paths import PATHS
 from tests.security.sinks import Sinks
@@ -28,6 +29,7 @@ TEMPLATE = Translation()
 ROLES = {
     "post_confirmation": "PostConfirmationRole",
     "enrich_profile": "EnrichProfileRole",
+    "heal_signup": "HealSignupRole",
     "reconcile": "ReconcileRole",
 }
 WRITES = {"update_item": "dynamodb:UpdateItem", "delete_item": "dynamodb:DeleteItem"}
@@ -141,6 +143,8 @@ def rewrite(pipeline: Enforced, expression: str, **values: str) -> None:
 def test_every_attribute_that_a_role_may_name_is_needed(enforced: Enforced) -> None:
     """Also the moves that only the reconciler makes: claimed again, healed, returned, removed."""
     with Sinks(enforced, logging.INFO).open() as sinks:
+        PATHS["a_signup_without_a_record"][1](sinks)
+        enforced.dynamodb.delete_item(TableName=USERS, Key={"userId": {"S": canaries.EMAIL}})
         PATHS["a_sweep_that_heals"][1](sinks)
         PATHS["an_enrichment"][1](sinks)
         PATHS["a_permanent_failure"][1](sinks)
@@ -159,6 +163,7 @@ def test_every_attribute_that_a_role_may_name_is_needed(enforced: Enforced) -> N
     for role, action, expected in [
         ("PostConfirmationRole", "dynamodb:UpdateItem", CLAIMED),
         ("EnrichProfileRole", "dynamodb:UpdateItem", MOVED),
+        ("HealSignupRole", "dynamodb:UpdateItem", CLAIMED),
         ("ReconcileRole", "dynamodb:UpdateItem", CLAIMED),
         ("ReconcileRole", "dynamodb:DeleteItem", {"userId", "cognitoSub"}),
     ]:
@@ -178,6 +183,7 @@ def test_every_attribute_that_a_role_may_name_is_needed(enforced: Enforced) -> N
         ("ReconcileRole", "SET linkedBefore = :any"),
         ("ReconcileRole", "SET costCentre = :any"),
         ("PostConfirmationRole", "REMOVE costCentre"),
+        ("HealSignupRole", "SET costCentre = :any"),
     ],
 )
 def test_another_attribute_is_refused(role: str, update: str) -> None:

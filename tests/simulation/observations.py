@@ -33,6 +33,8 @@ class Observations:
         self.confirmed: dict[str, Person] = {}
         self.trigger_calls: Counter[str] = Counter()
         self.trigger_errors: list[str] = []
+        self.handed_over: set[str] = set()
+        """The subs whose SignupNotRecorded reached its queue."""
         self.linked: set[tuple[str, str]] = set()
         self.relinked: set[tuple[str, str]] = set()
         self.holders: dict[str, set[str]] = defaultdict(set)

@@ -13,6 +13,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from onramp.domain.policies import Grant
 from onramp.ops.attach import triggers
 from onramp.ops.attach.pool_update import MFA, TRIGGERS, PoolUpdate, UserPool, differences
 from onramp.ops.attach.triggers import TriggerPlan
@@ -21,7 +22,6 @@ from onramp.ops.common.context import OperatorContext
 from onramp.ops.common.deployment import Deployment
 from onramp.ops.common.errors import CommandFailed, UsageError
 from onramp.ops.common.output import Output
-from onramp.ops.common.policies import Grant
 from tests.fakes import Faulty, ProcessKilled, SiteLog, VirtualClock
 from tests.fakes.user_pools import DESCRIBED, SETTABLE, FakeUserPools
 

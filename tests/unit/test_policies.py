@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from onramp.ops.common.policies import Grant, effective_grant
+from onramp.domain.policies import Grant, effective_grant
 
 RULE = "arn:aws:events:eu-west-1:123456789012:rule/onramp/rule"
 REQUEST: dict[str, Any] = {

@@ -1,4 +1,4 @@
-"""Reads user pools with ListUsers, which does not count toward billed monthly users."""
+"""Reads user pools: ListUsers, which does not count toward billed monthly users, and DescribeUserPool."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from onramp.domain.claims import PoolUser
 from onramp.domain.decision import Listed
 from onramp.domain.errors import RetryableError, TokenExpired
 from onramp.usecases.sweep import Page
+from onramp.usecases.trigger_check import PoolDescription
 
 if TYPE_CHECKING:
     from mypy_boto3_cognito_idp.client import CognitoIdentityProviderClient
@@ -44,6 +45,14 @@ class UserPools:
             for page in self.client.get_paginator("list_users").paginate(UserPoolId=user_pool_id, Filter=filter_):
                 found += [_listed(user_pool_id, row) for row in page.get("Users", [])]
         return found
+
+    def describe(self, user_pool_id: str) -> PoolDescription:
+        with retryable("describe_user_pool"):
+            reply = self.client.describe_user_pool(UserPoolId=user_pool_id)
+        if not (pool := reply.get("UserPool")):
+            raise RetryableError("describe_user_pool_unreadable")
+        triggers = pool.get("LambdaConfig", {})
+        return PoolDescription(user_pool_id, pool.get("EstimatedNumberOfUsers", 0), triggers.get("PostConfirmation"))
 
     def page(self, user_pool_id: str, token: str | None) -> Page:
         """A page may be empty without being the last. Raises TokenExpired, RetryableError."""

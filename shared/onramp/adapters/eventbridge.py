@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from onramp.adapters.aws import retryable
 from onramp.domain.errors import EventsRefused, RetryableError
-from onramp.domain.event_data import SOURCE, Event
+from onramp.domain.event_data import Event
 
 if TYPE_CHECKING:
     from mypy_boto3_events.client import EventBridgeClient
@@ -51,7 +51,7 @@ class EventBus:
                 Entries=[
                     {
                         "EventBusName": self.bus,
-                        "Source": SOURCE,
+                        "Source": event.source,
                         "DetailType": event.kind.value,
                         "Detail": json.dumps(event.detail, separators=(",", ":")),
                     }

@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from onramp.domain.policies import Grant
 from onramp.ops.common.deployment import Deployment
 from onramp.ops.common.errors import UsageError
-from onramp.ops.common.policies import Grant
 from onramp.ops.common.trigger_permission import TriggerPermission
 
 CONFIRMATION, SIGN_IN = "PostConfirmation", "PostAuthentication"

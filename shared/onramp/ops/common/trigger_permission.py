@@ -10,12 +10,9 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from onramp.adapters.aws import error_code
+from onramp.domain.policies import COGNITO, INVOKE, Grant, invocation_grant, is_open, statements_of
 from onramp.ops.common.deployment import LIVE, Deployment
-from onramp.ops.common.policies import Grant, effective_grant, is_open, statements_of
 from onramp.ops.common.shell import command
-
-COGNITO = "cognito-idp.amazonaws.com"
-INVOKE = "lambda:InvokeFunction"
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,8 +27,7 @@ class TriggerPermission:
         return cls(stack, _alias_policy(stack))
 
     def grant(self, pool: str) -> Grant:
-        source, account = self.stack.pool_arn(pool), self.stack.trigger.account
-        return effective_grant(self.policy, service=COGNITO, action=INVOKE, source=source, account=account)
+        return invocation_grant(self.policy, alias_arn=self.stack.trigger.arn, user_pool_id=pool)
 
     def command(self, pool: str) -> str:
         """Lets Cognito invoke the trigger for this pool, and removes the grants that name no pool."""

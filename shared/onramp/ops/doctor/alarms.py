@@ -24,6 +24,9 @@ CURES = {
     "RetriesExhaustedAlarm": "onramp dlq list",
     "PermanentFailureAlarm": "onramp dlq list",
     "OldestOwedAlarm": "onramp status",
+    "TriggerDetachedAlarm": "onramp doctor --only pool",
+    "HealedAlarm": "onramp doctor --only pool",
+    "SweepAgeAlarm": "onramp doctor --only reconciler",
     "ReconcileMissingAlarm": "onramp doctor --only reconciler",
     "ProviderKeyRejectedAlarm": "onramp doctor --only stripe --only revenuecat",
     "SecretUnreadableAlarm": "onramp doctor --only stripe --only revenuecat",
@@ -104,5 +107,9 @@ def _subscriptions(stack: Deployment, topic: str) -> int | None:
 
 def _log_group(stack: Deployment, alarm: str) -> str:
     """The log of the function that explains the alarm."""
-    function = "EnrichProfile" if alarm.startswith(("EnrichProfile", "Worker")) else "PostConfirmation"
+    function = "PostConfirmation"
+    if alarm.startswith(("HealSignup", "SignupHeal")):
+        function = "HealSignup"
+    elif alarm.startswith(("EnrichProfile", "Worker")):
+        function = "EnrichProfile"
     return f"/aws/lambda/{stack.name}-{function}"

@@ -37,6 +37,7 @@ PARAMETERS = {
     "RevenueCatRequestsPerMinute": "REVENUECAT_REQUESTS_PER_MINUTE",
     "ReconcileMost": "RECONCILE_MOST",
     "SweepPages": "SWEEP_PAGES",
+    "SweepMaxRequestsPerSecond": "SWEEP_MAX_REQUESTS_PER_SECOND",
     "SweepGraceSeconds": "SWEEP_GRACE_SECONDS",
     "Revision": "CODE_VERSION",
 }

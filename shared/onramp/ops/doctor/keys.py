@@ -6,8 +6,8 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 
+from onramp.domain.policies import Grant, effective_grant
 from onramp.ops.common.deployment import Deployment
-from onramp.ops.common.policies import Grant, effective_grant
 from onramp.ops.common.shell import command
 
 EVENTS = "events.amazonaws.com"

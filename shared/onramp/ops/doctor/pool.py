@@ -8,14 +8,14 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from onramp.adapters.aws import error_code
+from onramp.domain.policies import Grant
 from onramp.domain.trust import BUILT_IN, TrustPolicy
 from onramp.ops.common.deployment import Deployment
-from onramp.ops.common.policies import Grant
 from onramp.ops.common.shell import command
 from onramp.ops.common.trigger_permission import TriggerPermission
 from onramp.ops.doctor.findings import Finding, ok, trouble, warning
 
-UNPROVISIONED = "users who sign up there get no record until the sweep finds them."
+UNPROVISIONED = "users who sign up there get no record until the sweep finds them (TriggerDetachedAlarm, HealedAlarm)."
 
 
 def trigger(stack: Deployment) -> Iterator[Finding]:
@@ -72,7 +72,7 @@ def permission(stack: Deployment) -> Iterator[Finding]:
             case Grant.NONE:
                 yield trouble(
                     f"Cognito may not invoke the trigger for {pool}.",
-                    "every confirmation there fails before the trigger runs.",
+                    "every confirmation there fails before the trigger runs (TriggerDetachedAlarm).",
                     cognito.command(pool),
                 )
 

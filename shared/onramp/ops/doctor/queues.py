@@ -6,8 +6,8 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
+from onramp.domain.policies import Grant, effective_grant, is_open, statements_of
 from onramp.ops.common.deployment import SIGNED_UP_RULE, Deployment
-from onramp.ops.common.policies import Grant, effective_grant, is_open, statements_of
 from onramp.ops.common.shell import command
 from onramp.ops.common.when import format_duration
 from onramp.ops.doctor import keys

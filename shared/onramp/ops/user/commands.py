@@ -12,6 +12,7 @@ from onramp.ops.common.context import OperatorContext
 from onramp.ops.common.options import Reveal, Yes
 from onramp.ops.user.explain import explain_user
 from onramp.ops.user.forget import forget_user
+from onramp.ops.user.heal import heal_user
 from onramp.ops.user.import_csv import import_users
 from onramp.ops.user.list_users import list_users
 from onramp.ops.user.lookup import UserIdentifier
@@ -128,6 +129,18 @@ def roles(
     """
     context: OperatorContext = ctx.obj
     change_roles(context, email, add or [], remove or [], replace or [], vouch=vouch, yes=yes)
+
+
+@app.command()
+def heal(ctx: typer.Context, user: User, yes: Yes = False) -> None:
+    """Give one confirmed user without a record their record, by the rules of the trigger and the sweep.
+
+    For a user for whom Cognito never called the trigger: created by an
+    administrator, imported or migrated. Writes nothing where the rules refuse
+    the user, or where the user has a record.
+    """
+    context: OperatorContext = ctx.obj
+    heal_user(context, UserIdentifier.of(user), yes=yes)
 
 
 @app.command()

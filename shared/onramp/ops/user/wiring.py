@@ -6,7 +6,9 @@ from dataclasses import dataclass
 from typing import Self
 
 from onramp.adapters.cognito import UserPools
+from onramp.adapters.eventbridge import EventBus
 from onramp.adapters.tombstones import Tombstones
+from onramp.domain.decision import Facts
 from onramp.ops.common.context import OperatorContext
 from onramp.ops.common.deployed_rules import deployed_rules
 from onramp.ops.common.owed_users import OwedUsers
@@ -17,6 +19,8 @@ from onramp.ops.user.erasure_targets import ErasureTargets
 from onramp.ops.user.lookup import UserLookup
 from onramp.ops.user.pool_matches import PoolMatches
 from onramp.ops.user.relink_checks import RelinkChecks
+from onramp.usecases.heal import Heal
+from onramp.usecases.signup import SignUp
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +33,7 @@ class UserWiring:
     pool_matches: PoolMatches
     relink_checks: RelinkChecks
     erasure_targets: ErasureTargets
+    heal: Heal
 
     @classmethod
     def of(cls, context: OperatorContext) -> Self:
@@ -51,5 +56,11 @@ class UserWiring:
                 tombstones=tombstones,
                 journal=ErasureJournal(dynamodb, operations),
                 pool=context.output("UserPoolId"),
+            ),
+            heal=Heal(
+                admission=rules.admission,
+                facts=Facts(context.users.get, context.users.holder_of, tombstones.is_forgotten),
+                sign_up=SignUp(context.users, EventBus(context.client("events"), context.output("EventBusName"))),
+                clock=context.now,
             ),
         )

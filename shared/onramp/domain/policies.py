@@ -7,6 +7,9 @@ from enum import StrEnum
 from fnmatch import fnmatchcase
 from typing import Any
 
+COGNITO = "cognito-idp.amazonaws.com"
+INVOKE = "lambda:InvokeFunction"
+
 
 class Grant(StrEnum):
     NONE = "none"
@@ -63,6 +66,13 @@ def is_open(statement: Mapping[str, Any], service: str) -> bool:
     """Whether it allows calls by `service`, or by every principal, and names no source."""
     allows = statement.get("Effect") == "Allow" and _principal_matches(statement.get("Principal"), service)
     return allows and "aws:sourcearn" not in dict(_conditions(statement))
+
+
+def invocation_grant(policy: Mapping[str, Any], *, alias_arn: str, user_pool_id: str) -> Grant:
+    """Whether Cognito may invoke the alias for this pool, which is of the alias's own account and region."""
+    _, partition, _, region, account, _ = alias_arn.split(":", 5)
+    pool = f"arn:{partition}:cognito-idp:{region}:{account}:userpool/{user_pool_id}"
+    return effective_grant(policy, service=COGNITO, action=INVOKE, source=pool, account=account)
 
 
 def _principal_matches(principal: Any, service: str) -> bool:
