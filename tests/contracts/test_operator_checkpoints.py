@@ -155,7 +155,7 @@ class TestAuditRows:
         return AuditLog(audit, OPERATOR)
 
     def row(self, day: int, what: str = "backfill", **more: Any) -> AuditRow:
-        return AuditRow(f"2020-11-{day:02}T09:00:00.000+00:00", uuid.uuid4().hex[:8], OPERATOR, what, **more)
+        return AuditRow(f"2020-11-{day:02}T09:00:00.000Z", uuid.uuid4().hex[:8], OPERATOR, what, **more)
 
     def test_a_month_without_rows(self, audit: AuditTable) -> None:
         assert list(audit.of_month("1999-01")) == []
@@ -165,7 +165,7 @@ class TestAuditRows:
         rows = [self.row(day, count=day, outcome={"create": day, "state": "COMPLETED"}) for day in (3, 1, 2)]
         for row in rows:
             audit.save(row)
-        audit.save(replace(rows[0], at="2020-12-01T00:00:00.000+00:00"))
+        audit.save(replace(rows[0], at="2020-12-01T00:00:00.000Z"))
         assert list(audit.of_month("2020-11")) == sorted(rows, key=lambda row: row.at, reverse=True)
 
     @pytest.mark.usefixtures("log")
@@ -183,7 +183,7 @@ class TestAuditRows:
         audit.save(self.row(5, details={"rule": "billing"}, count=1, outcome={"state": "COMPLETED"}, result="done"))
         (row,) = (row for row in stored(db) if row["pk"] == {"S": "AUDIT#2020-11"})
         at, _, identity = row.pop("sk")["S"].partition("#")
-        assert (at, len(identity)) == ("2020-11-05T09:00:00.000+00:00", 8)
+        assert (at, len(identity)) == ("2020-11-05T09:00:00.000Z", 8)
         assert row == {
             "pk": {"S": "AUDIT#2020-11"},
             "who": {"S": OPERATOR},

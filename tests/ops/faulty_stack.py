@@ -323,7 +323,7 @@ FAULTS = [
     Fault(FaultyStack.disabled_rule, "bus", "trouble", "is disabled", "aws events enable-rule"),
     Fault(FaultyStack.rule_with_another_pattern, "bus", "trouble", "does not match", "aws events put-rule"),
     Fault(FaultyStack.no_rule, "bus", "trouble", "there is no rule", "aws events put-rule", cures=2),
-    Fault(FaultyStack.no_bus, "bus", "trouble", "there is no event bus", "aws events create-event-bus", cures=3),
+    Fault(FaultyStack.no_bus, "bus", "trouble", "there is no event bus", "aws events create-event-bus", cures=5),
     Fault(FaultyStack.no_archive, "bus", "warning", "no archive", "aws events create-archive"),
     Fault(FaultyStack.rule_without_target, "bus", "trouble", "does not deliver", "aws events put-targets"),
     Fault(FaultyStack.target_without_dead_letter_queue, "bus", "trouble", "no dead-letter", "aws events put-targets"),

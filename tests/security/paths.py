@@ -34,8 +34,8 @@ def fail(pipeline: InMemoryPipeline, service: str, error: Callable[..., Exceptio
     pipeline.cold_start()
 
 
-def sign_up(sinks: Sinks) -> None:
-    sinks.try_to(sinks.pipeline.invoke_trigger, canaries.event(SUB))
+def sign_up(sinks: Sinks, **changes: Any) -> None:
+    sinks.try_to(sinks.pipeline.invoke_trigger, canaries.event(SUB, **changes))
 
 
 def sign_in(sinks: Sinks) -> None:
@@ -59,7 +59,7 @@ def a_signup(sinks: Sinks) -> None:
 @path("linked")
 def a_pre_created_user(sinks: Sinks) -> None:
     sinks.pipeline.pre_create(EMAIL, "canary-role", costCentre={"S": "canary-cost"}, name={"S": "canary-name"})
-    sign_up(sinks)
+    sign_up(sinks, identities="[]")  # a linked provider that is not trusted may not link
 
 
 @path("retried")

@@ -18,7 +18,7 @@ from onramp.ops.common.context import OperatorContext
 from onramp.ops.common.deployment import Deployment, Resource
 from onramp.ops.common.errors import reason
 from onramp.ops.common.output import Output
-from onramp.ops.doctor import alarms, bus, functions, pool, queues, reconciler, secrets
+from onramp.ops.doctor import alarms, bus, functions, pool, queues, reconciler, rules, secrets
 from onramp.ops.doctor.checks import CHECKS, CheckResult, one_for_each_cause, run_checks
 from onramp.ops.doctor.findings import Cause, Finding, Level, ok, trouble, unchecked
 from onramp.ops.doctor.wiring import DoctorWiring
@@ -258,7 +258,8 @@ class TestBus:
         gone = client_error("events", "describe_rule", "ResourceNotFoundException", "no")
         deployed = stack(events={"describe_rule": gone})
         deployed.resources = {"UserSignedUpRule": Resource("AWS::Events::Rule", "onramp|onramp-Rule-1")}
-        (finding,) = bus.rule(deployed)
+        finding, other = rules.rules(deployed)
+        assert "there is no rule SignupNotRecordedRule" in other.what
         assert "aws events put-rule --name onramp-Rule-1 --event-bus-name onramp" in finding.cure
 
 

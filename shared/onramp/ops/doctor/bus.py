@@ -1,29 +1,22 @@
-"""The event bus: does it exist, does the rule deliver every signup to the queue, is there an archive."""
+"""The event bus: does it exist, may it use its key, is there an archive. Its rules are in rules.py."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Iterator
 
 from botocore.exceptions import ClientError
 
 from onramp.adapters.aws import error_code
-from onramp.domain.event_data import SOURCE, Kind
-from onramp.ops.common.deployment import SIGNED_UP_RULE, Deployment
+from onramp.domain.event_data import SOURCE
+from onramp.ops.common.deployment import Deployment
 from onramp.ops.common.shell import command
 from onramp.ops.doctor import keys
 from onramp.ops.doctor.findings import Cause, Finding, ok, trouble, warning
 
-if TYPE_CHECKING:
-    from mypy_boto3_events.type_defs import TargetOutputTypeDef
-
 # As template.yaml has them: a cure leaves the stack as it was deployed (tests/ops/test_doctor.py).
 ARCHIVE = "EventArchive"
-RULE_DESCRIPTION = "Sends each UserSignedUp to the ProvisioningQueue."
-RETRY_POLICY = {"MaximumEventAgeInSeconds": 86_400, "MaximumRetryAttempts": 185}
 NOT_EMITTED = "signups stay owed: no user is enriched, and consumers receive no event."
-NOT_QUEUED = "signups do not reach the worker; only the reconciler queues them, one by one, hours later."
 
 
 def bus(stack: Deployment) -> Iterator[Finding]:
@@ -79,66 +72,3 @@ def encryption(stack: Deployment) -> Iterator[Finding]:
     if not description.get("DeadLetterConfig", {}).get("Arn"):
         why = "events that the bus cannot encrypt or decrypt are dropped."
         yield warning(f"the event bus {name} has no dead-letter queue.", why, stack.deploy_command())
-
-
-def rule(stack: Deployment) -> Iterator[Finding]:
-    events, name, bus_name = stack.client("events"), stack.physical_id(SIGNED_UP_RULE), stack.outputs["EventBusName"]
-    pattern = json.dumps({"source": [SOURCE], "detail-type": [Kind.USER_SIGNED_UP], "account": [stack.trigger.account]})
-    # PutRule replaces the whole rule: a field that is left out is lost.
-    put_rule = command(
-        "aws events put-rule --name {} --event-bus-name {} --event-pattern {} --state ENABLED --description {}",
-        name,
-        bus_name,
-        pattern,
-        RULE_DESCRIPTION,
-    )
-    try:
-        description = events.describe_rule(Name=name, EventBusName=bus_name)
-    except ClientError as error:
-        if error_code(error) != "ResourceNotFoundException":
-            raise
-        yield trouble(f"there is no rule {name or SIGNED_UP_RULE} on {bus_name}.", NOT_QUEUED, put_rule)
-        return
-    if description["State"] == "DISABLED":
-        enable = command("aws events enable-rule --name {} --event-bus-name {}", name, bus_name)
-        yield trouble(f"the rule {name} is disabled.", NOT_QUEUED, enable)
-    if not _matches_signups(stack, description.get("EventPattern", "{}")):
-        yield trouble(f"the rule {name} does not match UserSignedUp.", NOT_QUEUED, put_rule)
-    targets = events.list_targets_by_rule(Rule=name, EventBusName=bus_name)["Targets"]
-    yield _delivery(stack, name, bus_name, targets)
-
-
-def _matches_signups(stack: Deployment, pattern: str) -> bool:
-    """EventBridge evaluates the pattern: its language is larger than anything compared here."""
-    alias = stack.trigger
-    event = {
-        "id": "doctor",
-        "account": alias.account,
-        "region": alias.region,
-        "time": "2026-01-01T00:00:00Z",
-        "source": SOURCE,
-        "detail-type": Kind.USER_SIGNED_UP.value,
-        "resources": [],
-        "detail": {"metadata": {}, "data": {}},
-    }
-    reply = stack.client("events").test_event_pattern(EventPattern=pattern, Event=json.dumps(event))
-    return bool(reply["Result"])
-
-
-def _delivery(stack: Deployment, rule: str, bus: str, targets: Sequence[TargetOutputTypeDef]) -> Finding:
-    queue, dead_letters = (stack.queue(name)["QueueArn"] for name in ("ProvisioningQueueUrl", "EventDeliveryDlqUrl"))
-    target = next((target for target in targets if target["Arn"] == queue), None)
-    wanted = {
-        "Id": target["Id"] if target else "ProvisioningQueue",
-        "Arn": queue,
-        "RetryPolicy": RETRY_POLICY,
-        "DeadLetterConfig": {"Arn": dead_letters},
-    }
-    put_targets = "aws events put-targets --rule {} --event-bus-name {} --targets {}"
-    cure = command(put_targets, rule, bus, json.dumps([wanted]))
-    if target is None:
-        return trouble("the rule does not deliver to ProvisioningQueue.", NOT_QUEUED, cure)
-    if target.get("DeadLetterConfig", {}).get("Arn") != dead_letters:
-        why = "EventBridge drops an event that it cannot deliver within a day."
-        return trouble("the rule's target has no dead-letter queue.", why, cure)
-    return ok("the rule delivers to ProvisioningQueue, and undeliverable events to EventDeliveryDlq.")

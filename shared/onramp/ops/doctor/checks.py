@@ -10,7 +10,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from onramp.domain.errors import ConfigurationError, RetryableError
 from onramp.observability import place_of
 from onramp.ops.common.deployment import Deployment
-from onramp.ops.doctor import alarms, bus, functions, owed, pool, queues, reconciler, secrets
+from onramp.ops.doctor import alarms, bus, functions, owed, pool, queues, reconciler, rules, secrets
 from onramp.ops.doctor.findings import Cause, Finding, Level, unchecked, warning
 
 Check = Callable[[Deployment], Iterator[Finding]]
@@ -18,7 +18,7 @@ Check = Callable[[Deployment], Iterator[Finding]]
 CHECKS: dict[str, tuple[Check, ...]] = {
     "pool": (pool.trigger, pool.permission, pool.providers),
     "functions": (functions.live_version, functions.concurrency, functions.timeouts, functions.event_source),
-    "bus": (bus.bus, bus.encryption, bus.rule),
+    "bus": (bus.bus, bus.encryption, rules.rules),
     "queues": (queues.policies, queues.encryption, queues.retention),
     "stripe": (secrets.stripe,),
     "revenuecat": (secrets.revenuecat,),

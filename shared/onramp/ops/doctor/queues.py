@@ -11,9 +11,9 @@ from onramp.ops.common.deployment import SIGNED_UP_RULE, Deployment
 from onramp.ops.common.shell import command
 from onramp.ops.common.when import format_duration
 from onramp.ops.doctor import keys
-from onramp.ops.doctor.bus import NOT_QUEUED
 from onramp.ops.doctor.findings import Cause, Finding, ok, trouble, warning
 from onramp.ops.doctor.keys import EVENTS
+from onramp.ops.doctor.rules import NOT_QUEUED
 
 if TYPE_CHECKING:
     from mypy_boto3_sqs.literals import QueueAttributeNameType
