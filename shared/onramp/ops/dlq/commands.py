@@ -51,8 +51,11 @@ def list_(ctx: typer.Context, queue: Queue = Queues.ALL, reveal: Reveal = False)
         "groups": groups.rows(reveal=reveal),
         "next": [step for _, step in screen.group_steps(groups.rows())],
     }
-    owed = 0 if groups else wiring.owed_to_operator()
-    context.out.result(data, lambda: screen.show_groups(context.out, groups, context.now(), owed=owed, reveal=reveal))
+    owed = 0 if groups or held_by_others else wiring.owed_to_operator()
+    context.out.result(
+        data,
+        lambda: screen.show_groups(context.out, groups, context.now(), owed=owed, reveal=reveal),
+    )
     screen.say_held_by_others(context.out, held_by_others)
     if not reader.complete:
         context.out.say(f"There are more: these are the first {groups.count:,}.")

@@ -29,7 +29,7 @@ _NOT_REDRIVEN = ("linked_to_another_sub", "unknown_user")
 def show_groups(out: Output, groups: LetterGroups, now: int, *, owed: int, reveal: bool) -> None:
     """Two lines per group: a table with this many columns would wrap on most terminals.
 
-    `owed`: to how many users `operator` is owed, counted where there are no letters.
+    `owed`: to how many users `operator` is owed, counted where there are no letters and no other reader holds any.
     """
     rows = groups.rows(reveal=reveal)
     if not rows:
@@ -171,7 +171,7 @@ def show_report(out: Output, report: RedriveReport) -> None:
         drop = next_step("group_malformed", reason=POISON)
         rest = f", except {poison} {POISON}, which would only fail again: {drop}" if poison else "."
         out.line(f"There is nothing to redrive{rest}")
-        show_owed_without_letter(out, report.owed_without_letter)
+        show_owed_without_letter(out, 0 if report.held_by_others else report.owed_without_letter)
         say_held_by_others(out, report.held_by_others)
         return
     out.facts({name.replace("_", " "): count for name, count in report.summary().items()})
