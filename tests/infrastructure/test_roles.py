@@ -39,7 +39,10 @@ GRANTS: dict[str, dict[str, tuple[set[str], Any]]] = {
         "DeadLetterWithAReason": ({"sqs:SendMessage"}, attribute("ProvisioningDlq")),
         "ReadUsers": ({"dynamodb:GetItem"}, attribute("UsersTable")),
         "MoveWhatIsOwed": ({"dynamodb:UpdateItem"}, attribute("UsersTable")),
-        "KeepTheProfile": ({"dynamodb:GetItem", "dynamodb:UpdateItem"}, attribute("UserProfilesTable")),
+        "KeepTheProfile": (
+            {"dynamodb:GetItem", "dynamodb:BatchGetItem", "dynamodb:UpdateItem"},
+            attribute("UserProfilesTable"),
+        ),
         "SeeWhoIsForgotten": ({"dynamodb:GetItem"}, attribute("OperationsTable")),
         "EmitTheOutcome": ({"events:PutEvents"}, attribute("EventBus")),
         "ReadTheStripeKey": ({"ssm:GetParameter"}, {"Fn::Sub": SSM + "${StripeSecretName}"}),

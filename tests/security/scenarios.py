@@ -55,6 +55,8 @@ def enrich_profile(stage: Stage) -> Facts:
     )
     stage.rotate_keys()
     yield "a duplicate", stage.run_worker(done)
+    relinked = stage.relink(stage.new_user())
+    yield "a relinked user", (stage.run_worker(relinked), owed(stage, relinked.user_id))
     stage.forget(str(done.cognito_sub), done.user_id)
     yield (
         "a forgotten user's message",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import uuid
+from dataclasses import replace
 from typing import Any
 
 from onramp.adapters.tombstones import tombstone_key
@@ -65,6 +66,17 @@ class Stage:
         self.deployed.dynamodb.delete_item(
             TableName=self.deployed.outputs["UsersTableName"], Key={"userId": {"S": email}}
         )
+
+    def relink(self, user: User) -> User:
+        """The record under a new sub, as `onramp user relink` leaves it."""
+        new = str(uuid.uuid4())
+        self.deployed.dynamodb.update_item(
+            TableName=self.deployed.outputs["UsersTableName"],
+            Key={"userId": {"S": user.user_id}},
+            UpdateExpression="SET cognitoSub = :new, linkedBefore = :before",
+            ExpressionAttributeValues={":new": {"S": new}, ":before": {"L": [{"S": str(user.cognito_sub)}]}},
+        )
+        return replace(user, cognito_sub=new)
 
     def forget(self, sub: str, email: str) -> None:
         """The state after `onramp user forget`, as far as the functions read it."""
