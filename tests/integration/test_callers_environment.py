@@ -29,7 +29,7 @@ def test_no_test_reaches_the_callers_stack(tmp_path: Path) -> None:
             "AWS_ENDPOINT_URL": url,
             "AWS_ENDPOINT_URL_DYNAMODB": url,
             "AWS_PROFILE": "no-such-profile",
-            "AWS_ACCESS_KEY_ID": "AKIAIOSFODNN7EXAMPLE",
+            "AWS_ACCESS_KEY_ID": "no-such-id",
             "AWS_SECRET_ACCESS_KEY": "no-such-key",
             "AWS_SESSION_TOKEN": "no-such-token",
             "AWS_REGION": "us-gov-west-1",
