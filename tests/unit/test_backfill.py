@@ -362,8 +362,7 @@ class TestTheCommand:
         self.answer(monkeypatch)
 
         def interrupt(*_: object, **__: object) -> bool:
-            signal.raise_signal(signal.SIGINT)
-            return True
+            raise KeyboardInterrupt
 
         monkeypatch.setattr(typer, "confirm", interrupt)
         self.run(pipeline, yes=False)
