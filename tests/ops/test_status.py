@@ -46,8 +46,8 @@ def test_every_part_is_reported(onramp: Onramp, deployed: DeployedPipeline, wait
     assert found["users"]["records"] >= 2
     assert found["queues"].keys() == {"ProvisioningQueue", "ProvisioningDlq", "EventDeliveryDlq"}
     assert found["providers"].keys() == PROVIDER_METRICS.keys()
-    waiting = {(cause["step"], cause["errorCode"]) for cause in found["waitingFor"]["causes"]}
-    assert ("stripe", "stripe_500") in waiting, "the provider and its code"
+    causes_of_waits = {(cause["step"], cause["errorCode"]) for cause in found["waitingFor"]["causes"]}
+    assert ("stripe", "stripe_500") in causes_of_waits, "the provider and its code"
     text = onramp("status").out
     assert "retried" in text
     assert "the oldest for" in text
