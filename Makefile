@@ -1,6 +1,6 @@
 # One target per task. CI runs the same targets.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo local test simulate bench check format lock clean
+.PHONY: help setup demo local test simulate mutate bench verify check format lock clean
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -28,9 +28,15 @@ test: setup ## run all tests
 simulate: setup ## simulate 10,000 schedules, every pair of faults and 100,000 signups in an hour
 	@$(BIN)/python -m tests.simulation.run
 
+mutate: setup ## test the tests: of 100 errors in the shipped code they may miss three
+	@$(BIN)/python -m tests.mutation.run
+
 bench: setup ## measure redrive and backfill on the local stack
 	@for script in tests/bench/bench_*.py; do \
 		echo "== $$(basename $$script .py)"; $(BIN)/python -m tests.bench.$$(basename $$script .py) || exit 1; done
+
+verify: setup ## verify a deployed stack with synthetic users: STACK=name [OPTIONS="--patience 300 --json"]
+	@$(BIN)/onramp verify --yes $(if $(STACK),--stack "$(STACK)") $(OPTIONS)
 
 check: setup ## run lint, type, template and security checks
 	$(BIN)/ruff check .

@@ -1,13 +1,13 @@
 # Build, deployment and template checks.
-.PHONY: build build-PostConfirmationFunction build-EnrichProfileFunction build-ReconcileFunction \
-	check-template check-extra sam deploy
+.PHONY: build build-PostConfirmationFunction build-EnrichProfileFunction build-HealSignupFunction \
+	build-ReconcileFunction check-template check-extra sam deploy delete
 
 # The target, as in the template's parameters. ARCHITECTURE=host builds for the Python of this machine.
 ARCHITECTURE ?= arm64
 RUNTIME ?= python3.13
 ENV ?= default
 
-FUNCTIONS := PostConfirmationFunction EnrichProfileFunction ReconcileFunction
+FUNCTIONS := PostConfirmationFunction EnrichProfileFunction HealSignupFunction ReconcileFunction
 SAM := .tools/sam/bin/sam
 TRANSLATED := .build/translated.json
 
@@ -19,6 +19,9 @@ build-PostConfirmationFunction: setup
 
 build-EnrichProfileFunction: setup
 	@$(call artifact,enrich_profile,EnrichProfileFunction)
+
+build-HealSignupFunction: setup
+	@$(call artifact,heal_signup,HealSignupFunction)
 
 build-ReconcileFunction: setup
 	@$(call artifact,reconcile,ReconcileFunction)
@@ -50,5 +53,15 @@ check-extra: sam ## checks that need the SAM CLI: `sam validate`, and that `sam 
 	$(SAM) validate --lint
 	$(BIN)/pytest --quiet tests/infrastructure/test_build.py
 
+# Literal values: make does not expand them, and the shell of the recipe reads them from its environment. Else
+# PARAMETERS='TrustedIdentityProviders=A$(...)', which the name of an identity provider can contain, would run a command.
+override STACK := $(value STACK)
+override ENV := $(value ENV)
+override PARAMETERS := $(value PARAMETERS)
+export STACK ENV PARAMETERS
 deploy: setup sam ## build and deploy: STACK=name [ENV=default|dev|prod] [PARAMETERS="Name=value ..."]
-	@$(BIN)/python scripts/deploy.py --sam $(SAM) --stack "$(STACK)" --environment $(ENV) -- $(PARAMETERS)
+	@$(BIN)/python scripts/deploy.py --sam $(SAM) --stack "$$STACK" --environment "$$ENV" --parameters "$$PARAMETERS"
+
+# Not `sam delete`: it would leave the user pools with a trigger that does not exist.
+delete: setup ## detach the user pools, then delete the stack: STACK=name [YES=1]
+	@$(BIN)/python scripts/delete.py --onramp $(BIN)/onramp --stack "$$STACK" $(if $(YES),--yes)

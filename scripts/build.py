@@ -20,8 +20,11 @@ PLATFORMS = {"arm64": "aarch64-manylinux2014", "x86_64": "x86_64-manylinux2014"}
 SERVICES = {
     "post_confirmation": {"dynamodb", "events"},
     "enrich_profile": {"dynamodb", "events", "sqs", "ssm"},
-    "reconcile": {"cognito-idp", "dynamodb", "events", "sqs"},
+    "heal_signup": {"cognito-idp", "dynamodb", "events"},
+    "reconcile": {"cognito-idp", "dynamodb", "events", "lambda", "sqs"},
 }
+LOCKS = {"heal_signup": "post-confirmation"}
+"""The lock of a function with the dependencies of another one; the others have one of their own name."""
 NEVER_SHIPPED = shutil.ignore_patterns("ops", "local", "__pycache__")
 # Files of the installer. RECORD would list deleted files. METADATA stays: some packages read their version from it.
 LEFTOVERS = [".lock", "bin", "*.dist-info/RECORD", "*.dist-info/INSTALLER", "*.dist-info/REQUESTED"]
@@ -31,7 +34,8 @@ EPOCH = (1980, 1, 1, 0, 0, 0)  # the oldest date a zip can hold
 def build(function: str, target: Path, architecture: str, runtime: str) -> None:
     shutil.rmtree(target, ignore_errors=True)
     target.mkdir(parents=True)
-    install(ROOT / "requirements" / f"{function.replace('_', '-')}.txt", target, architecture, runtime)
+    lock = LOCKS.get(function, function.replace("_", "-"))
+    install(ROOT / "requirements" / f"{lock}.txt", target, architecture, runtime)
     prune(target, SERVICES[function])
     shutil.copytree(ROOT / "functions" / function, target / "functions" / function, ignore=NEVER_SHIPPED)
     shutil.copytree(ROOT / "shared" / "onramp", target / "onramp", ignore=NEVER_SHIPPED)

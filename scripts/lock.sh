@@ -11,4 +11,4 @@ compile dev --universal --python-version 3.11
 compile post-confirmation --universal --python-version 3.11 --constraint requirements/dev.txt
 compile enrich-profile --universal --python-version 3.11 --constraint requirements/dev.txt
 compile reconcile --universal --python-version 3.11 --constraint requirements/dev.txt
-for tool in sam checkov pip-audit; do compile $tool --universal --python-version 3.11; done
+for tool in sam checkov pip-audit runtime-client; do compile $tool --universal --python-version 3.11; done

@@ -1,4 +1,4 @@
-"""The local stacks of a test session. Each is started once, by the first test that uses it.
+"""The environment and the local stacks of a test session. Each stack is started once, by the first test that uses it.
 
 Every function runs with its own role: the emulator enforces IAM unless ONRAMP_ENFORCE_IAM=0.
 """
@@ -24,6 +24,25 @@ QUICK = {
     "SweepGraceSeconds": "0",
     "SweepPages": "50",
 }
+
+
+NO_AWS = {
+    "AWS_CONFIG_FILE": os.devnull,
+    "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
+    "AWS_EC2_METADATA_DISABLED": "true",
+}
+
+
+def pytest_configure() -> None:
+    """Removes the caller's AWS settings, for the tests and all processes that they start.
+
+    A caller who works with a stack has its endpoint, profile, credentials or name exported: no test may use that stack.
+    """
+    for name in [name for name in os.environ if name.startswith("AWS_")]:
+        del os.environ[name]
+    for name in ("ONRAMP_STACK", "ONRAMP_DEBUG"):
+        os.environ.pop(name, None)
+    os.environ.update(NO_AWS)
 
 
 @pytest.fixture(scope="session")

@@ -53,8 +53,8 @@ def operator_context(
         clients={
             "cloudformation": SimpleNamespace(describe_stacks=lambda **_: {"Stacks": [stack]}),
             "sts": SimpleNamespace(get_caller_identity=lambda: {"Arn": OPERATOR_ARN}),
-            "lambda": SimpleNamespace(get_function_configuration=lambda **_: _function(pipeline)),
             **pipeline.aws,
+            "lambda": SimpleNamespace(get_function_configuration=lambda **_: _function(pipeline)),
             **(clients or {}),
         },
     )
@@ -70,6 +70,7 @@ def stack_outputs(pipeline: InMemoryPipeline) -> dict[str, str]:
         "ProvisioningQueueUrl": pipeline.sqs.url(QUEUE),
         "ProvisioningDlqUrl": pipeline.sqs.url(DLQ),
         "EventDeliveryDlqUrl": pipeline.sqs.url(RULE_DLQ),
+        "PostConfirmationFunctionName": f"{STACK}-PostConfirmation",
         "EnrichProfileFunctionName": f"{STACK}-EnrichProfile",
     }
 

@@ -36,6 +36,7 @@ from tests.fakes import (
     FakeCognito,
     FakeDynamoDB,
     FakeEventBridge,
+    FakeLambda,
     FakeSqs,
     FakeSsm,
     Faulty,
@@ -55,7 +56,10 @@ POOL = "eu-west-1_Onramp001"
 BUS = "onramp"
 USERS, PROFILES, OPERATIONS = "UsersTable", "UserProfilesTable", "OperationsTable"
 QUEUE, DLQ = "Provisioning", "ProvisioningDlq"
+HEAL_QUEUE, HEAL_DLQ = "SignupHeal", "SignupHealDlq"
 RULE = {"source": ["onramp.signup"], "detail-type": ["UserSignedUp"]}
+HEAL_RULE = {"source": ["onramp.internal"], "detail-type": ["SignupNotRecorded"]}
+TRIGGER = "arn:aws:lambda:eu-west-1:123456789012:function:onramp-PostConfirmation:live"
 SETTINGS = {
     "AWS_DEFAULT_REGION": "eu-west-1",
     "POWERTOOLS_SERVICE_NAME": "onramp-test",
@@ -79,6 +83,8 @@ SETTINGS = {
     "REVENUECAT_REQUESTS_PER_MINUTE": "400",
     "RECONCILE_MOST": "500",
     "SWEEP_PAGES": "20",
+    "SWEEP_MAX_REQUESTS_PER_SECOND": "6",
+    "TRIGGER_ALIAS_ARN": TRIGGER,
     "SWEEP_GRACE_SECONDS": "300",
     "CODE_VERSION": "test-1",
 }
@@ -126,13 +132,18 @@ class InMemoryPipeline:
         queues = {
             QUEUE: QueueSpec(360, dead_letter_queue=DLQ, max_receive_count=max_receives),
             DLQ: QueueSpec(retention=14 * 86_400),
+            HEAL_QUEUE: QueueSpec(360, dead_letter_queue=HEAL_DLQ, max_receive_count=240),
+            HEAL_DLQ: QueueSpec(retention=14 * 86_400),
         }
         self.sqs = FakeSqs(queues, self.clock, validate=validate)
         self.settings |= {"PROVISIONING_QUEUE_URL": self.sqs.url(QUEUE), "PROVISIONING_DLQ_URL": self.sqs.url(DLQ)}
         self.events = FakeEventBridge(self.clock, buses=(BUS,), validate=validate)
         self.events.add_rule(BUS, RULE, self.sqs.sink(QUEUE))
+        self.events.add_rule(BUS, HEAL_RULE, self.sqs.sink(HEAL_QUEUE))
         self.ssm = FakeSsm({"/stripe": STRIPE_KEY, "/revenuecat": REVENUECAT_KEY}, self.clock, validate=validate)
         self.cognito = FakeCognito(POOL, self.clock, validate=validate)
+        self.cognito.triggers = {"PostConfirmation": TRIGGER}
+        self.lambda_ = FakeLambda({TRIGGER: [self.cognito.arn]}, self.clock, validate=validate)
         self.stripe = FakeStripe(clock=self.clock)
         self.revenuecat = FakeRevenueCat(clock=self.clock)
         self._fakes: dict[str, Any] = {
@@ -141,6 +152,7 @@ class InMemoryPipeline:
             "events": self.events,
             "ssm": self.ssm,
             "cognito-idp": self.cognito,
+            "lambda": self.lambda_,
         }
         self.aws = dict(self._fakes)
         """service -> the client that the functions get."""
@@ -244,6 +256,17 @@ class InMemoryPipeline:
         while self.clock() < until:
             self.clock.advance(step)
             self.run_worker()
+
+    def invoke_heal(self, event: Mapping[str, Any], timeout: float = 60.0) -> Any:
+        """One invocation of the function that heals signups."""
+        handler = self.function("heal_signup").handler
+        with self._logging():
+            return handler(event, LambdaContext(self, timeout))
+
+    def run_heal(self) -> None:
+        """The event source mapping of the signups without a record, until no message is visible."""
+        while (batch := self.sqs.lambda_batch(HEAL_QUEUE))["Records"]:
+            self.sqs.settle(batch, self.invoke_heal(batch))
 
     def reconcile(self, timeout: float = 240.0) -> None:
         """One invocation by the schedule."""

@@ -22,8 +22,11 @@ processor = BatchProcessor(event_type=EventType.SQS, raise_on_entire_batch_failu
 
 @logger.inject_lambda_context(log_event=False)
 def handler(event: dict[str, Any], context: LambdaContext) -> Any:
-    futures = {record["messageId"]: records.submit(_enrich, record) for record in event["Records"]}
-    return process_partial_response(event, lambda record: _report(futures[record.message_id]), processor, context)
+    # A batch may hold a message twice. Each future is waited for: no thread may outlive the invocation.
+    futures = {(r["messageId"], r["receiptHandle"]): records.submit(_enrich, r) for r in event["Records"]}
+    return process_partial_response(
+        event, lambda record: _report(futures[record.message_id, record.receipt_handle]), processor, context
+    )
 
 
 def _enrich(record: dict[str, Any]) -> Result:
@@ -44,3 +47,5 @@ def _report(future: Future[Result]) -> None:
     logger.info(result.outcome, sub=result.sub, step=result.step, reason=result.reason)
     if result.metric:
         count(result.metric, reason=str(result.reason))
+    if result.refused_by_provider:
+        count("ProviderRefused", step=str(result.step), reason=str(result.reason))

@@ -1,4 +1,4 @@
-"""Cognito's trigger: five seconds and one call for each signup. Attached to sign-ins too, it never blocks one."""
+"""Cognito's trigger: five seconds and one call for each signup. Attached to sign-ins too, this code refuses none."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from typing import Any
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
+from onramp.adapters.reply import encodable
 from onramp.domain.errors import SignUpFailed
 from onramp.observability import count, logger, report_failure
 from onramp.usecases.heal import HealOutcome
@@ -22,7 +23,7 @@ def handler(event: Any, context: LambdaContext) -> Any:
         _publish(report)
         if isinstance(report, Refused | Failed) and not report.at_sign_in:
             raise SignUpFailed(context.aws_request_id)
-    return event
+    return encodable(event)
 
 
 def _publish(report: Report) -> None:
@@ -39,5 +40,8 @@ def _publish(report: Report) -> None:
         case Refused(cause, sub):
             logger.warning("signup rejected", cause=cause, sub=sub)
             count("SignupRejected", cause=cause)
-        case Failed(error, at_sign_in):
-            report_failure("HealFailed" if at_sign_in else "SignupFailed", "record not written", error)
+        case Failed(error, at_sign_in=True):
+            report_failure("HealFailed", "record not written", error)
+        case Failed(error, sub=sub, handed_over=handed_over):
+            report_failure("SignupFailed", "record not written", error)
+            logger.warning("handed over" if handed_over else "left to the sweep", sub=sub)

@@ -1,4 +1,4 @@
-"""Runs every five minutes: does what is due, sweeps the pools, and publishes how much is owed."""
+"""Runs every five minutes: does what is due, checks and sweeps the pools, and publishes how much is owed."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from onramp.usecases.heal import HealOutcome
 from onramp.usecases.reconcile import Repeated, Survey
 from onramp.usecases.reconciler import Report
 from onramp.usecases.runs import Run
+from onramp.usecases.trigger_check import Detached
 from onramp.wiring import clients, reconcile
 
 reconciler = reconcile.build()
@@ -23,8 +24,7 @@ def handler(event: Any, context: LambdaContext) -> None:
     run = Run(context.aws_request_id, context.get_remaining_time_in_millis, clients.LAST_START_MILLIS, on_failure)
     for report in reconciler(run):
         _publish(report)
-    if not run.failures:
-        count("ReconcileCompleted")
+    gauge("ReconcileCompleted", int(not run.failures))
 
 
 def _publish(report: Report) -> None:
@@ -37,7 +37,12 @@ def _publish(report: Report) -> None:
         case Repeated():
             count("EmittedAgain", report.emitted)
             count("QueuedAgain", report.queued)
+        case Detached(pools):
+            gauge("TriggerDetached", len(pools))
+            if pools:
+                logger.error("the trigger is detached", pools=dict(pools))
         case _:
+            gauge("SweepAgeSeconds", report.age // 1000)
             count("Healed", report.healed)
             if (found := report.whole_pool) is not None:
                 gauge("RefusedInPool", report.refused)

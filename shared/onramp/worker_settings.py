@@ -61,7 +61,7 @@ class EnrichSettings(_Settings):
 
 
 class ReconcileSettings(_Settings):
-    """Times in seconds; at most `reconcile_most` users of each kind and `sweep_pages` pages of 60 users a run."""
+    """Times in seconds; at most `reconcile_most` users of each kind, at least `sweep_pages` pages of 60 users a run."""
 
     users_table_name: Required
     user_profiles_table_name: Required
@@ -71,4 +71,6 @@ class ReconcileSettings(_Settings):
     enrich_due_after_seconds: Count
     sweep_grace_seconds: Annotated[int, Field(ge=0)]
     sweep_pages: Count
+    sweep_max_requests_per_second: Count
+    trigger_alias_arn: Required
     reconcile_most: Count

@@ -73,7 +73,11 @@ def run(stack: LocalStack, *, apply: bool) -> dict[str, int]:
     context.local = {"endpoint": stack.endpoint, "region": stack.region, "outputs": stack.outputs}
     wiring = BackfillWiring.of(context)
     backfill = wiring.backfill(
-        wiring.rules.pools, wiring.batch_publisher(), RefusalsFile(None), rate=10_000, apply=apply
+        wiring.rules.pools,
+        wiring.batch_publisher(),
+        RefusalsFile(None),
+        rate=10_000,
+        apply=apply,
     )
     *_, last = backfill.run(backfill.start(resume=False))
     return dict(last.found)

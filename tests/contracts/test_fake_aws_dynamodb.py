@@ -403,6 +403,24 @@ def test_a_scan_sees_every_item_once(db: Any, owing: str) -> None:
     assert sorted(seen) == [f"{owing}-{place}" for place in range(10)]
 
 
+@pytest.mark.parametrize("segments", [1, 3, 40])
+def test_the_segments_of_a_scan_contain_every_item_once(db: Any, owing: str, segments: int) -> None:
+    seen = [
+        item["userId"]["S"]
+        for segment in range(segments)
+        for scanned in db.get_paginator("scan").paginate(
+            TableName="Users",
+            FilterExpression="owed = :owed",
+            ExpressionAttributeValues={":owed": text(owing)},
+            Segment=segment,
+            TotalSegments=segments,
+            PaginationConfig={"PageSize": 3},
+        )
+        for item in scanned["Items"]
+    ]
+    assert sorted(seen) == [f"{owing}-{place}" for place in range(10)]
+
+
 def test_a_batch_get_returns_the_existing_items(db: Any, owing: str) -> None:
     keys = [{"userId": text(f"{owing}-{place}")} for place in (3, 99, 5)]
     reply = db.batch_get_item(RequestItems={"Users": {"Keys": keys, "ProjectionExpression": "userId"}})

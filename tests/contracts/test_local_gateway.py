@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import socket
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from http.client import parse_headers
 from typing import Any
 from uuid import uuid4
 
@@ -178,3 +180,125 @@ def test_a_message_that_code_sent_to_the_dlq_needs_a_destination(toy: LocalStack
 def test_only_a_dead_letter_queue_can_be_redriven(toy: LocalStack) -> None:
     with pytest.raises(ClientError, match="Dead Letter Queue"):
         toy.client("sqs").start_message_move_task(SourceArn=toy.outputs["QueueArn"])
+
+
+PORT = "{port}"  # replaced by the port of the stack
+LOCAL = f"127.0.0.1:{PORT}"
+AWS_CALL = ("POST", "/", {"X-Amz-Target": "DynamoDB_20120810.ListTables", "Authorization": "Credential=test/1/x/y/z"})
+REQUESTS = {
+    "an AWS call": AWS_CALL,
+    "a new function": ("POST", "/2015-03-31/functions", {}),
+    "an invocation": ("POST", "/2015-03-31/functions/onramp-local-PostConfirmation/invocations", {}),
+    "a query call": ("POST", "/?Action=ListTopics", {}),
+    "an object of S3": ("GET", "/onramp-local-artifacts", {}),
+    "the emulator's own controls": ("POST", "/_ministack/reset", {}),
+    "a fake": ("GET", "/_fakes/stripe/v1/customers", {}),
+    "a fake's control": ("POST", "/_fakes/stripe/_control/faults", {}),
+    "a control": ("POST", "/_onramp/faults", {}),
+    "a preflight": ("OPTIONS", "/", {"Access-Control-Request-Method": "POST"}),
+}
+FROM_A_PAGE = {
+    "another site": {"Host": LOCAL, "Origin": "https://evil.example"},
+    "a sandboxed page": {"Host": LOCAL, "Origin": "null"},
+    "another port": {"Host": LOCAL, "Origin": "http://127.0.0.1:3000"},
+    "an image of another site": {"Host": LOCAL, "Sec-Fetch-Site": "cross-site"},
+    "an image of another port": {"Host": LOCAL, "Sec-Fetch-Site": "same-site"},
+    "DNS rebinding": {"Host": "evil.example:{port}", "Origin": "http://evil.example:{port}"},
+    "DNS rebinding, without an origin": {"Host": "evil.example:{port}"},
+    "a name that begins like ours": {"Host": "127.0.0.1.evil.example:{port}"},
+    "a name of this machine": {"Host": "localhost.evil.example:{port}"},
+    "a bucket's name": {"Host": "bucket.localhost:{port}"},
+    "another port's name": {"Host": "127.0.0.1:1"},
+    "no port": {"Host": "127.0.0.1"},
+}
+
+
+@dataclass(frozen=True)
+class Answer:
+    status: int
+    headers: dict[str, str]
+
+
+def send_raw(toy: LocalStack, method: str, path: str, headers: dict[str, str], body: str = "{}") -> Answer:
+    """One request over a socket of its own, with these headers and no others: SDKs set some themselves."""
+    port = toy.endpoint.rpartition(":")[2]
+    everything = {**headers, "Content-Length": str(len(body)), "Connection": headers.get("Connection", "close")}
+    lines = [f"{method} {path} HTTP/1.1", *(f"{name}: {value}" for name, value in everything.items())]
+    request = "\r\n".join([*lines, "", body]).replace(PORT, port)
+    with socket.create_connection(("127.0.0.1", int(port)), timeout=10) as connection:
+        connection.sendall(request.encode())
+        with connection.makefile("rb") as reply:
+            status = int(reply.readline().split()[1])
+            return Answer(status, {name.lower(): value for name, value in parse_headers(reply).items()})
+
+
+@pytest.mark.parametrize("request_of_a_page", REQUESTS.values(), ids=REQUESTS)
+@pytest.mark.parametrize("page", FROM_A_PAGE.values(), ids=FROM_A_PAGE)
+def test_a_web_page_reaches_nothing(
+    toy: LocalStack, request_of_a_page: tuple[str, str, dict[str, str]], page: dict[str, str]
+) -> None:
+    method, path, headers = request_of_a_page
+    answer = send_raw(toy, method, path, {"Content-Type": "text/plain", **headers, **page})
+    assert answer.status == 403
+    assert not [name for name in answer.headers if name.startswith("access-control-")]
+
+
+def test_a_web_page_cannot_create_a_function(toy: LocalStack) -> None:
+    """The attack: a simple POST needs no preflight, and the emulator reads its body whatever its type is."""
+    name = f"from-a-page-{uuid4()}"
+    role = "arn:aws:iam::000000000000:role/any"
+    body = json.dumps({"FunctionName": name, "Role": role, "Runtime": "python3.13", "Handler": "a.b", "Code": {}})
+    headers = {"Host": LOCAL, "Content-Type": "text/plain", "Origin": "https://evil.example"}
+    assert send_raw(toy, "POST", "/2015-03-31/functions", headers, body).status == 403
+    assert name not in {function["FunctionName"] for function in toy.client("lambda").list_functions()["Functions"]}
+
+
+def test_a_web_page_cannot_inject_a_fault(toy: LocalStack) -> None:
+    fault = json.dumps({"service": "sqs", "operation": "*", "kind": "refused", "times": 1})
+    headers = {"Host": LOCAL, "Content-Type": "text/plain", "Sec-Fetch-Site": "cross-site"}
+    assert send_raw(toy, "POST", "/_onramp/faults", headers, fault).status == 403
+    toy.client("sqs").list_queues()
+
+
+WEBSOCKET = {
+    "Connection": "Upgrade",
+    "Upgrade": "websocket",
+    "Sec-WebSocket-Version": "13",
+    "Sec-WebSocket-Key": "dGhlIHNhbXBsZSBub25jZQ==",
+}
+
+
+@pytest.fixture(scope="module")
+def websocket_path(toy: LocalStack) -> str:
+    """Of a websocket API whose handshake the emulator accepts."""
+    apis = toy.client("apigatewayv2")
+    api = apis.create_api(Name="chat", ProtocolType="WEBSOCKET", RouteSelectionExpression="$request.body.action")
+    apis.create_stage(ApiId=api["ApiId"], StageName="live")
+    return f"/_aws/execute-api/{api['ApiId']}/live"
+
+
+@pytest.mark.parametrize("page", FROM_A_PAGE.values(), ids=FROM_A_PAGE)
+def test_a_web_page_opens_no_websocket(toy: LocalStack, websocket_path: str, page: dict[str, str]) -> None:
+    assert send_raw(toy, "GET", websocket_path, {**WEBSOCKET, **page}, "").status == 403
+
+
+def test_a_program_opens_a_websocket(toy: LocalStack, websocket_path: str) -> None:
+    assert send_raw(toy, "GET", websocket_path, {**WEBSOCKET, "Host": LOCAL}, "").status == 101
+
+
+@pytest.mark.parametrize("name", ["127.0.0.1", "localhost", "LOCALHOST", "[::1]"])
+@pytest.mark.parametrize("more", [{}, {"Sec-Fetch-Site": "none"}, {"Sec-Fetch-Site": "same-origin"}], ids=str)
+def test_a_program_calls_by_each_name_of_this_machine(toy: LocalStack, name: str, more: dict[str, str]) -> None:
+    method, path, headers = AWS_CALL
+    assert send_raw(toy, method, path, {**headers, "Host": f"{name}:{PORT}", **more}).status == 200
+
+
+SAFE = {name: request for name, request in REQUESTS.items() if "reset" not in request[1]}  # the stack is shared
+
+
+@pytest.mark.parametrize(("method", "path", "headers"), SAFE.values(), ids=SAFE)
+def test_no_reply_to_a_program_has_a_cors_header(
+    toy: LocalStack, method: str, path: str, headers: dict[str, str]
+) -> None:
+    answer = send_raw(toy, method, path, {**headers, "Host": LOCAL})
+    assert not [header for header in answer.headers if header.startswith("access-control-")]

@@ -11,6 +11,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import boto3
 import pytest
@@ -88,6 +89,37 @@ def test_up_writes_the_state_file_and_ctrl_c_ends_it(tmp_path: Path) -> None:
     assert not file.exists()
     with socket.socket() as probe:
         assert probe.connect_ex(("127.0.0.1", int(state["endpoint"].rpartition(":")[2]))) != 0
+
+
+def run_json(folder: Path, *arguments: str) -> Any:
+    command = [str(ONRAMP), *arguments, "--json"]
+    ran = subprocess.run(command, check=True, cwd=folder, capture_output=True, text=True, timeout=60)
+    return json.loads(ran.stdout)
+
+
+def test_a_new_stack_looks_healthy(tmp_path: Path) -> None:
+    with local_up(tmp_path, "--port", "0"):
+        eventually((tmp_path / ".onramp" / "local.json").exists)
+        report = run_json(tmp_path, "doctor")
+        assert [finding for finding in report["findings"] if finding["level"] != "ok"] == []
+        status = run_json(tmp_path, "status")
+    assert status["unreadable"] == {}
+    assert status["reconciler"] == {"lastCompleted": None, "secondsAgo": None, "newlyDeployed": True}
+
+
+def test_a_second_stack_in_a_directory_is_refused_and_the_first_one_keeps_its_file(tmp_path: Path) -> None:
+    file = tmp_path / ".onramp" / "local.json"
+    with local_up(tmp_path, "--port", "0") as first:
+        state = eventually(lambda: file.read_text() if file.exists() else "")
+        with local_up(tmp_path, "--port", "0") as second:
+            out, err = second.communicate(timeout=20)
+        assert (second.returncode, out) == (2, "")
+        assert err.startswith(f"onramp: A local stack runs already in this directory ({json.loads(state)['endpoint']})")
+        assert err.count("\n") == 1
+        assert file.read_text() == state
+        os.killpg(first.pid, signal.SIGKILL)
+    with local_up(tmp_path, "--port", "0"):  # the file of a killed stack is replaced
+        assert eventually(lambda: file.read_text() != state)
 
 
 def test_a_port_in_use_is_reported_in_one_sentence(tmp_path: Path) -> None:

@@ -19,7 +19,7 @@ from tests.contracts.backends import Backend
 from tests.template import tables
 
 AT = 1_790_000_000_000
-KEY = {"userId": {"S": "nia@example.com"}}
+HALF = ReplayCheckpoint(segment=3, segments=4, emitted=7)
 OPERATOR = "arn:aws:iam::123456789012:user/olu"
 
 
@@ -100,33 +100,46 @@ class TestReplayCheckpoint:
         return uuid.uuid4().hex[:16]
 
     def test_absent_is_the_start(self, checkpoints: ReplayCheckpoints, digest: str) -> None:
-        assert checkpoints.load(digest) == ReplayCheckpoint(key=None, emitted=0, done=False)
+        assert checkpoints.load(digest) == ReplayCheckpoint(segment=0, segments=0, emitted=0)
 
     def test_saved_and_loaded(self, checkpoints: ReplayCheckpoints, digest: str) -> None:
-        checkpoints.save(digest, ReplayCheckpoint(KEY, 7))
-        assert checkpoints.load(digest) == ReplayCheckpoint(KEY, 7)
+        checkpoints.save(digest, HALF)
+        assert checkpoints.load(digest) == HALF
+        assert not HALF.done
 
-    def test_without_a_key_it_is_done(self, checkpoints: ReplayCheckpoints, digest: str) -> None:
-        checkpoints.save(digest, ReplayCheckpoint(KEY, 7))
-        checkpoints.save(digest, ReplayCheckpoint(None, 9))
-        assert checkpoints.load(digest) == ReplayCheckpoint(None, 9, done=True)
+    def test_after_the_last_segment_it_is_done(self, checkpoints: ReplayCheckpoints, digest: str) -> None:
+        checkpoints.save(digest, HALF)
+        checkpoints.save(digest, HALF.after_segment(9))
+        assert checkpoints.load(digest) == ReplayCheckpoint(4, 4, 9)
+        assert checkpoints.load(digest).done
 
     def test_another_query_has_its_own(self, checkpoints: ReplayCheckpoints) -> None:
         query = Query(AT, AT + 1_000)
-        checkpoints.save(query.digest, ReplayCheckpoint(KEY, 7))
-        assert checkpoints.load(Query(AT, AT + 1_000).digest) == ReplayCheckpoint(KEY, 7)
+        checkpoints.save(query.digest, HALF)
+        assert checkpoints.load(Query(AT, AT + 1_000).digest) == HALF
         for other in (replace(query, status=Status.READY), replace(query, until=AT + 2_000)):
             assert checkpoints.load(other.digest) == ReplayCheckpoint()
 
     def test_the_stored_attributes(self, db: Any, checkpoints: ReplayCheckpoints, digest: str) -> None:
-        checkpoints.save(digest, ReplayCheckpoint(KEY, 7))
+        checkpoints.save(digest, HALF)
         (row,) = (row for row in stored(db) if row["sk"] == {"S": digest})
         assert row == {
             "pk": {"S": "REPLAY#table"},
             "sk": {"S": digest},
             "emitted": {"N": "7"},
-            "after": {"S": "nia@example.com"},
+            "segment": {"N": "3"},
+            "segments": {"N": "4"},
         }
+
+    def test_one_of_an_earlier_version_is_the_start_and_its_address_is_replaced(
+        self, db: Any, checkpoints: ReplayCheckpoints, digest: str
+    ) -> None:
+        key = {"pk": {"S": "REPLAY#table"}, "sk": {"S": digest}}
+        row = {**key, "emitted": {"N": "7"}, "after": {"S": "nia@example.com"}}
+        db.put_item(TableName="OperationsTable", Item=row)
+        assert checkpoints.load(digest) == ReplayCheckpoint()
+        checkpoints.save(digest, HALF)
+        assert "after" not in db.get_item(TableName="OperationsTable", Key=key)["Item"]
 
 
 class TestAuditRows:
@@ -142,7 +155,7 @@ class TestAuditRows:
         return AuditLog(audit, OPERATOR)
 
     def row(self, day: int, what: str = "backfill", **more: Any) -> AuditRow:
-        return AuditRow(f"2020-11-{day:02}T09:00:00.000+00:00", uuid.uuid4().hex[:8], OPERATOR, what, **more)
+        return AuditRow(f"2020-11-{day:02}T09:00:00.000Z", uuid.uuid4().hex[:8], OPERATOR, what, **more)
 
     def test_a_month_without_rows(self, audit: AuditTable) -> None:
         assert list(audit.of_month("1999-01")) == []
@@ -152,7 +165,7 @@ class TestAuditRows:
         rows = [self.row(day, count=day, outcome={"create": day, "state": "COMPLETED"}) for day in (3, 1, 2)]
         for row in rows:
             audit.save(row)
-        audit.save(replace(rows[0], at="2020-12-01T00:00:00.000+00:00"))
+        audit.save(replace(rows[0], at="2020-12-01T00:00:00.000Z"))
         assert list(audit.of_month("2020-11")) == sorted(rows, key=lambda row: row.at, reverse=True)
 
     @pytest.mark.usefixtures("log")
@@ -170,7 +183,7 @@ class TestAuditRows:
         audit.save(self.row(5, details={"rule": "billing"}, count=1, outcome={"state": "COMPLETED"}, result="done"))
         (row,) = (row for row in stored(db) if row["pk"] == {"S": "AUDIT#2020-11"})
         at, _, identity = row.pop("sk")["S"].partition("#")
-        assert (at, len(identity)) == ("2020-11-05T09:00:00.000+00:00", 8)
+        assert (at, len(identity)) == ("2020-11-05T09:00:00.000Z", 8)
         assert row == {
             "pk": {"S": "AUDIT#2020-11"},
             "who": {"S": OPERATOR},

@@ -191,7 +191,7 @@ class TestRelink:
     ) -> None:
         assert users.relink(linked, new)
         user = UserTable(db, USERS).get(linked.user_id)
-        assert user == replace(linked.linked_to(new), names=linked.names)
+        assert user == replace(linked.linked_to(new), names=linked.names, linked_before=(str(linked.cognito_sub),))
         assert user.owes(Owed.EMIT)
         assert (user.owed_since, user.due_at, user.created_at) == (AT + 9, AT + 9, AT)
 
@@ -202,6 +202,31 @@ class TestRelink:
         before = row(db, USERS, linked.user_id)
         assert not users.relink(linked, replace(new, sub=str(uuid.uuid4())))
         assert row(db, USERS, linked.user_id) == before
+
+    def test_is_refused_where_the_record_came_back_to_the_same_sub(
+        self, db: Any, users: UserWrites, linked: User, new: Claim
+    ) -> None:
+        """A -> B -> A after it was read: the chain of subs and `linkedAt` are other than those that were read."""
+        users.relink(linked, new)
+        again = UserTable(db, USERS).get(linked.user_id)
+        assert again is not None
+        assert users.relink(again, replace(new, sub=str(linked.cognito_sub)))
+        before = row(db, USERS, linked.user_id)
+        assert not users.relink(linked, new)
+        assert row(db, USERS, linked.user_id) == before
+
+    def test_remembers_every_sub_once_and_is_later_at_any_clock(
+        self, db: Any, users: UserWrites, linked: User, new: Claim
+    ) -> None:
+        first, second = str(linked.cognito_sub), new.sub
+        for sub, chain in ((second, (first,)), (first, (first, second)), (second, (first, second))):
+            before = UserTable(db, USERS).get(linked.user_id)
+            assert before is not None
+            assert users.relink(before, replace(new, sub=sub, at=AT - 5))
+            after = UserTable(db, USERS).get(linked.user_id)
+            assert after is not None
+            assert (after.cognito_sub, after.linked_before) == (sub, chain)
+            assert (after.linked_at or 0) > (before.linked_at or 0)
 
     def test_does_not_create_a_deleted_record_again(self, db: Any, users: UserWrites, linked: User, new: Claim) -> None:
         db.delete_item(TableName=USERS, Key={"userId": {"S": linked.user_id}})
@@ -260,8 +285,6 @@ class TestDeleteRecord:
 
 
 class TestProfile:
-    COPY = {"displayName": "Mara M.", "preferences": {"theme": "dark"}, "provisioning": {}, "createdAt": AT}  # noqa: RUF012
-
     @pytest.fixture
     def profiles(self, db: Any) -> ProfileWrites:
         return ProfileWrites(db, PROFILES)
@@ -269,37 +292,6 @@ class TestProfile:
     @pytest.fixture
     def sub(self) -> str:
         return str(uuid.uuid4())
-
-    def test_fill_in_creates_an_absent_profile(self, profiles: ProfileWrites, sub: str) -> None:
-        assert profiles.row(sub) is None
-        profiles.fill_in(sub, self.COPY, AT)
-        assert profiles.row(sub) == {"userId": sub, "updatedAt": AT, **self.COPY}
-
-    def test_fill_in_replaces_nothing(self, db: Any, profiles: ProfileWrites, sub: str) -> None:
-        own = put(db, PROFILES, userId=sub, displayName="M.", stripeCustomerId="cus_1", updatedAt=AT)
-        profiles.fill_in(sub, {**self.COPY, "stripeCustomerId": "cus_2"}, AT + 1)
-        assert profiles.row(sub) == {**self.COPY, **own, "updatedAt": AT + 1}
-
-    def test_fill_in_again_and_after_a_lost_reply_changes_nothing(
-        self, profiles: ProfileWrites, retried: Any, sub: str
-    ) -> None:
-        ProfileWrites(retried, PROFILES).fill_in(sub, self.COPY, AT)
-        before = profiles.row(sub) or {}
-        assert before == {"userId": sub, "updatedAt": AT, **self.COPY}
-        profiles.fill_in(sub, dict.fromkeys(self.COPY, "other"), AT + 1)
-        assert profiles.row(sub) == before | {"updatedAt": AT + 1}
-
-    def test_mark_relinked_adds_the_new_sub_only(
-        self, db: Any, profiles: ProfileWrites, retried: Any, sub: str
-    ) -> None:
-        before = put(db, PROFILES, userId=sub, displayName="M.", updatedAt=AT)
-        assert profiles.mark_relinked(sub, "first")
-        assert ProfileWrites(retried, PROFILES).mark_relinked(sub, "second")
-        assert profiles.row(sub) == before | {"relinkedTo": "second"}
-
-    def test_mark_relinked_does_not_create_a_deleted_profile_again(self, profiles: ProfileWrites, sub: str) -> None:
-        assert not profiles.mark_relinked(sub, "new")
-        assert profiles.row(sub) is None
 
     def test_delete_and_delete_again(self, db: Any, profiles: ProfileWrites, retried: Any, sub: str) -> None:
         put(db, PROFILES, userId=sub)
@@ -317,7 +309,8 @@ class TestErasureJournal:
     @pytest.fixture
     def target(self, mara: PreCreatedUser) -> ErasureTarget:
         subs = (str(uuid.uuid4()), str(uuid.uuid4()))
-        return ErasureTarget(mara.user_id, subs, "eu-west-1_Pool", busy=True, last_work=AT)
+        pools = {subs[1]: "eu-west-1_Other"}
+        return ErasureTarget(mara.user_id, subs, "eu-west-1_Pool", busy=True, last_work=AT, pools=pools)
 
     def test_an_open_erasure_is_found_by_its_address_and_by_every_sub(
         self, journal: ErasureJournal, target: ErasureTarget
@@ -325,12 +318,34 @@ class TestErasureJournal:
         journal.open(target)
         assert [journal.unfinished(name) for name in (str(target.user_id), *target.subs)] == 3 * [target]
         assert journal.unfinished(str(uuid.uuid4())) is None
+        assert journal.unfinished(target.subs[1].upper()) == target, "a sub in capitals is the same sub"
+        assert [target.pool_of(sub) for sub in target.subs] == ["eu-west-1_Pool", "eu-west-1_Other"]
+
+    def test_a_record_is_the_targets_own_by_its_sub_or_an_earlier_one(self, target: ErasureTarget) -> None:
+        first, second = target.subs
+        relinked = User(str(target.user_id), cognito_sub=str(uuid.uuid4()), linked_before=(second,))
+        assert [target.owns(User("", cognito_sub=sub)) for sub in (first, second, str(uuid.uuid4()), None)] == [
+            True, True, False, False
+        ]  # fmt: skip
+        assert target.owns(relinked)
+        assert replace(target, pre_created=True).owns(User("")), "the record was pre-created when it was found"
+        assert target.extended_by(relinked).subs == (relinked.cognito_sub, second, first)
+
+    def test_a_row_of_an_earlier_version_is_read(self, db: Any, journal: ErasureJournal, target: ErasureTarget) -> None:
+        old = replace(target, pools={})
+        journal.open(old)
+        db.update_item(
+            TableName=OPERATIONS,
+            Key={"pk": {"S": "FORGETTING"}, "sk": {"S": old.key}},
+            UpdateExpression="REMOVE pools, preCreated",
+        )
+        assert journal.unfinished(old.key) == old
 
     @pytest.mark.parametrize("user_id", ["known", None])
     def test_a_target_may_have_no_subs_or_no_address(
         self, journal: ErasureJournal, target: ErasureTarget, user_id: str | None
     ) -> None:
-        part = replace(target, subs=()) if user_id else replace(target, user_id=None)
+        part = replace(target, subs=(), pre_created=True) if user_id else replace(target, user_id=None)
         journal.open(part)
         assert journal.unfinished(part.key) == part
 

@@ -276,7 +276,7 @@ class TestSweepCheckpoint:
     @pytest.mark.parametrize("token", [None, "page-2"])
     def test_the_last_saved_is_loaded(self, checkpoints: SweepCheckpoints, token: str | None) -> None:
         checkpoints.save(self.POOL, SweepCheckpoint("page-1", {"healed": 1}))
-        checkpoints.save(self.POOL, saved := SweepCheckpoint(token, {"healed": 2, "has_record": 58}))
+        checkpoints.save(self.POOL, saved := SweepCheckpoint(token, {"healed": 2, "has_record": 58}, 1, 2))
         assert checkpoints.load(self.POOL) == saved
         assert checkpoints.load("eu-west-1_Other") == SweepCheckpoint()
 

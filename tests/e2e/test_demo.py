@@ -13,9 +13,12 @@ from pathlib import Path
 
 import pytest
 
+from onramp.local.parameters import LOCAL
+from onramp.local.translate import load_template
 from tests.deployed import eventually, restore_sigint
 
-README = Path(__file__).parents[2] / "README.md"
+ROOT = Path(__file__).parents[2]
+README = ROOT / "README.md"
 ONRAMP = Path(sys.executable).parent / "onramp"
 WITHIN_SECONDS = 120
 CHAPTERS = [
@@ -81,6 +84,13 @@ def test_the_excerpt_in_the_readme_equals_the_output(output: str) -> None:
     printed = set(map(_without_variable_parts, output.splitlines()))
     assert len(excerpt.splitlines()) > 5
     assert [line for line in f"3 Mara{excerpt}".splitlines() if _without_variable_parts(line) not in printed] == []
+
+
+def test_what_differs_from_aws_is_said(output: str) -> None:
+    text = " ".join(output.split())
+    assert "on this machine any code confirms, in AWS only the code from the e-mail" in text
+    in_aws = load_template(ROOT / "template.yaml")["Parameters"]["RetryBackoffBaseSeconds"]["Default"]
+    assert f"on this machine it starts at {LOCAL['RetryBackoffBaseSeconds']} s, in AWS at {in_aws} s" in text
 
 
 def _without_variable_parts(line: str) -> str:

@@ -55,6 +55,20 @@ def test_users_without_a_record_are_healed_by_the_sweep(deployed: DeployedPipeli
     assert (deployed.user(emails[5]) or {})["roles"] == ["manager"]
 
 
+def test_signups_during_an_outage_of_the_table_are_healed_without_a_sweep(deployed: DeployedPipeline) -> None:
+    deployed.stack.control.fault("dynamodb", "UpdateItem", "refused", times=None, match="table-down")
+    emails = [unique_email("table-down") for _ in range(3)]
+    for email in emails:
+        with pytest.raises(ClientError, match="could not complete"):
+            deployed.join(email)
+    assert [deployed.user(email) for email in emails] == [None] * 3
+    deployed.stack.control.clear()
+    for email in emails:
+        deployed.ready(email)
+    looked_at = [line for line in deployed.stack.logs() if '"message":"signup looked at"' in line]
+    assert sum('"outcome":"healed"' in line for line in looked_at) == 3, "by the queue, not by the sweep"
+
+
 def test_events_that_the_bus_refused_are_emitted_later_with_one_id(deployed: DeployedPipeline) -> None:
     events_of = deployed.subscribe("UserSignedUp")
     deployed.stack.control.fault("events", "PutEvents", "partial_failure", times=None)

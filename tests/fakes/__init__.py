@@ -8,6 +8,7 @@ from tests.fakes.cognito import FakeCognito
 from tests.fakes.dynamodb import FakeDynamoDB
 from tests.fakes.eventbridge import FakeEventBridge
 from tests.fakes.faults import Faulty, ProcessKilled, Site, SiteLog, faults_for
+from tests.fakes.lambda_policies import FakeLambda
 from tests.fakes.queues import QueueSpec
 from tests.fakes.sqs import FakeSqs
 from tests.fakes.ssm import FakeSsm
@@ -18,6 +19,7 @@ __all__ = [
     "FakeCognito",
     "FakeDynamoDB",
     "FakeEventBridge",
+    "FakeLambda",
     "FakeSqs",
     "FakeSsm",
     "Faulty",

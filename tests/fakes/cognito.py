@@ -1,4 +1,4 @@
-"""A Cognito user pool with the one operation that a sweep needs: ListUsers with its paging.
+"""A Cognito user pool with the two operations of a sweep: ListUsers with its paging, and DescribeUserPool.
 
 pool = FakeCognito("eu-west-1_fake", clock)
 pool.add_user("ada", {"sub": "...", "email": "ada@example.com", "email_verified": "true"})
@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
-from tests.fakes.client import Clock, FakeClient, Reply, Request, operation
+from tests.fakes.client import ACCOUNT, REGION, Clock, FakeClient, Reply, Request, operation
 
 PAGE = 60
 STATUSES = {"UNCONFIRMED", "CONFIRMED", "RESET_REQUIRED", "FORCE_CHANGE_PASSWORD", "EXTERNAL_PROVIDER", "UNKNOWN"}
@@ -39,6 +39,9 @@ class FakeCognito(FakeClient):
     def __init__(self, pool_id: str, clock: Clock, *, token_lifetime: float = 3600, validate: bool = True) -> None:
         super().__init__(clock, validate=validate)
         self.pool_id = pool_id
+        self.arn = f"arn:aws:cognito-idp:{REGION}:{ACCOUNT}:userpool/{pool_id}"
+        self.triggers: dict[str, str] = {}
+        """The pool's LambdaConfig."""
         self.users: dict[str, User] = {}
         self.list_lag = 0.0
         """Seconds after its creation that a user is first listed: ListUsers is eventually consistent."""
@@ -64,11 +67,20 @@ class FakeCognito(FakeClient):
             user.attributes |= attributes
             user.modified = self.clock()
 
-    @operation("UserPoolId AttributesToGet Limit PaginationToken Filter")
-    def list_users(self, request: Request) -> Reply:
+    @operation("UserPoolId")
+    def describe_user_pool(self, request: Request) -> Reply:
+        self._check_pool("describe_user_pool", request)
+        description = {"Id": self.pool_id, "Arn": self.arn, "EstimatedNumberOfUsers": len(self.users)}
+        return {"UserPool": description | {"LambdaConfig": dict(self.triggers)}}
+
+    def _check_pool(self, name: str, request: Request) -> None:
         if request["UserPoolId"] != self.pool_id:
             message = f"User pool {request['UserPoolId']} does not exist."
-            raise self.error("list_users", "ResourceNotFoundException", message)
+            raise self.error(name, "ResourceNotFoundException", message)
+
+    @operation("UserPoolId AttributesToGet Limit PaginationToken Filter")
+    def list_users(self, request: Request) -> Reply:
+        self._check_pool("list_users", request)
         limit = request.get("Limit", PAGE)
         if not 0 <= limit <= PAGE:
             raise self._invalid(f"Value '{limit}' at 'limit' failed to satisfy constraint: at most {PAGE}")

@@ -95,7 +95,7 @@ class FakeDynamoDB(FakeClient):
     def query(self, request: Request) -> Reply:
         return self._page("query", request)
 
-    @operation(PAGE)
+    @operation(f"{PAGE} Segment TotalSegments")
     def scan(self, request: Request) -> Reply:
         return self._page("scan", request)
 

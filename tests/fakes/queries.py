@@ -123,6 +123,12 @@ def query_rows(table: Table, index: str | None, request: Request, expressions: E
 
 def scan_rows(table: Table, index: str | None, request: Request, older: Older) -> list[Row]:
     rows = table.all_rows(index, older)
+    if ("Segment" in request) != ("TotalSegments" in request):
+        raise Refused("Segment and TotalSegments must be present together")
+    if segments := request.get("TotalSegments"):
+        if not 0 <= request["Segment"] < segments <= 1_000_000:
+            raise Refused("The Segment parameter is zero-based and must be less than parameter TotalSegments")
+        rows = [row for row in rows if row[0] * segments >> 32 == request["Segment"]]
     if "ExclusiveStartKey" not in request:
         return rows
     place = scan_row(table.key_of(_start(table, index, request["ExclusiveStartKey"])))

@@ -186,6 +186,8 @@ class FakeSqs(FakeClient):
         with self._on("receive_message", request) as queue:
             most = request.get("MaxNumberOfMessages", 1)
             check_range("MaxNumberOfMessages", most, 1, 10)
+            check_range("VisibilityTimeout", request.get("VisibilityTimeout", 0), 0, MAX_VISIBILITY)
+            check_range("WaitTimeSeconds", request.get("WaitTimeSeconds", 0), 0, 20)
             if queue.in_flight_at_least(MAX_IN_FLIGHT):
                 raise SqsRefused("OverLimit", "Too many messages in flight.")
             taken = self._take(queue, most, request.get("VisibilityTimeout", queue.spec.visibility_timeout))

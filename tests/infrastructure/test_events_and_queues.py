@@ -8,10 +8,14 @@ from onramp.usecases.retries import Backoff
 from tests.infrastructure.translation import NO_VALUE, QUEUES, Translation, attribute, if_else, ref
 
 DAY = 86_400
-FROM_THE_RULE = {
-    "ArnEquals": {"aws:SourceArn": attribute("UserSignedUpRule")},
-    "StringEquals": {"aws:SourceAccount": ref("AWS::AccountId")},
-}
+
+
+def from_the_rule(queue: str) -> dict[str, object]:
+    rule = "SignupNotRecordedRule" if queue.startswith("SignupHeal") else "UserSignedUpRule"
+    return {
+        "ArnEquals": {"aws:SourceArn": attribute(rule)},
+        "StringEquals": {"aws:SourceAccount": ref("AWS::AccountId")},
+    }
 
 
 def statements(template: Translation, queue: str) -> dict[str, dict[str, object]]:
@@ -30,10 +34,28 @@ def test_the_rule_matches_signups_of_onramp_in_this_account_only(template: Trans
     assert template["UserSignedUpRule"]["State"] == "ENABLED"
 
 
-def test_undeliverable_events_go_to_their_own_dlq(template: Translation) -> None:
-    (target,) = template["UserSignedUpRule"]["Targets"]
-    assert target["Arn"] == attribute("ProvisioningQueue")
-    assert target["DeadLetterConfig"] == {"Arn": attribute("EventDeliveryDlq")}
+def test_the_internal_rule_matches_signups_without_a_record_only(template: Translation) -> None:
+    """The archive and consumers of `onramp.signup` never see them, see the archive's pattern below."""
+    assert template["SignupNotRecordedRule"]["EventPattern"] == {
+        "source": ["onramp.internal"],
+        "detail-type": ["SignupNotRecorded"],
+        "account": [ref("AWS::AccountId")],
+    }
+    assert template["SignupNotRecordedRule"]["EventBusName"] == ref("EventBus")
+    assert template["SignupNotRecordedRule"]["State"] == "ENABLED"
+
+
+@pytest.mark.parametrize(
+    ("rule", "queue", "dlq"),
+    [
+        ("UserSignedUpRule", "ProvisioningQueue", "EventDeliveryDlq"),
+        ("SignupNotRecordedRule", "SignupHealQueue", "SignupHealDlq"),
+    ],
+)
+def test_undeliverable_events_go_to_their_own_dlq(template: Translation, rule: str, queue: str, dlq: str) -> None:
+    (target,) = template[rule]["Targets"]
+    assert target["Arn"] == attribute(queue)
+    assert target["DeadLetterConfig"] == {"Arn": attribute(dlq)}
     assert target["RetryPolicy"] == {"MaximumEventAgeInSeconds": DAY, "MaximumRetryAttempts": 185}
 
 
@@ -52,27 +74,60 @@ def test_bus_and_archive_use_the_customer_key(template: Translation) -> None:
     assert template["EventArchive"]["KmsKeyIdentifier"] == key
 
 
+def test_events_that_an_encrypted_bus_cannot_process_are_kept_without_its_key(template: Translation) -> None:
+    assert template["EventBus"]["DeadLetterConfig"] == if_else(
+        "HasDataKey", {"Arn": attribute("EventBusDlq")}, NO_VALUE
+    )
+    for name in ("EventBusDlq", "EventBusDlqPolicy", "EventBusDlqAlarm"):
+        assert template.resources[name]["Condition"] == "HasDataKey"
+    queue = template["EventBusDlq"]
+    assert queue["SqsManagedSseEnabled"] is True
+    assert "KmsMasterKeyId" not in queue
+    assert queue["MessageRetentionPeriod"] == 14 * DAY
+    assert statements(template, "EventBusDlq")["Allow"] == {
+        "Sid": "EventsThatTheBusCannotProcess",
+        "Effect": "Allow",
+        "Principal": {"Service": "events.amazonaws.com"},
+        "Action": "sqs:SendMessage",
+        "Resource": attribute("EventBusDlq"),
+        "Condition": {
+            "ArnEquals": {"aws:SourceArn": attribute("EventBus")},
+            "StringEquals": {"aws:SourceAccount": ref("AWS::AccountId")},
+        },
+    }
+
+
 def test_the_dlq_keeps_a_message_longer_than_its_queue(template: Translation) -> None:
     # A dead letter keeps its original enqueue time.
     assert template["ProvisioningQueue"]["MessageRetentionPeriod"] == 4 * DAY
     assert template["ProvisioningDlq"]["MessageRetentionPeriod"] == 14 * DAY
     assert template["EventDeliveryDlq"]["MessageRetentionPeriod"] == 14 * DAY
+    assert template["SignupHealQueue"]["MessageRetentionPeriod"] == 4 * DAY
+    assert template["SignupHealDlq"]["MessageRetentionPeriod"] == 14 * DAY
 
 
-def test_queue_and_dlq_name_each_other(template: Translation) -> None:
-    queue, dlq = template["ProvisioningQueue"], template["ProvisioningDlq"]
-    assert queue["RedrivePolicy"] == {
-        "deadLetterTargetArn": attribute("ProvisioningDlq"),
-        "maxReceiveCount": ref("MaxReceiveCount"),
-    }
-    name = queue["QueueName"]["Fn::Sub"]
+@pytest.mark.parametrize(
+    ("queue", "dlq", "receives"),
+    [("ProvisioningQueue", "ProvisioningDlq", ref("MaxReceiveCount")), ("SignupHealQueue", "SignupHealDlq", 240)],
+)
+def test_queue_and_dlq_name_each_other(template: Translation, queue: str, dlq: str, receives: object) -> None:
+    assert template[queue]["RedrivePolicy"] == {"deadLetterTargetArn": attribute(dlq), "maxReceiveCount": receives}
+    name = template[queue]["QueueName"]["Fn::Sub"]
     arn = f"arn:${{AWS::Partition}}:sqs:${{AWS::Region}}:${{AWS::AccountId}}:{name}"
-    assert dlq["RedriveAllowPolicy"] == {"redrivePermission": "byQueue", "sourceQueueArns": [{"Fn::Sub": arn}]}
+    assert template[dlq]["RedriveAllowPolicy"] == {
+        "redrivePermission": "byQueue",
+        "sourceQueueArns": [{"Fn::Sub": arn}],
+    }
+
+
+def test_a_signup_without_a_record_is_tried_for_a_day(template: Translation) -> None:
+    receives = template["SignupHealQueue"]["RedrivePolicy"]["maxReceiveCount"]
+    assert receives * template.default("VisibilityTimeoutSeconds") == DAY
 
 
 def test_retries_last_longer_than_a_six_hour_outage(template: Translation) -> None:
-    shortest = Backoff(template.default("RetryBackoffBaseSeconds"), jitter=lambda: 0.0)
-    waits = [shortest.delay(receive, None) for receive in range(1, template.default("MaxReceiveCount"))]
+    shortest = Backoff(int(template.default("RetryBackoffBaseSeconds")), jitter=lambda: 0.0)
+    waits = [shortest.delay(receive, None) for receive in range(1, int(template.default("MaxReceiveCount")))]
     assert sum(waits) > 6 * 3600
 
 
@@ -100,5 +155,5 @@ class TestEveryQueue:
                 "Principal": {"Service": "events.amazonaws.com"},
                 "Action": "sqs:SendMessage",
                 "Resource": attribute(queue),
-                "Condition": FROM_THE_RULE,
+                "Condition": from_the_rule(queue),
             }

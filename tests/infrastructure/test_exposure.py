@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.infrastructure.translation import NO_VALUE, Translation, attribute, if_else, ref, walk
+from tests.infrastructure.translation import NO_VALUE, Translation, if_else, ref, walk
 
 THIS_ACCOUNT = ref("AWS::AccountId")
 CALLERS = {"cognito-idp.amazonaws.com", "events.amazonaws.com"}
@@ -54,7 +54,10 @@ def test_concurrency_is_reserved_only_with_a_parameter(
 
 
 def test_the_worker_cannot_starve_the_trigger(template: Translation) -> None:
-    (mapping,) = template.of_type("AWS::Lambda::EventSourceMapping").values()
-    assert mapping["EventSourceArn"] == attribute("ProvisioningQueue")
-    assert mapping["ScalingConfig"] == {"MaximumConcurrency": ref("EnrichMaximumConcurrency")}
-    assert template.default("EnrichMaximumConcurrency") == 2
+    mappings = template.of_type("AWS::Lambda::EventSourceMapping").values()
+    limits = {mapping["EventSourceArn"]["Fn::GetAtt"][0]: mapping["ScalingConfig"] for mapping in mappings}
+    assert limits == {
+        "ProvisioningQueue": {"MaximumConcurrency": ref("EnrichMaximumConcurrency")},
+        "SignupHealQueue": {"MaximumConcurrency": 2},
+    }
+    assert template.default("EnrichMaximumConcurrency") == "2"

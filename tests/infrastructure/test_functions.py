@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import re
 import tomllib
 
 import pytest
 
-from tests.infrastructure.translation import FUNCTIONS, NO_VALUE, ROOT, Translation, attribute, if_else, ref
+from tests.infrastructure.translation import CHECK, FUNCTIONS, NO_VALUE, ROOT, Translation, attribute, if_else, ref
 
 VERSION = "AWS::Lambda::Version"
 
@@ -17,26 +18,34 @@ def test_the_trigger_takes_no_longer_than_cognito_waits(template: Translation) -
 
 def test_a_batch_becomes_visible_again_only_after_its_worker_has_ended(template: Translation) -> None:
     assert template["ProvisioningQueue"]["VisibilityTimeout"] == ref("VisibilityTimeoutSeconds")
-    assert template.default("VisibilityTimeoutSeconds") >= 6 * template["EnrichProfileFunction"]["Timeout"]
+    assert template["SignupHealQueue"]["VisibilityTimeout"] == ref("VisibilityTimeoutSeconds")
+    for function in ("EnrichProfileFunction", "HealSignupFunction"):
+        assert template.default("VisibilityTimeoutSeconds") >= 6 * template[function]["Timeout"]
 
 
 def test_the_mapping_invokes_the_alias_and_accepts_partial_failures(template: Translation) -> None:
-    (mapping,) = template.of_type("AWS::Lambda::EventSourceMapping").values()
-    assert mapping == {
-        "EventSourceArn": attribute("ProvisioningQueue"),
-        "FunctionName": ref("EnrichProfileFunctionAliaslive"),
-        "BatchSize": 10,
-        "FunctionResponseTypes": ["ReportBatchItemFailures"],
-        "ScalingConfig": {"MaximumConcurrency": ref("EnrichMaximumConcurrency")},
+    mappings = template.of_type("AWS::Lambda::EventSourceMapping").values()
+    sources = {mapping["FunctionName"]["Ref"].removesuffix("FunctionAliaslive"): mapping for mapping in mappings}
+    limits = {"EnrichProfile": ref("EnrichMaximumConcurrency"), "HealSignup": 2}
+    queues = {"EnrichProfile": "ProvisioningQueue", "HealSignup": "SignupHealQueue"}
+    assert sources == {
+        function: {
+            "EventSourceArn": attribute(queue),
+            "FunctionName": ref(f"{function}FunctionAliaslive"),
+            "BatchSize": 10,
+            "FunctionResponseTypes": ["ReportBatchItemFailures"],
+            "ScalingConfig": {"MaximumConcurrency": limits[function]},
+        }
+        for function, queue in queues.items()
     }
-    assert template.parameters["EnrichMaximumConcurrency"]["MinValue"] == 2
+    assert not re.fullmatch(template.parameters["EnrichMaximumConcurrency"]["AllowedPattern"], "1")  # Lambda's minimum
 
 
 def test_the_worker_divides_the_rates_by_the_concurrency_of_its_mapping(template: Translation) -> None:
     assert template.environment("EnrichProfileFunction")["MAXIMUM_CONCURRENCY"] == ref("EnrichMaximumConcurrency")
 
 
-@pytest.mark.parametrize("function", ["PostConfirmationFunction", "ReconcileFunction"])
+@pytest.mark.parametrize("function", ["PostConfirmationFunction", "HealSignupFunction", "ReconcileFunction"])
 def test_the_accepted_pools_are_the_created_or_existing_one_and_the_additional_ones(
     template: Translation, function: str
 ) -> None:
@@ -121,7 +130,7 @@ def version_behind(template: Translation, function: str) -> str:
 
 
 def test_there_are_no_other_functions(template: Translation) -> None:
-    assert set(template.of_type("AWS::Lambda::Function")) == set(FUNCTIONS)
+    assert set(template.of_type("AWS::Lambda::Function")) == {*FUNCTIONS, CHECK}
 
 
 def test_every_environment_of_sam_builds_in_the_source_folder() -> None:

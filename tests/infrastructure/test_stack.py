@@ -24,10 +24,13 @@ OUTPUTS = {
     "ProvisioningQueueUrl",
     "ProvisioningDlqUrl",
     "EventDeliveryDlqUrl",
+    "SignupHealQueueUrl",
+    "SignupHealDlqUrl",
     "UserPoolId",
     "UserPoolClientId",
     "PostConfirmationFunctionName",
     "EnrichProfileFunctionName",
+    "HealSignupFunctionName",
     "ReconcileFunctionName",
 }
 CONDITIONS = {
@@ -35,6 +38,7 @@ CONDITIONS = {
     "HasMoreUserPools": {"Fn::Not": [{"Fn::Equals": [{"Fn::Join": ["", ref("AdditionalUserPoolArns")]}, ""]}]},
     "HealsOnSignIn": {"Fn::Equals": [ref("HealOnSignIn"), "true"]},
     "IsProtected": {"Fn::Equals": [ref("DeletionProtection"), "true"]},
+    "UsesMfa": {"Fn::Not": [{"Fn::Equals": [ref("UserPoolMfa"), "OFF"]}]},
     "ReservesPostConfirmation": {"Fn::Not": [{"Fn::Equals": [ref("PostConfirmationReservedConcurrency"), 0]}]},
     "ReservesEnrich": {"Fn::Not": [{"Fn::Equals": [ref("EnrichReservedConcurrency"), 0]}]},
     **{
@@ -42,6 +46,8 @@ CONDITIONS = {
         for condition, parameter in {
             "HasRevision": "Revision",
             "HasDataKey": "DataKeyArn",
+            "HasSecretsKey": "SecretsKeyArn",
+            "HasSesIdentity": "SesIdentityArn",
             "HasStripeSecret": "StripeSecretName",
             "HasRevenueCatSecret": "RevenueCatSecretName",
             "HasAlarmTopic": "AlarmTopicArn",
@@ -131,18 +137,40 @@ def test_every_parameter_has_a_default(template: Translation) -> None:
 
 class TestAlarms:
     def test_treat_missing_data_as_ok_except_one_and_notify_the_topic(self, template: Translation) -> None:
+        topic = {"Fn::If": ["HasAlarmTopic", [ref("AlarmTopicArn")], ref("AWS::NoValue")]}
         for name, alarm in template.of_type("AWS::CloudWatch::Alarm").items():
             missing_is_failure = name == "ReconcileMissingAlarm"
-            assert alarm["TreatMissingData"] == ("breaching" if missing_is_failure else "notBreaching")
-            assert alarm["AlarmActions"] == {"Fn::If": ["HasAlarmTopic", [ref("AlarmTopicArn")], ref("AWS::NoValue")]}
+            assert alarm["TreatMissingData"] == ("missing" if missing_is_failure else "notBreaching")
+            assert alarm["AlarmActions"] == topic
+            assert alarm.get("InsufficientDataActions") == (topic if missing_is_failure else None)
 
-    @pytest.mark.parametrize("queue", ["ProvisioningDlq", "EventDeliveryDlq"])
+    def test_a_first_deployment_is_silent(self, template: Translation) -> None:
+        """`breaching` would put a new alarm into ALARM before the first run; INSUFFICIENT_DATA is its first state."""
+        alarms = template.of_type("AWS::CloudWatch::Alarm")
+        assert not [name for name, alarm in alarms.items() if alarm["TreatMissingData"] == "breaching"]
+
+    @pytest.mark.parametrize("queue", ["ProvisioningDlq", "EventDeliveryDlq", "SignupHealDlq"])
     def test_one_dead_letter_is_enough(self, template: Translation, queue: str) -> None:
         alarm = template[f"{queue}Alarm"]
         # NumberOfMessagesSent does not count the messages that SQS moves into a DLQ.
         assert (alarm["Namespace"], alarm["MetricName"]) == ("AWS/SQS", "ApproximateNumberOfMessagesVisible")
         assert alarm["Dimensions"] == [{"Name": "QueueName", "Value": {"Fn::GetAtt": [queue, "QueueName"]}}]
         assert (alarm["Threshold"], alarm["ComparisonOperator"]) == (0, "GreaterThanThreshold")
+
+    def test_a_stalled_worker_is_noticed_within_an_hour(self, template: Translation) -> None:
+        alarm = template["ProvisioningQueueAgeAlarm"]
+        assert (alarm["Namespace"], alarm["MetricName"]) == ("AWS/SQS", "ApproximateAgeOfOldestMessage")
+        assert alarm["Dimensions"] == [
+            {"Name": "QueueName", "Value": {"Fn::GetAtt": ["ProvisioningQueue", "QueueName"]}}
+        ]
+        assert (alarm["Threshold"], alarm["ComparisonOperator"]) == (3600, "GreaterThanThreshold")
+        assert alarm["EvaluationPeriods"] == 1
+
+    def test_a_throttled_worker_is_noticed(self, template: Translation) -> None:
+        alarm = template["EnrichProfileThrottlesAlarm"]
+        assert (alarm["Namespace"], alarm["MetricName"]) == ("AWS/Lambda", "Throttles")
+        assert alarm["Dimensions"] == [{"Name": "FunctionName", "Value": ref("EnrichProfileFunction")}]
+        assert (alarm["Threshold"], alarm["Statistic"]) == (0, "Sum")
 
     def test_watch_exactly_what_the_functions_publish(
         self, template: Translation, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
@@ -164,11 +192,22 @@ class TestAlarms:
             assert published["Namespace"] == NAMESPACE
             assert published["Dimensions"] == [[dimension]]
 
-    def test_a_rejected_signup_is_not_a_failure_of_the_trigger(self, template: Translation) -> None:
-        queries = {query["Id"]: query for query in template["PostConfirmationFailuresAlarm"]["Metrics"]}
-        expression = "FILL(errors, 0) + FILL(throttles, 0) - FILL(rejected, 0)"
-        assert queries["failures"]["Expression"] == expression
-        assert queries["rejected"]["MetricStat"]["Metric"]["MetricName"] == "SignupRejected"
+    def test_a_failed_write_rings_at_once_by_the_triggers_own_metric(self, template: Translation) -> None:
+        alarm = template["PostConfirmationFailuresAlarm"]
+        assert (alarm["Namespace"], alarm["MetricName"]) == (NAMESPACE, "SignupFailed")
+        assert (alarm["EvaluationPeriods"], alarm["Threshold"]) == (1, 0)
+
+    def test_neither_a_rejected_nor_a_failed_signup_is_a_crash_of_the_trigger(self, template: Translation) -> None:
+        alarm = template["PostConfirmationErrorsAlarm"]
+        queries = {query["Id"]: query for query in alarm["Metrics"]}
+        assert queries["crashes"]["Expression"] == "FILL(errors, 0) - FILL(rejected, 0) - FILL(failed, 0)"
+        names = {name: queries[name]["MetricStat"]["Metric"]["MetricName"] for name in ("errors", "rejected", "failed")}
+        assert names == {"errors": "Errors", "rejected": "SignupRejected", "failed": "SignupFailed"}
+
+    @pytest.mark.parametrize("name", ["PostConfirmationErrorsAlarm", "PostConfirmationThrottlesAlarm"])
+    def test_metrics_that_arrive_by_different_ways_need_two_periods(self, template: Translation, name: str) -> None:
+        alarm = template[name]
+        assert (alarm["EvaluationPeriods"], alarm.get("DatapointsToAlarm", 2)) == (2, 2)
 
 
 def own_metrics(template: Translation) -> Iterator[Any]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.infrastructure.translation import Translation, attribute, if_else, ref
+from tests.infrastructure.translation import NO_VALUE, Translation, attribute, if_else, ref
 
 
 def test_the_pool_and_its_client_exist_only_without_an_existing_one(template: Translation) -> None:
@@ -22,9 +22,26 @@ def test_a_changed_address_needs_verification_first(template: Translation) -> No
 
 
 def test_the_pool_outlives_the_stack(template: Translation) -> None:
-    assert template.resources["UserPool"]["DeletionPolicy"] == "Retain"
+    assert template.resources["UserPool"]["DeletionPolicy"] == "RetainExceptOnCreate"
     assert template.resources["UserPool"]["UpdateReplacePolicy"] == "Retain"
     assert template["UserPool"]["DeletionProtection"] == if_else("IsProtected", "ACTIVE", "INACTIVE")
+
+
+def test_its_mail_comes_from_ses_only_with_an_identity(template: Translation) -> None:
+    ses = {
+        "EmailSendingAccount": "DEVELOPER",
+        "SourceArn": ref("SesIdentityArn"),
+        "From": ref("SesFromAddress"),
+    }
+    assert template["UserPool"]["EmailConfiguration"] == if_else("HasSesIdentity", ses, NO_VALUE)
+    assert template.default("SesIdentityArn") == ""
+
+
+def test_its_plan_and_its_second_factor_are_parameters(template: Translation) -> None:
+    pool = template["UserPool"]
+    assert (pool["UserPoolTier"], template.default("UserPoolTier")) == (ref("UserPoolTier"), "LITE")
+    assert (pool["MfaConfiguration"], template.default("UserPoolMfa")) == (ref("UserPoolMfa"), "OFF")
+    assert pool["EnabledMfas"] == if_else("UsesMfa", ["SOFTWARE_TOKEN_MFA"], NO_VALUE)
 
 
 def test_a_client_can_write_names_and_address_and_nothing_else(template: Translation) -> None:

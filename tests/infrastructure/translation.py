@@ -12,10 +12,13 @@ ROOT = Path(__file__).resolve().parents[2]
 FUNCTIONS = {
     "PostConfirmationFunction": "post_confirmation",
     "EnrichProfileFunction": "enrich_profile",
+    "HealSignupFunction": "heal_signup",
     "ReconcileFunction": "reconcile",
 }
+CHECK = "CheckVersionFunction"
+"""Its code is in the template: CodeDeploy calls it before the trigger's alias moves."""
 TABLES = ("UsersTable", "UserProfilesTable", "OperationsTable")
-QUEUES = ("ProvisioningQueue", "ProvisioningDlq", "EventDeliveryDlq")
+QUEUES = ("ProvisioningQueue", "ProvisioningDlq", "EventDeliveryDlq", "SignupHealQueue", "SignupHealDlq")
 
 
 class Translation:

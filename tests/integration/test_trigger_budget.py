@@ -77,6 +77,27 @@ def test_a_hanging_table(stack: LocalStack, trigger: Any, hanging: str) -> None:
     assert context.seconds() < BUDGET
 
 
+def test_a_hanging_table_and_a_hanging_bus(
+    stack: LocalStack, trigger: Any, hanging: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The handover has the time of UserSignedUp, not more."""
+    module, context = trigger(AWS_ENDPOINT_URL_DYNAMODB=hanging, AWS_ENDPOINT_URL_EVENTBRIDGE=hanging), Context()
+    with pytest.raises(module.SignUpFailed):
+        module.handler(event_for(stack, unique_email()), context)
+    assert 2.7 < context.seconds() < BUDGET, "two attempts to write, and one to hand over"
+    assert "left to the sweep" in caplog.text
+
+
+def test_a_hanging_table_alone_is_handed_over(
+    stack: LocalStack, trigger: Any, hanging: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    module, context = trigger(AWS_ENDPOINT_URL_DYNAMODB=hanging), Context()
+    with pytest.raises(module.SignUpFailed):
+        module.handler(event_for(stack, unique_email()), context)
+    assert context.seconds() < BUDGET
+    assert "handed over" in caplog.text
+
+
 def test_a_hanging_bus(stack: LocalStack, trigger: Any, hanging: str, capsys: pytest.CaptureFixture[str]) -> None:
     module, context, email = trigger(AWS_ENDPOINT_URL_EVENTBRIDGE=hanging), Context(), unique_email()
     event = event_for(stack, email)

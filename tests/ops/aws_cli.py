@@ -15,11 +15,16 @@ def run_aws(command: str, client: Callable[[str], Any]) -> None:
     for line in command.partition("  (")[0].split(" && "):
         aws, service, verb, *words = shlex.split(line)
         assert aws == "aws", f"no command of the AWS CLI: {line}"
+        if (service, verb) == ("logs", "tail"):  # a command of the CLI alone, without an operation of this name
+            client("logs").filter_log_events(logGroupName=words[0])
+            continue
         api = client(service)
         operation = api.meta.method_to_api_mapping[verb.replace("-", "_")]
         shape = api.meta.service_model.operation_model(operation).input_shape
         members = {xform_name(name).replace("_", "-"): name for name in shape.members}
         request = {}
+        if service == "lambda" and verb == "invoke":
+            words.pop()  # the file for the answer
         while words:
             option = words.pop(0).removeprefix("--")
             member = shape.members[members[option]]
@@ -37,5 +42,6 @@ def _value(text: str, shape: Any) -> Any:
         case "list" if not text.startswith("["):
             return [_value(text, shape.member)]
         case "structure" if not text.startswith("{"):
-            return dict(pair.split("=", 1) for pair in text.split(","))
+            pairs = (pair.split("=", 1) for pair in text.split(","))
+            return {name: _value(value, shape.members[name]) for name, value in pairs}
     return json.loads(text)

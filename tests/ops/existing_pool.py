@@ -92,7 +92,8 @@ def stack_for_a_pool() -> Iterator[LocalStack]:
         )
         client = cognito.create_user_pool_client(UserPoolId=pool, ClientName="app")["UserPoolClient"]["ClientId"]
         existing = copy.copy(own)
-        parameters = QUICK | {"ExistingUserPoolId": pool, "HealOnSignIn": "true"}
+        healing = {"HealOnSignIn": "true", "PostConfirmationReservedConcurrency": "10"}
+        parameters = QUICK | healing | {"ExistingUserPoolId": pool}
         existing.outputs = deploy(own, ROOT / "template.yaml", parameters, NAME) | {"UserPoolClientId": client}
         yield existing
 

@@ -62,6 +62,16 @@ class FaultyStack:
             lambdas.remove_permission(FunctionName=self.trigger, Qualifier="live", StatementId=statement["Sid"])
         return lambda: None
 
+    def permission_without_a_source(self) -> Undo:
+        self.client("lambda").add_permission(
+            FunctionName=self.trigger,
+            Qualifier="live",
+            StatementId="by-hand",
+            Action="lambda:InvokeFunction",
+            Principal="cognito-idp.amazonaws.com",
+        )
+        return lambda: None
+
     def untrusted_identity_provider(self) -> Undo:
         provider = {"UserPoolId": self.pool, "ProviderName": "Fabrikam"}
         self.client("cognito-idp").create_identity_provider(
@@ -87,6 +97,30 @@ class FaultyStack:
         self.client("lambda").update_event_source_mapping(UUID=mappings[0]["UUID"], Enabled=False)
         return lambda: None
 
+    def _mapping(self) -> str:
+        (mapping,) = self.client("lambda").list_event_source_mappings(FunctionName=self.worker)["EventSourceMappings"]
+        return str(mapping["UUID"])
+
+    def no_event_source_mapping(self) -> Undo:
+        self.client("lambda").delete_event_source_mapping(UUID=self._mapping())
+        return lambda: None
+
+    def mapping_without_partial_failures(self) -> Undo:
+        self.client("lambda").update_event_source_mapping(UUID=self._mapping(), FunctionResponseTypes=[])
+        return lambda: None
+
+    def mapping_with_another_concurrency(self) -> Undo:
+        other = {"MaximumConcurrency": 50}
+        self.client("lambda").update_event_source_mapping(UUID=self._mapping(), ScalingConfig=other)
+        return lambda: None
+
+    def unfinished_gradual_deployment(self) -> Undo:
+        lambdas = self.client("lambda")
+        version = lambdas.get_alias(FunctionName=self.worker, Name="live")["FunctionVersion"]
+        weights = {"AdditionalVersionWeights": {version: 0.1}}
+        lambdas.update_alias(FunctionName=self.worker, Name="live", RoutingConfig=weights)
+        return lambda: None
+
     def short_visibility_timeout(self) -> Undo:
         return self._set_attributes("ProvisioningQueueUrl", VisibilityTimeout="30")
 
@@ -94,8 +128,9 @@ class FaultyStack:
 
     def _rule(self) -> dict[str, str]:
         bus = self.outputs["EventBusName"]
-        (rule,) = self.client("events").list_rules(EventBusName=bus)["Rules"]
-        return {"EventBusName": bus, "Name": rule["Name"]}
+        rules = self.client("events").list_rules(EventBusName=bus)["Rules"]
+        (name,) = (rule["Name"] for rule in rules if "SignupNotRecorded" not in rule["EventPattern"])
+        return {"EventBusName": bus, "Name": name}
 
     def disabled_rule(self) -> Undo:
         self.client("events").disable_rule(**self._rule())
@@ -103,6 +138,23 @@ class FaultyStack:
 
     def rule_with_another_pattern(self) -> Undo:
         self.client("events").put_rule(**self._rule(), EventPattern='{"source": ["another.source"]}')
+        return lambda: None
+
+    def no_rule(self) -> Undo:
+        rule = self._rule()
+        where = {"EventBusName": rule["EventBusName"], "Rule": rule["Name"]}
+        self.client("events").remove_targets(Ids=["ProvisioningQueue"], **where)
+        self.client("events").delete_rule(**rule)
+        return lambda: None
+
+    def no_bus(self) -> Undo:
+        self.no_rule()
+        self.client("events").delete_event_bus(Name=self.outputs["EventBusName"])
+        return lambda: None
+
+    def no_archive(self) -> Undo:
+        (archive,) = self.client("events").list_archives()["Archives"]
+        self.client("events").delete_archive(ArchiveName=archive["ArchiveName"])
         return lambda: None
 
     def rule_without_target(self) -> Undo:
@@ -127,6 +179,18 @@ class FaultyStack:
 
     def queue_without_policy(self) -> Undo:
         return self._set_attributes("ProvisioningQueueUrl", Policy='{"Version": "2012-10-17", "Statement": []}')
+
+    def queue_open_to_everyone(self) -> Undo:
+        sqs, url = self.client("sqs"), self.outputs["ProvisioningQueueUrl"]
+        policy = json.loads(sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["Policy"])["Attributes"]["Policy"])
+        del policy["Statement"][0]["Condition"]
+        sqs.set_queue_attributes(QueueUrl=url, Attributes={"Policy": json.dumps(policy)})
+        return lambda: None
+
+    def queue_without_redrive_policy(self) -> Undo:
+        sqs, url = self.client("sqs"), self.outputs["ProvisioningQueueUrl"]
+        sqs.set_queue_attributes(QueueUrl=url, Attributes={"RedrivePolicy": ""})
+        return lambda: None
 
     def queue_with_aws_managed_key(self) -> Undo:
         self._set_attributes("EventDeliveryDlqUrl", KmsMasterKeyId="alias/aws/sqs")
@@ -172,6 +236,12 @@ class FaultyStack:
         self.client("events").disable_rule(Name=self._schedule())
         return lambda: None
 
+    def no_schedule(self) -> Undo:
+        name = self._schedule()
+        self.schedule_without_target()
+        self.client("events").delete_rule(Name=name)
+        return lambda: None
+
     def schedule_without_target(self) -> Undo:
         targets = self.client("events").list_targets_by_rule(Rule=self._schedule())["Targets"]
         self.client("events").remove_targets(Rule=self._schedule(), Ids=[target["Id"] for target in targets])
@@ -205,7 +275,10 @@ class FaultyStack:
 
 
 class Fault(NamedTuple):
-    """`what` and `cure` are parts of the finding. `runs` False: the cure is a deployment or manual work."""
+    """`what` and `cure` are parts of the first finding. `runs` False: the cure is a deployment or manual work.
+
+    `cures`: how many have to be run, one after the other, each as the doctor then prints it.
+    """
 
     plant: Callable[[FaultyStack], Undo]
     group: str
@@ -213,12 +286,14 @@ class Fault(NamedTuple):
     what: str
     cure: str
     runs: bool = True
+    cures: int = 1
 
 
 FAULTS = [
     Fault(FaultyStack.pool_without_trigger, "pool", "trouble", "calls no trigger", "onramp attach --user-pool"),
     Fault(FaultyStack.pool_with_another_trigger, "pool", "trouble", "calls another function", "--replace"),
     Fault(FaultyStack.trigger_without_permission, "pool", "trouble", "may not invoke", "aws lambda add-permission"),
+    Fault(FaultyStack.permission_without_a_source, "pool", "warning", "every pool", "aws lambda remove-permission"),
     Fault(
         FaultyStack.untrusted_identity_provider, "pool", "trouble", "Fabrikam", "TrustedIdentityProviders=", runs=False
     ),
@@ -234,12 +309,27 @@ FAULTS = [
         FaultyStack.worker_without_concurrency, "functions", "trouble", "switched off", "delete-function-concurrency"
     ),
     Fault(FaultyStack.disabled_event_source_mapping, "functions", "trouble", "disabled", "update-event-source-mapping"),
+    Fault(
+        FaultyStack.no_event_source_mapping, "functions", "trouble", "no event source mapping", "create-event-source-ma"
+    ),
+    Fault(FaultyStack.mapping_without_partial_failures, "functions", "trouble", "batch item failures", "ReportBatch"),
+    Fault(
+        FaultyStack.mapping_with_another_concurrency, "functions", "warning", "concurrency is 50", "MaximumConcurrency="
+    ),
+    Fault(
+        FaultyStack.unfinished_gradual_deployment, "functions", "warning", "goes to version", "aws lambda update-ali"
+    ),
     Fault(FaultyStack.short_visibility_timeout, "functions", "warning", "30 s", "TimeoutSeconds=360", runs=False),
     Fault(FaultyStack.disabled_rule, "bus", "trouble", "is disabled", "aws events enable-rule"),
     Fault(FaultyStack.rule_with_another_pattern, "bus", "trouble", "does not match", "aws events put-rule"),
+    Fault(FaultyStack.no_rule, "bus", "trouble", "there is no rule", "aws events put-rule", cures=2),
+    Fault(FaultyStack.no_bus, "bus", "trouble", "there is no event bus", "aws events create-event-bus", cures=5),
+    Fault(FaultyStack.no_archive, "bus", "warning", "no archive", "aws events create-archive"),
     Fault(FaultyStack.rule_without_target, "bus", "trouble", "does not deliver", "aws events put-targets"),
     Fault(FaultyStack.target_without_dead_letter_queue, "bus", "trouble", "no dead-letter", "aws events put-targets"),
     Fault(FaultyStack.queue_without_policy, "queues", "trouble", "may not send", "aws sqs set-queue-attributes"),
+    Fault(FaultyStack.queue_open_to_everyone, "queues", "warning", "every rule of every", "aws sqs set-queue-attrib"),
+    Fault(FaultyStack.queue_without_redrive_policy, "queues", "trouble", "no redrive policy", "RedrivePolicy"),
     Fault(FaultyStack.queue_with_aws_managed_key, "queues", "trouble", "alias/aws/sqs", "SqsManagedSseEnabled"),
     Fault(FaultyStack.short_dead_letter_retention, "queues", "trouble", "kept for 1 d", "MessageRetentionPeriod"),
     Fault(
@@ -250,6 +340,7 @@ FAULTS = [
     Fault(FaultyStack.unencrypted_key, "stripe", "trouble", "not a SecureString", "aws ssm put-parameter"),
     Fault(FaultyStack.key_of_the_old_api, "revenuecat", "trouble", "refuses the key", "aws ssm put-parameter"),
     Fault(FaultyStack.disabled_schedule, "reconciler", "trouble", "schedule is disabled", "aws events enable-rule"),
+    Fault(FaultyStack.no_schedule, "reconciler", "trouble", "has no schedule", "aws events put-rule", cures=2),
     Fault(FaultyStack.schedule_without_target, "reconciler", "trouble", "does not invoke it", "aws events put-targets"),
     Fault(
         FaultyStack.alarms_without_enabled_actions,
@@ -262,7 +353,14 @@ FAULTS = [
     Fault(
         FaultyStack.alarm_in_alarm, "alarms", "trouble", "ProviderKeyRejectedAlarm", "onramp doctor --only", runs=False
     ),
-    Fault(FaultyStack.owed_operator, "owed", "trouble", "`operator` is owed", "onramp dlq list", runs=False),
+    Fault(
+        FaultyStack.owed_operator,
+        "owed",
+        "trouble",
+        "`operator` is owed",
+        "onramp dlq redrive --from-table",
+        runs=False,
+    ),
     Fault(FaultyStack.overdue_emit, "owed", "trouble", "`emit` is owed", "onramp doctor --only bus", runs=False),
 ]
 KEYS = {"stripe": stripe.LOCAL_KEY, "revenuecat": revenuecat.LOCAL_KEY}

@@ -75,7 +75,9 @@ def rows_of(deployed: DeployedPipeline) -> list[dict[str, Any]]:
 def test_a_killed_process_run_again_loses_and_duplicates_no_user(
     onramp: Onramp, stack: LocalStack, deployed: DeployedPipeline
 ) -> None:
-    mapping = deployed.stack.client("lambda").list_event_source_mappings()["EventSourceMappings"][0]["UUID"]
+    worker = deployed.outputs["EnrichProfileFunctionName"]
+    (found,) = deployed.stack.client("lambda").list_event_source_mappings(FunctionName=worker)["EventSourceMappings"]
+    mapping = found["UUID"]
     deployed.stack.client("lambda").update_event_source_mapping(UUID=mapping, Enabled=False)
     events_of = deployed.subscribe("UserSignedUp")
     emails = [unique_email("crowd") for _ in range(CROWD)]

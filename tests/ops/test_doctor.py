@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import shlex
 from collections.abc import Iterator
 from typing import Any
 
@@ -21,8 +22,10 @@ from onramp.ops.doctor.wiring import DoctorWiring
 from tests.deployed import DeployedPipeline, eventually, unique_email
 from tests.ops.aws_cli import run_aws
 from tests.ops.conftest import Onramp
-from tests.ops.faulty_stack import FAULTS, KEYS, STRIPE, Fault, FaultyStack, healthy_stack
+from tests.ops.faulty_stack import FAULTS, KEYS, REVENUECAT, STRIPE, Fault, FaultyStack, healthy_stack
+from tests.ops.stack_snapshot import Snapshot, snapshot
 
+SECRETS = (STRIPE, REVENUECAT)
 Finding = dict[str, Any]
 SERVICES = ("cloudformation", "cloudwatch", "cognito-idp", "dynamodb", "events", "kms", "lambda", "sns", "sqs", "ssm")
 
@@ -38,6 +41,12 @@ def context(stack: LocalStack) -> OperatorContext:
     """An operator whose clients are those of the stack."""
     clients = {name: stack.client(name) for name in SERVICES}
     return OperatorContext(Output(as_json=True), STACK_NAME, clients=clients)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def deployed(stack: LocalStack) -> Snapshot:
+    """What the deployment made, before the first fault."""
+    return snapshot(stack, SECRETS)
 
 
 @pytest.fixture
@@ -72,21 +81,49 @@ def test_a_stack_without_faults_has_no_findings(onramp: Onramp) -> None:
 
 @pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.plant.__name__)
 def test_a_planted_fault_is_found_and_its_cure_cures_it(
-    onramp: Onramp, context: OperatorContext, faulty: FaultyStack, fault: Fault
+    onramp: Onramp, context: OperatorContext, faulty: FaultyStack, deployed: Snapshot, fault: Fault
 ) -> None:
+    """Every field of every resource is then as the template has it."""
     with contextlib.ExitStack() as stack:
         stack.callback(fault.plant(faulty))
-        (result,) = results_of(context, fault.group)
+        result, *others = results_of(context, fault.group)
         finding = result.finding
         assert (result.group, finding.level) == (fault.group, fault.level)
         assert fault.what in finding.what
         assert fault.cure in finding.cure
         assert finding.why
-        if fault.runs and finding.cure.startswith("onramp "):
-            assert onramp(*finding.cure.split()[1:], "--yes").code == 0
-        elif fault.runs:
-            run_aws(finding.cure.replace("KEY", KEYS.get(fault.group, "")), faulty.client)
+        assert not others or fault.cures > 1
+        for _ in range(fault.cures if fault.runs else 0):
+            run_cure(onramp, faulty, results_of(context, fault.group)[0])
     assert results_of(context, fault.group) == []
+    assert snapshot(faulty.stack, SECRETS) == deployed
+
+
+def run_cure(onramp: Onramp, faulty: FaultyStack, result: CheckResult) -> None:
+    cure = result.finding.cure
+    if cure.startswith("onramp "):
+        assert onramp(*shlex.split(cure)[1:], "--yes").code == 0
+    else:
+        run_aws(cure.replace("--value KEY", f"--value {KEYS.get(result.group)}"), faulty.client)
+
+
+@pytest.mark.parametrize("fault", [fault for fault in FAULTS if not fault.runs], ids=lambda fault: fault.plant.__name__)
+def test_a_cure_that_is_not_run_here_is_a_command_of_this_stack(
+    onramp: Onramp, context: OperatorContext, faulty: FaultyStack, fault: Fault
+) -> None:
+    """A deployment names parameters of the template; a command that only looks has an answer."""
+    with contextlib.ExitStack() as stack:
+        stack.callback(fault.plant(faulty))
+        for result in results_of(context, fault.group):
+            program, *words = shlex.split(result.finding.cure.partition("  (")[0])
+            if program == "make":
+                changed = [word.partition("=")[2] for word in words if word.startswith("PARAMETERS=")]
+                names = {pair.partition("=")[0] for pairs in changed for pair in pairs.split()}
+                assert words[0] == "deploy"
+                assert names <= context.parameters.keys()
+            else:
+                assert program == "onramp"
+                assert onramp(*words).code in (0, 1)
 
 
 def test_several_faults_at_once_are_all_found(onramp: Onramp, faulty: FaultyStack) -> None:
@@ -116,6 +153,17 @@ def test_the_text_has_level_cure_and_counts(onramp: Onramp, faulty: FaultyStack)
     assert "trouble" in ran.out
     assert "cure  onramp dlq list" in ran.out
     assert "1 trouble, 0 warnings" in ran.out
+
+
+def test_a_dead_letter_and_what_it_causes_are_one_line(onramp: Onramp, faulty: FaultyStack) -> None:
+    with contextlib.ExitStack() as stack:
+        sqs, url = faulty.client("sqs"), faulty.outputs["ProvisioningDlqUrl"]
+        stack.callback(sqs.purge_queue, QueueUrl=url)
+        sqs.send_message(QueueUrl=url, MessageBody="given up")
+        stack.callback(faulty.owed_operator())
+        (finding,) = findings(onramp, "owed")
+    assert "1 dead letter in ProvisioningDlq." in finding["what"]
+    assert "`operator` is owed to 1 user" in finding["what"]
 
 
 def test_a_key_is_never_printed(onramp: Onramp, faulty: FaultyStack) -> None:

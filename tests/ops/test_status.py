@@ -46,6 +46,8 @@ def test_every_part_is_reported(onramp: Onramp, deployed: DeployedPipeline, wait
     assert found["users"]["records"] >= 2
     assert found["queues"].keys() == {"ProvisioningQueue", "ProvisioningDlq", "EventDeliveryDlq"}
     assert found["providers"].keys() == PROVIDER_METRICS.keys()
+    causes_of_waits = {(cause["step"], cause["errorCode"]) for cause in found["waitingFor"]["causes"]}
+    assert ("stripe", "stripe_500") in causes_of_waits, "the provider and its code"
     text = onramp("status").out
     assert "retried" in text
     assert "the oldest for" in text
@@ -67,7 +69,7 @@ def test_a_part_that_cannot_be_read_is_a_dash_with_the_reason(onramp: Onramp, de
     assert "ProvisioningQueue" in ran.out, "the other parts are read"
     found = onramp("status", "--json").json
     assert found["owed"] is None
-    assert found["unreadable"].keys() == {"owed", "users"}
+    assert found["unreadable"].keys() == {"owed", "users", "waitingFor"}
 
 
 def test_watch_and_json_exclude_each_other(onramp: Onramp) -> None:

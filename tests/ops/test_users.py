@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from onramp.local.stack import LocalStack
-from tests.deployed import DeployedPipeline, unique_email
+from tests.deployed import DeployedPipeline, eventually, unique_email
 from tests.ops.conftest import Onramp
 
 
@@ -48,6 +49,25 @@ class TestShowAndExplain:
         assert onramp("dlq", "redrive", "--user", sub, "--wait", "0", "--yes").code == 0
         deployed.ready(email)
         assert onramp("user", "explain", email, "--json").json["state"] == "ready"
+
+    def test_the_reference_that_a_refused_user_quotes(self, onramp: Onramp, deployed: DeployedPipeline) -> None:
+        email = unique_email("unverified")
+        sub = deployed.sign_up(email)
+        with pytest.raises(deployed.cognito.exceptions.UserLambdaValidationException) as refused:
+            deployed.confirm_by_admin(email)
+        reference = str(refused.value).partition("quote ")[2].split(".")[0]
+
+        def logged() -> Any:
+            found = onramp("user", "explain", reference, "--json").json
+            return found if "reference" in found else None
+
+        found = eventually(logged, what="the trigger's log line")
+        assert (found["sub"], found["reference"]["cause"]) == (sub, "nobody_vouches")
+        assert found["next"] == f"onramp user explain {sub}"
+        ran = onramp("user", "explain", reference)
+        assert ran.code == 1
+        assert "The trigger refused the signup: their address is not verified" in ran.out
+        assert email not in ran.out
 
     def test_a_user_refused_by_the_trigger(self, onramp: Onramp, deployed: DeployedPipeline) -> None:
         email = unique_email("unverified")
@@ -98,7 +118,7 @@ class TestPreCreate:
         path.write_text("email,roles\n" + "".join(f"{email},manager;team_member\n" for email in emails))
         ran = onramp("user", "import", str(path), "--yes", "--json")
         assert (ran.code, ran.json["new"], ran.json["in_the_way"]) == (1, 24, 1)
-        assert "5,r***@example.com" in Path(ran.json["errors"]).read_text()
+        assert f"5,{emails[3]}," in Path(ran.json["errors"]).read_text()
         assert (deployed.user(emails[0]) or {})["roles"] == ["manager", "team_member"]
         assert "manager" not in (deployed.user(emails[3]) or {})["roles"]
         again = onramp("user", "import", str(path), "--yes", "--json").json
@@ -110,7 +130,8 @@ class TestPreCreate:
         good = unique_email("good")
         (path := tmp_path / "people.csv").write_text(f"email,roles\n{good},admin\nbad,admin\n")
         ran = onramp("user", "import", str(path), "--yes")
-        assert (ran.code, ran.err.count("\n")) == (2, 1)
+        assert (ran.code, ran.err.count("\n")) == (2, 2)
+        assert "line 3: ***: no usable e-mail address" in ran.err
         assert "people.errors.csv" in ran.err
         assert deployed.user(good) is None
 

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from onramp.local.fakes.faults import Fault
-from tests.pipeline import OTHER_SUB, QUEUE, SUB, InMemoryPipeline
+from tests.pipeline import HEAL_QUEUE, OTHER_SUB, QUEUE, SUB, InMemoryPipeline
 from tests.security import canaries
 from tests.security.canaries import EMAIL, QuotingClient, QuotingProvider
 from tests.security.sinks import Sinks
@@ -34,8 +34,8 @@ def fail(pipeline: InMemoryPipeline, service: str, error: Callable[..., Exceptio
     pipeline.cold_start()
 
 
-def sign_up(sinks: Sinks) -> None:
-    sinks.try_to(sinks.pipeline.invoke_trigger, canaries.event(SUB))
+def sign_up(sinks: Sinks, **changes: Any) -> None:
+    sinks.try_to(sinks.pipeline.invoke_trigger, canaries.event(SUB, **changes))
 
 
 def sign_in(sinks: Sinks) -> None:
@@ -59,7 +59,7 @@ def a_signup(sinks: Sinks) -> None:
 @path("linked")
 def a_pre_created_user(sinks: Sinks) -> None:
     sinks.pipeline.pre_create(EMAIL, "canary-role", costCentre={"S": "canary-cost"}, name={"S": "canary-name"})
-    sign_up(sinks)
+    sign_up(sinks, identities="[]")  # a linked provider that is not trusted may not link
 
 
 @path("retried")
@@ -239,6 +239,22 @@ def what_is_owed(sinks: Sinks) -> None:
     sign_up(sinks)
     run_reconciler(sinks)
     run_reconciler(sinks)
+
+
+@path("handed over")
+def a_signup_without_a_record(sinks: Sinks) -> None:
+    real = sinks.pipeline.aws["dynamodb"]
+    fail(sinks.pipeline, "dynamodb", canaries.refusal)
+    in_pool(sinks.pipeline)
+    sign_up(sinks)
+    for body in ("canary", *(message.body for message in sinks.pipeline.sqs.messages(HEAL_QUEUE))):
+        sinks.pipeline.sqs.put(HEAL_QUEUE, body)
+    sinks.try_to(sinks.pipeline.run_heal)
+    sinks.pipeline.aws["dynamodb"] = real
+    sinks.pipeline.cold_start()
+    sinks.pipeline.clock.advance(3600)
+    sinks.try_to(sinks.pipeline.run_heal)
+    assert sinks.pipeline.user(EMAIL)
 
 
 @path('"healed"')

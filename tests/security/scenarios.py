@@ -18,6 +18,7 @@ from tests.security.stage import Stage, message
 
 Facts = Iterator[tuple[str, Any]]
 WITHIN = 5.0
+ABSENT = "eu-west-1_Absent"
 
 
 def post_confirmation(stage: Stage) -> Facts:
@@ -54,6 +55,8 @@ def enrich_profile(stage: Stage) -> Facts:
     )
     stage.rotate_keys()
     yield "a duplicate", stage.run_worker(done)
+    relinked = stage.relink(stage.new_user())
+    yield "a relinked user", (stage.run_worker(relinked), owed(stage, relinked.user_id))
     stage.forget(str(done.cognito_sub), done.user_id)
     yield (
         "a forgotten user's message",
@@ -67,6 +70,21 @@ def enrich_profile(stage: Stage) -> Facts:
     yield "received again after the backoff, not after the visibility timeout", is_received_again(stage)
 
 
+def heal_signup(stage: Stage) -> Facts:
+    lost, erased = unique_email("handed-over"), unique_email("erased")
+    lost_sub, erased_sub = stage.deployed.join(lost), stage.deployed.join(erased)
+    stage.lose_record(lost)
+    stage.forget(erased_sub, erased)
+    stage.published()
+
+    yield "a user healed", stage.heal_signup(stage.pool, lost_sub)[0]
+    yield "their record", stage.deployed.user(lost) is not None
+    yield "their event", ("UserSignedUp", lost_sub) in stage.published()
+    yield "a forgotten user", (stage.heal_signup(stage.pool, erased_sub)[0], stage.deployed.user(erased))
+    # The second pool does not exist: with the permission, the answer is that it does not.
+    yield "another pool", re.findall(r'"code":"(\w+)"', stage.heal_signup(ABSENT, lost_sub)[1])
+
+
 def reconcile(stage: Stage) -> Facts:
     unpublished, waiting, finished = (stage.new_user(owed) for owed in Owed)
     stage.mark_ready(finished)
@@ -74,6 +92,8 @@ def reconcile(stage: Stage) -> Facts:
     stage.deployed.join(lost)
     stage.lose_record(lost)
     stage.forget(stage.deployed.join(erased), erased)
+    late = stage.new_user()
+    stage.bury(str(late.cognito_sub))  # confirmed after the erasure: the trigger wrote a record
     stage.drain(stage.queue), stage.published()
 
     _, log = stage.invoke("Reconcile", {})
@@ -88,11 +108,16 @@ def reconcile(stage: Stage) -> Facts:
     yield "a ready user queued for the last step", finished.cognito_sub in queued
     yield "a lost user healed", stage.deployed.user(lost) is not None
     yield "a forgotten user left alone", stage.deployed.user(erased) is None
+    yield (
+        "the record of a forgotten user removed",
+        (("UserForgotten", late.cognito_sub) in published, stage.deployed.user(late.user_id)),
+    )
 
 
 SCENARIOS: dict[str, Callable[[Stage], Facts]] = {
     "PostConfirmation": post_confirmation,
     "EnrichProfile": enrich_profile,
+    "HealSignup": heal_signup,
     "Reconcile": reconcile,
 }
 

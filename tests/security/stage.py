@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import uuid
+from dataclasses import replace
 from typing import Any
 
 from onramp.adapters.tombstones import tombstone_key
@@ -43,6 +44,13 @@ class Stage:
         record = {"messageId": "one", "receiptHandle": handle, "body": message(user), "attributes": attributes}
         return self.invoke("EnrichProfile", {"Records": [record]})[0]
 
+    def heal_signup(self, pool: str, sub: str) -> tuple[Any, str]:
+        """The answer to one SignupNotRecorded, and the log."""
+        body = json.dumps({"detail": {"data": {"userPoolId": pool, "cognitoSub": sub}}})
+        attributes = {"ApproximateReceiveCount": "1", "ApproximateFirstReceiveTimestamp": "1790000000000"}
+        record = {"messageId": "one", "receiptHandle": "none", "body": body, "attributes": attributes}
+        return self.invoke("HealSignup", {"Records": [record]})
+
     def new_user(self, owed: Owed = Owed.EMIT) -> User:
         """A user who signed up long ago; what is owed is due."""
         user = new_user(self.deployed)
@@ -59,10 +67,24 @@ class Stage:
             TableName=self.deployed.outputs["UsersTableName"], Key={"userId": {"S": email}}
         )
 
+    def relink(self, user: User) -> User:
+        """The record under a new sub, as `onramp user relink` leaves it."""
+        new = str(uuid.uuid4())
+        self.deployed.dynamodb.update_item(
+            TableName=self.deployed.outputs["UsersTableName"],
+            Key={"userId": {"S": user.user_id}},
+            UpdateExpression="SET cognitoSub = :new, linkedBefore = :before",
+            ExpressionAttributeValues={":new": {"S": new}, ":before": {"L": [{"S": str(user.cognito_sub)}]}},
+        )
+        return replace(user, cognito_sub=new)
+
     def forget(self, sub: str, email: str) -> None:
         """The state after `onramp user forget`, as far as the functions read it."""
-        self.deployed.dynamodb.put_item(TableName=self.deployed.outputs["OperationsTableName"], Item=tombstone_key(sub))
+        self.bury(sub)
         self.lose_record(email)
+
+    def bury(self, sub: str) -> None:
+        self.deployed.dynamodb.put_item(TableName=self.deployed.outputs["OperationsTableName"], Item=tombstone_key(sub))
 
     def mark_ready(self, user: User) -> None:
         item = {"userId": {"S": str(user.cognito_sub)}, "provisioningStatus": {"S": "ready"}}

@@ -1,15 +1,15 @@
-"""From the bus to the queue, and from the queue to the worker: unordered, duplicated, late, or lost on the bus."""
+"""From the bus to a queue, and from the queue to its function: unordered, duplicated, late, or lost on the bus."""
 
 from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from tests.fakes.lambda_events import failed_ids
-from tests.pipeline import QUEUE
+from tests.pipeline import HEAL_QUEUE, QUEUE
 from tests.simulation.observations import sub_in
 from tests.simulation.scheduler import NEVER, Process
 
@@ -24,37 +24,52 @@ LATE = {"minutes": 40 * MINUTE, "hours": 25 * HOUR, "days": 20 * DAY}
 class Delivery:
     def __init__(self, sim: Simulation) -> None:
         self._sim = sim
-        self._workers = 0
+        self._running = {QUEUE: 0, HEAL_QUEUE: 0}
         self._seen: Counter[str] = Counter()
         self.disabled = 0
         """How many steps have disabled the event source mapping; it polls at 0."""
 
     def deliver(self, envelope: Mapping[str, Any]) -> None:
-        """The rule's target."""
-        bus = self._process("bus", str(envelope["detail"]["data"]["cognitoSub"]))
+        """The target of the rule for UserSignedUp."""
+        self._deliver(envelope, "bus", QUEUE)
+
+    def deliver_handover(self, envelope: Mapping[str, Any]) -> None:
+        """The target of the rule for SignupNotRecorded."""
+        self._deliver(envelope, "handover", HEAL_QUEUE)
+
+    def _deliver(self, envelope: Mapping[str, Any], role: str, queue: str) -> None:
+        sub = str(envelope["detail"]["data"]["cognitoSub"])
+        bus = self._process(role, sub)
         spot = bus.label, "deliver"
         fault = self._sim.faults.fault(bus, spot, ("lost", "twice", "newer", *LATE))
         delay = self._sim.faults.latency(bus, spot) + LATE.get(fault or "", 0.0)
         body = newer(envelope) if fault == "newer" else envelope
         copies = {"lost": 0, "twice": 2}.get(fault or "", 1)
+        if queue == HEAL_QUEUE and copies:
+            self._sim.observed.handed_over.add(sub)
         for copy in range(copies):
             later = delay + copy * self._sim.faults.duration(spot, 0, HOUR)
-            self._sim.scheduler.later(later, partial(self._queue, body))
+            self._sim.scheduler.later(later, partial(self._queue, queue, body))
 
-    def _queue(self, body: Mapping[str, Any]) -> None:
-        self._sim.sqs.put(QUEUE, json.dumps(body, separators=(",", ":")))
+    def _queue(self, queue: str, body: Mapping[str, Any]) -> None:
+        self._sim.sqs.put(queue, json.dumps(body, separators=(",", ":")))
 
     def poll(self) -> float:
-        """The event source mapping: at most CONCURRENCY workers at once. Returns the time of the next poll."""
-        queue = self._sim.sqs.queues[QUEUE]
-        while self._workers < CONCURRENCY and not self.disabled:
+        """Both event source mappings. Returns the time of the next poll."""
+        worker = NEVER if self.disabled else self._poll(QUEUE, "worker", self._work)
+        return min(worker, self._poll(HEAL_QUEUE, "heal", self._heal))
+
+    def _poll(self, name: str, role: str, work: Callable[[Process, Mapping[str, Any]], None]) -> float:
+        """At most CONCURRENCY invocations at once."""
+        queue = self._sim.sqs.queues[name]
+        while self._running[name] < CONCURRENCY:
             if queue.next_visible() > self._sim.clock():
                 return queue.next_visible()
-            batch = self._sim.sqs.lambda_batch(QUEUE)
+            batch = self._sim.sqs.lambda_batch(name)
             if batch["Records"]:
-                self._workers += 1
-                worker = self._process("worker", sub_in(batch["Records"][0]["body"]))
-                self._sim.scheduler.start(worker, partial(self._work, worker, batch))
+                self._running[name] += 1
+                process = self._process(role, sub_in(batch["Records"][0]["body"]))
+                self._sim.scheduler.start(process, partial(work, process, batch))
         return NEVER
 
     def _process(self, role: str, sub: str | None) -> Process:
@@ -75,7 +90,19 @@ class Delivery:
             if not fault:  # otherwise the function has ended, but its answer is lost on the way to the mapping
                 self._settle(worker, batch, answer)
         finally:
-            self._workers -= 1
+            self._running[QUEUE] -= 1
+
+    def _heal(self, process: Process, batch: Mapping[str, Any]) -> None:
+        try:
+            answer = self._sim.lambdas.invoke(process, "heal_signup", batch)
+            fault, _ = self._sim.remote_calls.begin("mapping.answer", ("lost_reply", "killed_after"))
+        except Exception as error:  # noqa: BLE001  # the whole batch is received again
+            self._sim.observed.on_worker_error(error)
+        else:
+            if not fault:
+                self._sim.sqs.settle(batch, answer)
+        finally:
+            self._running[HEAL_QUEUE] -= 1
 
     def _settle(self, worker: Process, batch: Mapping[str, Any], answer: Any) -> None:
         failed = failed_ids(batch, answer)

@@ -14,6 +14,7 @@ SCENARIOS = {
     "signup": plan(at(0, "sign_up", NIA), at(400, "reconcile")),
     "prepared": plan(at(0, "pre_create", email=NIA.email, role="admin"), at(9, "sign_up", NIA)),
     "healed": plan(at(0, "sign_up", NIA, calls=()), at(700, "reconcile")),
+    "handed over": plan(at(0, "sign_up", NIA), faults={"sign_up-1/call-1 UserTable.claim": "not_sent"}),
     "sign-in": plan(at(0, "sign_up", NIA, calls=()), at(700, "sign_in", NIA)),
     "lost on the bus": plan(
         at(0, "sign_up", NIA),
@@ -39,6 +40,13 @@ SCENARIOS = {
         at(99, "empty_dead_letters"),
         at(999, "redrive_from_table"),
         faults={"worker-nia-1 StripeCustomers.create": "refused"},
+    ),
+    "refused while the bus is down": plan(
+        at(0, "sign_up", NIA),
+        faults={
+            "worker-nia-1 RevenueCatSubscribers.ensure": "refused",
+            "worker-nia-1 EventBus.publish": "server_error",
+        },
     ),
     "next epoch": plan(
         at(0, "sign_up", NIA),

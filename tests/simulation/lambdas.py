@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from tests.simulation.simulation import Simulation
 
 MINUTE, DAY = 60.0, 86_400.0
-TIMEOUTS = {"post_confirmation": 5.0, "enrich_profile": 60.0, "reconcile": 240.0}
-SKEWS = {"worker": 15 * MINUTE, "trigger": DAY, "reconcile": DAY, "operator": DAY}
+TIMEOUTS = {"post_confirmation": 5.0, "enrich_profile": 60.0, "heal_signup": 60.0, "reconcile": 240.0}
+SKEWS = {"worker": 15 * MINUTE, "trigger": DAY, "heal": DAY, "reconcile": DAY, "operator": DAY}
 """Seconds that a clock may be off: see the assumptions in __init__.py."""
 Environment = tuple[str, int]
 

@@ -33,6 +33,8 @@ class Observations:
         self.confirmed: dict[str, Person] = {}
         self.trigger_calls: Counter[str] = Counter()
         self.trigger_errors: list[str] = []
+        self.handed_over: set[str] = set()
+        """The subs whose SignupNotRecorded reached its queue."""
         self.linked: set[tuple[str, str]] = set()
         self.relinked: set[tuple[str, str]] = set()
         self.holders: dict[str, set[str]] = defaultdict(set)
@@ -53,6 +55,9 @@ class Observations:
         self.handed_to_operator: set[str] = set()
         self.customer_counts: Counter[tuple[str, str]] = Counter()
         self.customer_subs: dict[str, str] = {}
+        self.customer_owners: list[str] = []
+        self.relink_chains: dict[str, frozenset[str]] = {}
+        """sub -> all subs of its record, joined by relinks."""
         self._raised: set[tuple[Process | None, str]] = set()
         self._watch_fakes()
 
@@ -107,6 +112,9 @@ class Observations:
             self.holders[old].discard(write.key)
             self.deleted[old] += write.new is None
         if new := write.after("cognitoSub"):
+            if old and old != new:
+                chain = self.chain(old) | self.chain(new)
+                self.relink_chains |= dict.fromkeys(chain, chain)
             self.holders[new].add(write.key)
             self.linked.add((write.key, new))
         if write.kind_after == "operator":
@@ -117,6 +125,9 @@ class Observations:
             self._on_admin_write(write)
         if write.role == "operator" or write.new is None:
             self.last_queued.pop(new or old or "", None)
+
+    def chain(self, sub: str) -> frozenset[str]:
+        return self.relink_chains.get(sub, frozenset({sub}))
 
     def _on_admin_write(self, write: Write) -> None:
         old, new = write.old or {}, write.new or {}
@@ -151,6 +162,7 @@ class Observations:
             self.customer_subs[customer["id"]] = pool_and_sub[1]
             if all(pool_and_sub):
                 self.customer_counts[pool_and_sub] += 1
+                self.customer_owners.append(pool_and_sub[1])
                 self.check("customer_created", pool_and_sub)
             return customer
 

@@ -17,9 +17,10 @@ from onramp.adapters.owed import OwedIndex
 from onramp.adapters.users import UserTable
 from onramp.domain.errors import OnrampError
 from onramp.domain.event_data import Origin, delivery, user_signed_up
-from onramp.domain.users import SHARDS, Owed, User, shard_of
+from onramp.domain.users import SHARDS, Claim, Names, Owed, User, shard_of
+from onramp.ops.tables.users import UserWrites
 from onramp.wiring import clients
-from tests.pipeline import DLQ, PROFILES, QUEUE, USERS
+from tests.pipeline import DLQ, POOL, PROFILES, QUEUE, USERS
 from tests.simulation.schedules import Person, Step
 
 if TYPE_CHECKING:
@@ -122,17 +123,9 @@ def relink(sim: Simulation, step: Step) -> None:
         if users.holder_of(new.sub):
             return
         sim.observed.relinked.add((email, new.sub))
-        now = {"N": str(clients.now_millis())}
-        values = {
-            ":old": {"S": str(user.cognito_sub)},
-            ":new": {"S": new.sub},
-            ":owed": {"S": Owed.EMIT.on(shard_of(new.sub))},
-            ":now": now,
-        }
-        change = (
-            "SET cognitoSub = :new, linkedAt = :now, updatedAt = :now, owed = :owed, owedSince = :now, dueAt = :now"
-        )
-        write(sim.clients["dynamodb"], email, change, "cognitoSub = :old", values)
+        now = clients.now_millis()
+        claim = Claim(email, new.sub, POOL, "Cognito", "operator", Names(), may_link=True, at=now, due_at=now)
+        UserWrites(sim.clients["dynamodb"], USERS).relink(user, claim)
 
 
 # -- a table from its backup -----------------------------------------------------------------------

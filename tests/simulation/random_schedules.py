@@ -103,7 +103,7 @@ def _reconciler_runs(rng: Rng, span: float) -> Iterator[Step]:
 
 
 CREATES_RECORD_AGAIN = {"delete", "relink", "change_email"}  # see the assumptions in __init__.py
-NEEDS_A_PERSON = {"sign_in", "edit_profile", "import_customer", "replay", "restore", "change_email"}
+NEEDS_A_PERSON = {"sign_in", "edit_profile", "import_customer", "forge_customer", "replay", "restore", "change_email"}
 OTHER_STEPS: dict[str, Callable[[Rng, Person], dict[str, Any]]] = {
     "sign_in": lambda rng, person: {},
     "edit": _record,
@@ -111,6 +111,7 @@ OTHER_STEPS: dict[str, Callable[[Rng, Person], dict[str, Any]]] = {
     "delete": lambda rng, person: {"email": person.email.lower()},
     "edit_profile": lambda rng, person: {"value": f"{person.name} the {rng.randint(1, 9)}th"},
     "import_customer": lambda rng, person: {"value": f"cus_imported_{person.name}{person.number}"},
+    "forge_customer": lambda rng, person: {"value": "cus_of_another_person"},
     "poison": lambda rng, person: {"kind": rng.choice(POISON)},
     "replay": lambda rng, person: {},
     "outage": lambda rng, person: {"of": rng.choice(("stripe", "revenuecat")), "seconds": rng.uniform(60, 6 * HOUR)},

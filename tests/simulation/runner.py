@@ -39,6 +39,7 @@ def run_schedule(schedule: Schedule, sites: SiteLog | None = None) -> RunResult:
         for step in schedule.steps:
             user_steps.start(sim, step)
         sim.run()
+        sim.observed.check("drained")
         stop_faults(sim)
         recover(sim)
         sim.observed.check("recovered")

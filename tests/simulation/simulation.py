@@ -18,7 +18,7 @@ from onramp.wiring import clients, http
 from tests.fakes import SiteLog
 from tests.fakes.attributes import Item
 from tests.fakes.providers import HttpInMemory, StripeInMemory
-from tests.pipeline import BUS, DLQ, QUEUE, RULE, USERS, InMemoryPipeline
+from tests.pipeline import BUS, DLQ, HEAL_DLQ, HEAL_QUEUE, HEAL_RULE, QUEUE, RULE, USERS, InMemoryPipeline
 from tests.simulation.delivery import Delivery
 from tests.simulation.fault_injection import FaultInjector
 from tests.simulation.lambdas import Lambdas
@@ -52,6 +52,7 @@ class Simulation(InMemoryPipeline):
         self.lambdas, self.delivery = Lambdas(self), Delivery(self)
         self.events.rules[BUS] = []
         self.events.add_rule(BUS, RULE, self.delivery.deliver)
+        self.events.add_rule(BUS, HEAL_RULE, self.delivery.deliver_handover)
         self.events.add_rule(BUS, {"source": ["onramp.signup"]}, self.observed.on_event)
 
     # -- the process -----------------------------------------------------------------------------------
@@ -136,7 +137,9 @@ class Simulation(InMemoryPipeline):
     def digest(self) -> str:
         """A hash of the whole run: calls with their times, stored items, queued messages, published events."""
         tables = [sorted(map(repr, table.items.items())) for table in self.dynamodb.tables.values()]
-        queues = [[message.body for message in self.sqs.messages(queue)] for queue in (QUEUE, DLQ)]
+        queues = [
+            [message.body for message in self.sqs.messages(queue)] for queue in (QUEUE, DLQ, HEAL_QUEUE, HEAL_DLQ)
+        ]
         everything = (
             self.trace,
             tables,

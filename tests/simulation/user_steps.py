@@ -123,7 +123,23 @@ def edit_profile(sim: Simulation, step: Step) -> None:
 
 
 def import_customer(sim: Simulation, step: Step) -> None:
-    """A migration sets the id of an existing Stripe customer where the profile has none."""
+    """A migration sets the id of an existing Stripe customer, with its finished step, where the profile has none."""
+    with ignoring_aws_errors():
+        sim.clients["dynamodb"].update_item(
+            TableName=PROFILES,
+            Key={"userId": {"S": person_of(step).sub}},
+            UpdateExpression="SET stripeCustomerId = :value, #provisioning.stripe = :done",
+            ConditionExpression="attribute_exists(userId) AND attribute_not_exists(stripeCustomerId)",
+            ExpressionAttributeNames={"#provisioning": "provisioning"},
+            ExpressionAttributeValues={
+                ":value": {"S": step.args["value"]},
+                ":done": {"M": {"state": {"S": "done"}}},
+            },
+        )
+
+
+def forge_customer(sim: Simulation, step: Step) -> None:
+    """The user sets another person's Stripe id on the own profile, where it has none."""
     _set_on_profile(
         sim, step, "stripeCustomerId", "attribute_exists(userId) AND attribute_not_exists(stripeCustomerId)"
     )
@@ -167,6 +183,7 @@ ROLES = {
     **dict.fromkeys(("redrive", "redrive_from_table", "relink", "restore", "empty_dead_letters"), "operator"),
     "edit_profile": "user",
     "import_customer": "migration",
+    "forge_customer": "user",
     "poison": "unknown sender",
     "replay": "archive",
     "reconcile": "schedule",

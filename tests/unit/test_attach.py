@@ -13,10 +13,13 @@ from botocore.exceptions import BotoCoreError, ClientError
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from onramp.domain.policies import Grant
+from onramp.ops.attach import triggers
 from onramp.ops.attach.pool_update import MFA, TRIGGERS, PoolUpdate, UserPool, differences
 from onramp.ops.attach.triggers import TriggerPlan
 from onramp.ops.attach.wiring import AttachWiring
 from onramp.ops.common.context import OperatorContext
+from onramp.ops.common.deployment import Deployment
 from onramp.ops.common.errors import CommandFailed, UsageError
 from onramp.ops.common.output import Output
 from tests.fakes import Faulty, ProcessKilled, SiteLog, VirtualClock
@@ -263,3 +266,19 @@ def test_factors_that_an_update_lost_are_set_again(pools: FakeUserPools) -> None
     pools.on_update = lambda pool: pools.factors[POOL].clear()
     attach(pools)
     assert user_pool(pools).describe()[MFA]["SoftwareTokenMfaConfiguration"] == {"Enabled": True}
+
+
+@pytest.mark.parametrize(("reserved", "printed"), [("0", "PostConfirmationReservedConcurrency=50"), ("200", "")])
+def test_the_printed_deployment_satisfies_the_rules_of_the_template(
+    monkeypatch: pytest.MonkeyPatch, reserved: str, printed: str
+) -> None:
+    """HealOnSignIn needs reserved concurrency."""
+    permission = SimpleNamespace(of=lambda _: SimpleNamespace(grant=lambda _: Grant.NARROW))
+    monkeypatch.setattr(triggers, "TriggerPermission", permission)
+    parameters = {"HealOnSignIn": "false", "PostConfirmationReservedConcurrency": reserved}
+    deployed: Any = SimpleNamespace(accepted_pools=["pool"], parameters=parameters, name="onramp", is_local=False)
+    deployed.deploy_command = lambda **changes: Deployment.deploy_command(deployed, **changes)
+    with pytest.raises(UsageError, match="HealOnSignIn=true") as refused:
+        triggers.require_attachable(deployed, "pool", heal_on_sign_in=True)
+    assert printed in str(refused.value)
+    assert bool(printed) == ("PostConfirmationReservedConcurrency" in str(refused.value))

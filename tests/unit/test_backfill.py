@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
+import io
 import json
 import random
+import signal
 import uuid
 from collections import Counter
 from collections.abc import Iterable
@@ -13,12 +16,19 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import typer
+from rich.console import Console
 
 from onramp.adapters.tombstones import tombstone_key
 from onramp.domain.errors import RetryableError
-from onramp.ops.backfill.refusals import RefusalsFile
+from onramp.ops.backfill import forecast
+from onramp.ops.backfill.backfill_command import BackfillCommand
+from onramp.ops.backfill.page_writer import WRITE_BATCH
+from onramp.ops.backfill.refusals import HEADER, RefusalsFile
 from onramp.ops.backfill.report import BackfillReport
 from onramp.ops.backfill.wiring import BackfillWiring
+from onramp.ops.common.errors import UsageError
+from onramp.ops.common.output import Output
 from onramp.ops.tables.backfill_checkpoints import BackfillState
 from tests.fakes import Faulty, ProcessKilled, SiteLog
 from tests.operator_context import operator_context
@@ -193,7 +203,7 @@ class TestAnAppliedRun:
         calls = pipeline.dynamodb.calls
         assert calls["update_item"] == 600
         assert calls["query"] == 0
-        assert calls["batch_get_item"] == 20
+        assert calls["batch_get_item"] == 20 + 600 / WRITE_BATCH, "records and tombstones of a page; of a batch"
         assert (pipeline.events.calls["put_events"], pipeline.cognito.calls["list_users"]) == (60, 10)
 
     def test_queries_the_index_again_for_each_user_who_changed_recently(self, pipeline: InMemoryPipeline) -> None:
@@ -257,6 +267,168 @@ class TestAnAppliedRun:
         assert pipeline.cognito.calls["list_users"] <= 4
 
 
+class TestUsersErasedMeanwhile:
+    @pytest.mark.parametrize("erased", [3, 25, 70, 200])
+    def test_get_no_record_though_their_page_was_read_before(self, pipeline: InMemoryPipeline, erased: int) -> None:
+        """The erasure runs before the first write; the facts of four pages are read by then."""
+        for number in range(230):
+            in_pool(pipeline, number, f"user{number}@example.com")
+        pipeline.clock.advance(3600)
+        waiting = [erased]
+
+        def plan(_: int, __: str, name: str) -> None:
+            if name == "update_item" and waiting and pipeline.dynamodb.calls["update_item"] == erased // 20 * 20 - 20:
+                pipeline.dynamodb.put_item(TableName=OPERATIONS, Item=tombstone_key(sub(waiting.pop())))
+
+        if erased < 20:  # in the first batch: after its page was read
+            plan = before_batch_get(pipeline, 9, sub(waiting.pop()))
+        pipeline.aws["dynamodb"] = Faulty(pipeline.dynamodb, plan, SiteLog())
+        assert Operator(pipeline).run(apply=True) == {"create": 229, "forgotten": 1}
+        assert waiting == []
+        assert pipeline.user(f"user{erased}@example.com") is None
+        assert sub(erased) not in {e["detail"]["data"]["cognitoSub"] for e in pipeline.published("UserSignedUp")}
+
+    def test_a_failed_read_of_tombstones_writes_nothing(self, pipeline: InMemoryPipeline) -> None:
+        for number in range(5):
+            in_pool(pipeline, number, f"user{number}@example.com")
+        pipeline.clock.advance(3600)
+        reads = count(1)
+        pipeline.aws["dynamodb"] = Faulty(
+            pipeline.dynamodb,
+            lambda _, __, name: "throttled" if name == "batch_get_item" and next(reads) == 3 else None,
+            SiteLog(),
+        )
+        assert Operator(pipeline).run(apply=True) == {"failed": 5}
+        assert pipeline.dynamodb.rows(USERS) == []
+
+
+def before_batch_get(pipeline: InMemoryPipeline, number: int, erased: str) -> Any:
+    """A plan that writes a tombstone before this BatchGetItem; two are made for each page, one for each batch."""
+    reads = count(1)
+
+    def plan(_: int, __: str, name: str) -> None:
+        if name == "batch_get_item" and next(reads) == number:
+            pipeline.dynamodb.put_item(TableName=OPERATIONS, Item=tombstone_key(erased))
+
+    return plan
+
+
+class TestTheCommand:
+    """`onramp backfill --apply` with its question, and Ctrl-C."""
+
+    def run(self, pipeline: InMemoryPipeline, *, yes: bool = True, **options: Any) -> str:
+        """What it prints on stderr."""
+        out = Output(as_json=False)
+        out.talk = Console(file=(text := io.StringIO()), width=1000, highlight=False)
+        context = operator_context(pipeline, out=out)
+        command = BackfillCommand("", True, 1000.0, 0, options.get("csv"), False, True, yes)
+        with contextlib.suppress(KeyboardInterrupt, typer.Exit):
+            command.run(context, BackfillWiring.of(context))
+        return text.getvalue()
+
+    @pytest.fixture(autouse=True)
+    def _pool(self, pipeline: InMemoryPipeline, monkeypatch: pytest.MonkeyPatch) -> None:
+        reply = {"UserPool": {"EstimatedNumberOfUsers": 1_000_000}}
+        monkeypatch.setattr(pipeline.cognito, "describe_user_pool", lambda **_: reply, raising=False)
+
+    def answer(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """No, to the question."""
+        monkeypatch.setattr("sys.stdin.isatty", lambda: True, raising=False)
+        monkeypatch.setattr(typer, "confirm", lambda *_, **__: False)
+
+    def test_asks_with_numbers(self, pipeline: InMemoryPipeline, monkeypatch: pytest.MonkeyPatch) -> None:
+        expected = mixed_pool(pipeline)
+        self.answer(monkeypatch)
+        before = tables(pipeline)
+        printed = self.run(pipeline, yes=False)
+        assert (
+            f"Of {sum(expected.values())} users, 6 get a new record, 1 are linked to a pre-created one, 10 are refused,"
+            " 1 have a record already."
+        ) in printed
+        assert tables(pipeline) == before
+
+    def test_asks_with_the_numbers_of_the_first_users_of_a_large_pool(
+        self, pipeline: InMemoryPipeline, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        for number in range(300):
+            in_pool(pipeline, number, f"user{number}@example.com")
+        self.answer(monkeypatch)
+        monkeypatch.setattr(forecast, "MOST_USERS", 120)
+        printed = self.run(pipeline, yes=False)
+        assert "Of the first 120 users of about 1,000,000, 120 get a new record" in printed
+
+    def test_ctrl_c_at_the_question_is_a_no(self, pipeline: InMemoryPipeline, monkeypatch: pytest.MonkeyPatch) -> None:
+        in_pool(pipeline, 1, "user@example.com")
+        self.answer(monkeypatch)
+
+        def interrupt(*_: object, **__: object) -> bool:
+            raise KeyboardInterrupt
+
+        monkeypatch.setattr(typer, "confirm", interrupt)
+        self.run(pipeline, yes=False)
+        assert pipeline.dynamodb.rows(USERS) == []
+
+    def test_does_not_count_where_it_does_not_ask(self, pipeline: InMemoryPipeline) -> None:
+        in_pool(pipeline, 1, "user@example.com")
+        printed = self.run(pipeline)
+        assert "Cognito's estimate is 1,000,000 users." in printed
+        assert pipeline.cognito.calls["list_users"] == 1
+
+    @pytest.mark.parametrize("written", [1, 59, 60, 61, 300, 599])
+    def test_ctrl_c_finishes_the_pages_begun_and_the_next_run_continues(
+        self, pipeline: InMemoryPipeline, tmp_path: Path, written: int
+    ) -> None:
+        for number in range(600):
+            in_pool(
+                pipeline, number, f"user{number}@example.com", email_verified="false" if number % 50 == 0 else "true"
+            )
+        pipeline.clock.advance(3600)
+        writes = count(1)
+
+        def plan(_: int, __: str, name: str) -> None:
+            if name == "update_item" and next(writes) == written:
+                signal.raise_signal(signal.SIGINT)
+
+        pipeline.aws["dynamodb"] = Faulty(pipeline.dynamodb, plan, SiteLog())
+        path = tmp_path / "refused users.csv"
+        printed = self.run(pipeline, csv=path)
+        users = len(pipeline.dynamodb.rows(USERS))
+        (audited,) = (row for row in pipeline.dynamodb.rows(OPERATIONS) if row["pk"].startswith("AUDIT#"))
+        assert audited["count"] == users >= min(written, 588)
+        assert (users < 588) == (written <= 300), "at most four pages were begun"
+        if users < 588:
+            assert audited["result"] == "interrupted"
+            assert f"{users:,} of them have got a record." in printed
+            assert f"To continue: onramp backfill --apply --rate 1000 --max-queue 0 --csv '{path}'" in printed
+            pipeline.aws["dynamodb"] = pipeline.dynamodb
+            listed = pipeline.cognito.calls["list_users"]
+            assert Operator(pipeline, path).run(apply=True) == {"create": 588, "refused_nobody_vouches": 12}
+            assert pipeline.cognito.calls["list_users"] - listed < 10
+        assert len(path.read_text().splitlines()) == 13
+        assert len(pipeline.dynamodb.rows(USERS)) == 588
+
+    def test_the_second_ctrl_c_stops_at_once(self, pipeline: InMemoryPipeline) -> None:
+        for number in range(300):
+            in_pool(pipeline, number, f"user{number}@example.com")
+        pipeline.clock.advance(3600)
+        writes = count(1)
+
+        def plan(_: int, __: str, name: str) -> None:
+            if name == "update_item" and next(writes) in (5, 6):
+                signal.raise_signal(signal.SIGINT)
+
+        pipeline.aws["dynamodb"] = Faulty(pipeline.dynamodb, plan, SiteLog())
+        assert "Interrupted after 0 users" in self.run(pipeline)
+        assert len(pipeline.dynamodb.rows(USERS)) == 5
+        pipeline.aws["dynamodb"] = pipeline.dynamodb
+        assert Operator(pipeline).run(apply=True) == {"create": 300}
+
+    def test_ctrl_c_is_python_s_again_after_the_run(self, pipeline: InMemoryPipeline) -> None:
+        before = signal.getsignal(signal.SIGINT)
+        self.run(pipeline)
+        assert signal.getsignal(signal.SIGINT) is before
+
+
 class TestReading:
     def test_a_throttled_page_is_requested_again(self, pipeline: InMemoryPipeline) -> None:
         in_pool(pipeline, 1, "user@example.com")
@@ -314,6 +486,13 @@ class TestTheFileOfRefusals:
         Operator(pipeline, path := tmp_path / "refused.csv").run(reveal=True)
         assert [row["email"][:2] for row in self.rows(path)] == ["'=", "'@"]
         assert "\x1b" not in path.read_text()
+
+    def test_no_link_is_followed(self, pipeline: InMemoryPipeline, tmp_path: Path) -> None:
+        (other := tmp_path / "other.csv").write_text(f"{HEADER}\nprecious\n")
+        (link := tmp_path / "refused.csv").symlink_to(other)
+        with pytest.raises(UsageError, match="it is a link"):
+            Operator(pipeline, link).run()
+        assert other.read_text() == f"{HEADER}\nprecious\n"
 
     def test_no_other_file_is_overwritten(self, pipeline: InMemoryPipeline, tmp_path: Path) -> None:
         (path := tmp_path / "thesis.csv").write_text("precious")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import os
 import stat
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,7 +18,7 @@ from hypothesis import strategies as st
 from onramp.domain.users import Profile
 from onramp.ops.common.dead_letters import DELIVERY, PROVISIONING, Letter, add_reason, letter_from
 from onramp.ops.common.errors import UsageError
-from onramp.ops.common.private_file import private_file
+from onramp.ops.common.private_file import open_private, private_file
 from onramp.ops.common.when import format_time
 from onramp.ops.dlq.export import body_data, letter_row, write_letters
 from onramp.ops.dlq.filters import LetterFilter
@@ -210,6 +211,30 @@ class TestMasking:
         assert "n***@example.com" in shown
         assert body_data(json.dumps(EVENT), reveal=True) == EVENT
 
+    @pytest.mark.parametrize(
+        "secret",
+        [
+            {"roles": {"Secret": "Secret"}},
+            {"roles": [["Secret"], {"roles": "Secret"}]},
+            {"detail": {"data": {"origin": "Secret", "address": {"id": "Secret", "source": "Secret"}}}},
+            {"detail": {"data": {"cognitoSub": {"id": "Secret"}}}},
+            {"id": ["Secret"], "data": {"roles": ["Secret"]}, "cognitoSub": "Secret"},
+        ],
+    )
+    def test_a_known_name_counts_at_its_own_place_only(self, secret: dict[str, Any]) -> None:
+        assert "Secret" not in json.dumps(body_data(json.dumps(secret), reveal=False)).replace('"Secret": ', "")
+
+    def test_numbers_are_masked(self) -> None:
+        event = {"detail": {"data": {"phone": 491701234567, "shoeSize": 44.5, "children": [3], "adult": True}}}
+        data = {"phone": "***", "shoeSize": "***", "children": ["***"], "adult": True}
+        assert body_data(json.dumps(event), reveal=False) == {"detail": {"data": data}}
+
+    def test_what_the_pipeline_itself_writes_is_shown(self) -> None:
+        shown = body_data(json.dumps(EVENT), reveal=False)
+        assert shown["detail"]["metadata"] == EVENT["detail"]["metadata"]
+        assert shown["detail"]["data"]["roles"] == ["team_member"]
+        assert shown["source"] == "onramp.signup"
+
     def test_a_body_that_is_not_json_is_not_shown(self) -> None:
         assert body_data("nia@example.com", reveal=False) == "no JSON, 15 characters: --reveal shows it"
         assert body_data("nia@example.com", reveal=True) == "nia@example.com"
@@ -245,6 +270,23 @@ class TestExport:
         with pytest.raises(UsageError, match="exists"), private_file(path):
             pass
         assert path.exists()
+
+    def test_no_link_is_followed(self, tmp_path: Path) -> None:
+        (other := tmp_path / "other").write_text("precious")
+        for name, target in (("link", other), ("dangling", tmp_path / "created")):
+            (link := tmp_path / name).symlink_to(target)
+            with pytest.raises(UsageError), private_file(link):
+                pass
+            with pytest.raises(UsageError, match="it is a link"):
+                open_private(link, os.O_WRONLY | os.O_TRUNC)
+        assert other.read_text() == "precious"
+        assert not (tmp_path / "created").exists()
+
+    def test_a_pipe_or_a_device_is_no_file(self, tmp_path: Path) -> None:
+        os.mkfifo(pipe := tmp_path / "pipe")
+        for path in (pipe, Path("/dev/null")):
+            with pytest.raises(UsageError, match="cannot be written"):
+                open_private(path, os.O_RDWR)
 
     def test_an_interrupted_file_is_removed(self, tmp_path: Path) -> None:
         path = tmp_path / "letters.jsonl"

@@ -10,7 +10,7 @@ import pytest
 
 from onramp.adapters.tombstones import tombstone_key
 from onramp.local.fakes.faults import Fault
-from onramp.ops.common.errors import UsageError
+from onramp.ops.common.errors import CommandInterrupted, UsageError
 from onramp.ops.common.queue_reader import WORKING_SECONDS
 from tests.dlq_scenario import RULE_DLQ, DlqScenario, Sends
 from tests.pipeline import DLQ, OPERATIONS, QUEUE, USERS
@@ -256,7 +256,7 @@ class TestCtrlC:
             if armed and name == operation:
                 raise KeyboardInterrupt
 
-        with pytest.raises(KeyboardInterrupt):
+        with pytest.raises(CommandInterrupted):
             scenario.redrive(interrupt)
         assert [row["result"] for row in scenario.audit()] == ["interrupted"]
         assert all(message.visible_at <= scenario.clock() for message in scenario.sqs.messages(DLQ))
@@ -274,10 +274,54 @@ class TestCtrlC:
             if name == "send_message_batch" and sent == 2:
                 raise KeyboardInterrupt
 
-        with pytest.raises(KeyboardInterrupt):
+        with pytest.raises(CommandInterrupted):
             scenario.redrive(interrupt)
         (row,) = scenario.audit()
         assert (row["count"], row["result"]) == (1, "interrupted")
+
+    def test_it_says_how_far_it_came_and_the_command_that_goes_on(self, scenario: DlqScenario) -> None:
+        for number in range(5):
+            scenario.refuse(f"u{number}@example.com", str(uuid.uuid4()))
+        scenario.stripe.faults.clear()
+        sends = 0
+
+        def interrupt(_call: int, _service: str, name: str) -> None:
+            nonlocal sends
+            sends += name == "send_message_batch"
+            if name == "send_message_batch" and sends == 2:
+                raise KeyboardInterrupt
+
+        with pytest.raises(CommandInterrupted) as interrupted:
+            scenario.redrive(interrupt, reasons=(STRIPE,), since=1_790_000_000_000, limit=4)
+        assert interrupted.value.exit_code == 130
+        how_far, _, command = str(interrupted.value).partition("; to go on: ")
+        assert how_far.startswith("interrupted: 1 sent, of which 1 are repaired so far")
+        assert command == (
+            f"onramp dlq redrive --reason {STRIPE} --since 2026-09-21T14:13:20Z --limit 3 --rate 0 --wait 60"
+        )
+        (row,) = scenario.audit()
+        assert row["outcome"] == {"sent": 1, "repaired": 1, "failed_again": 0, "on_the_way": 0}
+        assert scenario.redrive(reasons=(STRIPE,), limit=3).counts.sent == 3
+
+    def test_what_was_verified_before_ctrl_c_counts(self, scenario: DlqScenario) -> None:
+        """Ada is repaired; Ben, whom Stripe refuses slowly, is waited for when the operator stops."""
+        scenario.refuse("ada@example.com", ADA)
+        scenario.refuse("ben@example.com", BEN)
+        scenario.stripe.faults.clear()
+        scenario.stripe.faults.add(Fault("server_error", operation="create", match="ben@example.com", times=None))
+        sent = 0
+
+        def interrupt(_call: int, _service: str, name: str) -> None:
+            nonlocal sent
+            sent += name == "send_message_batch"
+            if sent and name == "batch_get_item" and scenario.is_ready("ada@example.com") and scenario.clock() > late:
+                raise KeyboardInterrupt
+
+        late = scenario.clock() + 5
+        with pytest.raises(CommandInterrupted, match="2 sent, of which 1 are repaired so far"):
+            scenario.redrive(interrupt, canary=False)
+        (row,) = scenario.audit()
+        assert (row["outcome"]["repaired"], row["outcome"]["on_the_way"]) == (1, 1)
 
 
 class TestThePlan:
@@ -384,6 +428,30 @@ class TestFromTheTable:
         sends = Sends(scenario)
         scenario.redrive(from_table=True, canary=False)
         assert sends.by_email == {"ada@example.com": 1}
+
+    def test_the_reason_is_that_of_the_step_record(self, scenario: DlqScenario) -> None:
+        """Not only the error code: `--reason` means the same with and without a letter."""
+        scenario.refuse("ada@example.com", ADA)
+        scenario.drop(reasons=(STRIPE,))
+        scenario.stripe.faults.clear()
+        report = scenario.redrive(from_table=True, reasons=(STRIPE,))
+        assert [row["reason"] for row in report.plan.groups.rows()] == [STRIPE]
+        assert scenario.is_ready("ada@example.com")
+
+    def test_a_user_without_a_letter_is_redriven_from_the_table_unasked(self, scenario: DlqScenario) -> None:
+        scenario.refuse("ada@example.com", ADA)
+        scenario.refuse("ben@example.com", BEN)
+        scenario.drop(user=ADA)
+        scenario.stripe.faults.clear()
+        assert scenario.redrive(user=ADA).counts.sent == 1
+        assert (scenario.is_ready("ada@example.com"), scenario.is_ready("ben@example.com")) == (True, False)
+
+    def test_never_while_another_reader_may_hold_the_users_letter(self, scenario: DlqScenario) -> None:
+        scenario.refuse("ada@example.com", ADA)
+        scenario.sqs.receive_message(QueueUrl=scenario.sqs.url(DLQ), MaxNumberOfMessages=1, VisibilityTimeout=120)
+        report = scenario.redrive(user=ADA)
+        assert (report.counts.sent, report.held_by_others) == (0, 1)
+        assert owed(scenario, "ada@example.com") == "operator"
 
 
 def test_drop_deletes_the_selected_letters_and_the_users_stay_failed(scenario: DlqScenario) -> None:

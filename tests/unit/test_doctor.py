@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -12,15 +13,17 @@ import pytest
 import urllib3
 
 from onramp.domain.errors import RetryableError
+from onramp.local.translate import load_template
 from onramp.ops.common.context import OperatorContext
 from onramp.ops.common.deployment import Deployment, Resource
 from onramp.ops.common.errors import reason
 from onramp.ops.common.output import Output
-from onramp.ops.doctor import alarms, bus, functions, pool, queues, reconciler, secrets
-from onramp.ops.doctor.checks import CHECKS, run_checks
-from onramp.ops.doctor.findings import Finding, Level, unchecked
+from onramp.ops.doctor import alarms, bus, functions, pool, queues, reconciler, rules, secrets
+from onramp.ops.doctor.checks import CHECKS, CheckResult, one_for_each_cause, run_checks
+from onramp.ops.doctor.findings import Cause, Finding, Level, ok, trouble, unchecked
 from onramp.ops.doctor.wiring import DoctorWiring
 from tests.fakes.client import client_error, paginator
+from tests.infrastructure.translation import ROOT
 
 NOW = 1_790_000_000_000
 ACCOUNT = "123456789012"
@@ -46,6 +49,7 @@ PARAMETERS = {
     "RevenueCatBaseUrl": "https://revenuecat.test",
     "RevenueCatProjectId": "proj",
     "MaxReceiveCount": "60",
+    "EnrichMaximumConcurrency": "2",
 }
 SERVICES = ("cloudformation", "cloudwatch", "cognito-idp", "dynamodb", "events", "kms", "lambda", "sns", "sqs", "ssm")
 Answer = Mapping[str, Any] | Callable[..., Mapping[str, Any]] | Exception
@@ -89,6 +93,8 @@ def stack(
     """`lambda_` for lambda; `cognito_idp` for cognito-idp."""
     scripted = {name.rstrip("_").replace("_", "-"): dict(known) for name, known in answers.items()}
     scripted["lambda"] = {"get_alias": {"AliasArn": ALIAS}} | scripted.get("lambda", {})
+    scripted["dynamodb"] = {"query": {"Items": []}} | scripted.get("dynamodb", {})
+    scripted["ssm"] = {"describe_parameters": {"Parameters": []}} | scripted.get("ssm", {})
     context = OperatorContext(
         Output(as_json=False),
         stack_name="onramp",
@@ -228,6 +234,15 @@ def _running(environment: dict[str, str], **parameters: str) -> Deployment:
     return stack(parameters=parameters, lambda_=configuration)
 
 
+BUS_ARN = f"arn:aws:events:eu-west-1:{ACCOUNT}:event-bus/onramp"
+
+
+def shipped_policy(stack: str = "onramp") -> Any:
+    """docs/kms-key-policy.json with its placeholders replaced."""
+    text = (ROOT / "docs" / "kms-key-policy.json").read_text()
+    return json.loads(text.replace("ACCOUNT", ACCOUNT).replace("REGION", "eu-west-1").replace("STACK", stack))
+
+
 class TestBus:
     def test_a_bus_that_does_not_exist(self) -> None:
         gone = client_error("events", "describe_event_bus", "ResourceNotFoundException", "no")
@@ -236,13 +251,15 @@ class TestBus:
 
     def test_a_bus_without_an_archive(self) -> None:
         answers: dict[str, Answer] = {"describe_event_bus": {"Arn": "arn:bus"}, "list_archives": {"Archives": []}}
-        assert "create-archive" in by_level(bus.bus(stack(events=answers)))["warning"].cure
+        with_resources = stack(events=answers, cloudformation={"list_stack_resources": {"StackResourceSummaries": []}})
+        assert "create-archive" in by_level(bus.bus(with_resources))["warning"].cure
 
     def test_a_rule_that_does_not_exist(self) -> None:
         gone = client_error("events", "describe_rule", "ResourceNotFoundException", "no")
         deployed = stack(events={"describe_rule": gone})
         deployed.resources = {"UserSignedUpRule": Resource("AWS::Events::Rule", "onramp|onramp-Rule-1")}
-        (finding,) = bus.rule(deployed)
+        finding, other = rules.rules(deployed)
+        assert "there is no rule SignupNotRecordedRule" in other.what
         assert "aws events put-rule --name onramp-Rule-1 --event-bus-name onramp" in finding.cure
 
 
@@ -255,7 +272,9 @@ class TestKeys:
             "describe_key": {"KeyMetadata": {"KeyManager": manager}},
             "get_key_policy": {"Policy": json.dumps(policy)},
         }
-        return list(queues.encryption(stack(sqs={"get_queue_attributes": attributes}, kms=kms)))
+        deployed = stack(sqs={"get_queue_attributes": attributes}, kms=kms)
+        deployed.resources = {"UserSignedUpRule": Resource("AWS::Events::Rule", "onramp|onramp-Rule-1")}
+        return list(queues.encryption(deployed))
 
     def allowing(self, *actions: str) -> dict[str, Any]:
         principal = {"Service": "events.amazonaws.com"}
@@ -268,6 +287,45 @@ class TestKeys:
     def test_a_customer_key_that_eventbridge_may_not_use(self, actions: tuple[str, ...]) -> None:
         findings = by_level(self.keys(self.allowing(*actions)))
         assert "events.amazonaws.com" in findings["trouble"].cure
+
+    def test_a_policy_for_another_source_is_no_grant(self) -> None:
+        """EventBridge acts for the rule, not for the queue."""
+        policy = self.allowing("kms:Decrypt", "kms:GenerateDataKey")
+        policy["Statement"][0]["Condition"] = {"ArnLike": {"aws:SourceArn": QUEUE}}
+        assert "trouble" in by_level(self.keys(policy))
+
+    def bus(self, policy: Any, **more: Any) -> dict[str, Finding]:
+        described = {"Name": "onramp", "Arn": BUS_ARN, "KmsKeyIdentifier": self.KEY} | more
+        kms: dict[str, Answer] = {"get_key_policy": {"Policy": json.dumps(policy)}}
+        return by_level(bus.encryption(stack(events={"describe_event_bus": described}, kms=kms)))
+
+    def test_the_policy_of_the_documentation_is_enough(self) -> None:
+        assert by_level(self.keys(shipped_policy())).keys() == {"ok"}
+        assert self.bus(shipped_policy(), DeadLetterConfig={"Arn": "arn:dlq"}).keys() == {"ok"}
+
+    @pytest.mark.parametrize(
+        ("statement", "queue", "event_bus"), [(1, "ok", "trouble"), (2, "ok", "trouble"), (3, "trouble", "ok")]
+    )
+    def test_each_statement_of_it_is_needed(self, statement: int, queue: str, event_bus: str) -> None:
+        policy = shipped_policy()
+        del policy["Statement"][statement]
+        assert queue in by_level(self.keys(policy))
+        assert event_bus in self.bus(policy)
+
+    @pytest.mark.parametrize("action", ["kms:GenerateDataKey", "kms:Decrypt", "kms:ReEncrypt*"])
+    def test_each_action_for_the_bus_and_its_archive_is_needed(self, action: str) -> None:
+        policy = shipped_policy()
+        policy["Statement"][2]["Action"].remove(action)
+        assert action.removesuffix("*") in self.bus(policy)["trouble"].cure
+
+    def test_the_key_of_another_bus_is_no_grant(self) -> None:
+        assert "trouble" in self.bus(shipped_policy(stack="other"))
+
+    def test_an_encrypted_bus_without_a_dead_letter_queue(self) -> None:
+        assert "no dead-letter queue" in self.bus(shipped_policy())["warning"].what
+
+    def test_a_bus_without_a_customer_key_has_nothing_to_check(self) -> None:
+        assert self.bus({}, KmsKeyIdentifier="") == {}
 
     def test_a_key_of_aws_by_its_arn(self) -> None:
         assert "AWS-managed" in by_level(self.keys({}, manager="AWS"))["trouble"].what
@@ -345,6 +403,63 @@ class TestAlarms:
         assert "does not exist" in self.findings(self.ALARM, subscriptions=gone)["trouble"].what
 
 
+class TestOneLineForEachCause:
+    """The worker gave up on one user: the alarm, the owed record and the dead letter are one cause."""
+
+    ALARM = trouble("PermanentFailureAlarm is in alarm.", "why", "look", Cause.DEAD_LETTERS, symptom=True)
+    OWED = trouble("`operator` is owed to 1 user.", "why", "look", Cause.DEAD_LETTERS, symptom=True)
+    LETTER = trouble("1 dead letter in ProvisioningDlq.", "the worker gave up.", "onramp dlq list", Cause.DEAD_LETTERS)
+
+    def merged(self, *findings: Finding) -> list[Finding]:
+        return [result.finding for result in one_for_each_cause([CheckResult("any", each) for each in findings])]
+
+    def test_symptoms_are_told_in_the_line_of_their_cause(self) -> None:
+        (line,) = self.merged(self.ALARM, self.OWED, self.LETTER)
+        assert (line.why, line.cure) == (self.LETTER.why, self.LETTER.cure)
+        assert line.what == f"{self.LETTER.what} {self.ALARM.what} {self.OWED.what}"
+
+    def test_symptoms_alone_are_one_line(self) -> None:
+        fine = ok("fine")
+        line, other = self.merged(self.ALARM, fine, self.OWED)
+        assert line.what == f"{self.ALARM.what} {self.OWED.what}"
+        assert other == fine
+
+    def test_two_causes_stay_two_lines(self) -> None:
+        stripe = trouble("Stripe refuses the key.", "why", "cure", Cause.PROVIDER_KEY)
+        revenuecat = trouble("RevenueCat refuses the key.", "why", "cure", Cause.PROVIDER_KEY)
+        other = trouble("the rule is disabled.", "why", "cure")
+        findings = [stripe, revenuecat, other, self.LETTER, trouble("another alarm.", "why", "cure", symptom=True)]
+        assert self.merged(*findings) == findings
+
+    def test_every_alarm_with_a_cause_has_a_cure(self) -> None:
+        assert alarms.CAUSES.keys() <= alarms.CURES.keys()
+
+
+class TestALocalStack:
+    """Its settings are made for a laptop, and no deployment changes them."""
+
+    def test_a_short_visibility_timeout_is_meant(self) -> None:
+        configuration = {"get_function_configuration": {"Timeout": 5}}
+        attributes = {"get_queue_attributes": {"Attributes": {"VisibilityTimeout": "29"}}}
+        deployed = stack(lambda_=configuration, sqs=attributes)
+        assert [finding.level for finding in functions.timeouts(deployed)] == [Level.OK, Level.WARNING]
+        deployed.is_local = True
+        assert [finding.level for finding in functions.timeouts(deployed)] == [Level.OK, Level.OK]
+
+    def test_alarms_without_a_topic_are_meant(self) -> None:
+        alarm = {"AlarmName": "one", "StateValue": "OK", "AlarmActions": [], "ActionsEnabled": True}
+        deployed = stack(cloudwatch={"describe_alarms": {"MetricAlarms": [alarm]}})
+        deployed.resources = {"OneAlarm": Resource("AWS::CloudWatch::Alarm", "one")}
+        assert by_level(alarms.alarms(deployed)).keys() == {"warning", "ok"}
+        deployed.is_local = True
+        assert by_level(alarms.alarms(deployed)).keys() == {"ok"}
+
+    def test_the_cure_is_no_deployment_to_an_account(self) -> None:
+        deployed = stack()
+        deployed.is_local = True
+        assert deployed.deploy_command(LogLevel="DEBUG").startswith("onramp local up  (")
+
+
 class TestReconciler:
     def last_run(self, deployed: str, *points: tuple[int, float]) -> Finding:
         times = [datetime.fromtimestamp((NOW - minutes * 60_000) / 1000, UTC) for minutes, _ in points]
@@ -363,3 +478,66 @@ class TestReconciler:
 
     def test_a_stack_that_was_deployed_less_than_15_minutes_ago(self) -> None:
         assert self.last_run("2026-09-21T14:10:00.000+0000").level is Level.OK
+
+
+class TestCures:
+    """A printed command writes what template.yaml has, and keeps what others added."""
+
+    def test_the_policy_of_a_queue_is_the_templates_and_keeps_other_statements(self) -> None:
+        added = {"Sid": "Metrics", "Effect": "Allow", "Principal": {"AWS": ACCOUNT}, "Action": "sqs:GetQueueAttributes"}
+        wide = {"Effect": "Allow", "Principal": "*", "Action": "sqs:*", "Resource": QUEUE}
+        for statements, kept in (([], []), ([wide, added], [added])):
+            attributes = {"QueueArn": QUEUE, "Policy": json.dumps({"Statement": statements})}
+            rule = {
+                "LogicalResourceId": "UserSignedUpRule",
+                "ResourceType": "AWS::Events::Rule",
+                "PhysicalResourceId": "onramp|rule",
+            }
+            deployed = stack(
+                sqs={"get_queue_attributes": {"Attributes": attributes}},
+                cloudformation={"list_stack_resources": {"StackResourceSummaries": [rule]}},
+            )
+            first = next(queues.policies(deployed))
+            policy = json.loads(json.loads(shlex.split(first.cure)[-1])["Policy"])
+            assert policy["Statement"] == [*_in_the_template()[:1], *kept, *_in_the_template()[1:]]
+
+    def test_a_function_gets_back_the_concurrency_that_the_stack_reserves(self) -> None:
+        answers: dict[str, Answer] = {
+            "get_function_concurrency": {"ReservedConcurrentExecutions": 0},
+            "get_alias": {"AliasArn": ALIAS},
+        }
+        deployed = stack(parameters={"EnrichReservedConcurrency": "7"}, lambda_=answers)
+        cures = [finding.cure for finding in functions.concurrency(deployed)]
+        assert cures[1].startswith("aws lambda put-function-concurrency --function-name onramp-EnrichProfile ")
+        assert cures[1].endswith(" --reserved-concurrent-executions 7")
+        assert all("delete-function-concurrency" in cure for cure in (cures[0], cures[2]))
+
+    def test_a_queue_gets_back_the_stacks_own_key(self) -> None:
+        attributes = {"get_queue_attributes": {"Attributes": {"KmsMasterKeyId": "alias/aws/sqs"}}}
+        own = {"DataKeyArn": "arn:aws:kms:eu-west-1:123456789012:key/own"}
+        (finding, *_) = queues.encryption(stack(parameters=own, sqs=attributes))
+        assert json.loads(shlex.split(finding.cure)[-1]) == {"KmsMasterKeyId": own["DataKeyArn"]}
+
+    def test_a_secret_keeps_its_key(self) -> None:
+        ssm: dict[str, Answer] = {
+            "get_parameter": {"Parameter": {"Type": "SecureString", "Value": "sk"}},
+            "describe_parameters": {"Parameters": [{"Name": "/stripe", "KeyId": "alias/own"}]},
+        }
+        (finding,) = secrets.stripe(stack(Http(status=401), ssm=ssm))
+        assert finding.cure.endswith("--overwrite --value KEY --key-id alias/own")
+
+
+def _in_the_template() -> list[dict[str, Any]]:
+    """The statements of ProvisioningQueuePolicy, with the values of this stack."""
+    resource = load_template(ROOT / "template.yaml")["Resources"]["ProvisioningQueuePolicy"]
+    text = json.dumps(resource["Properties"]["PolicyDocument"]["Statement"])
+    for reference, value in {
+        '{"Fn::GetAtt": ["ProvisioningQueue", "Arn"]}': QUEUE,
+        '{"Fn::GetAtt": "ProvisioningQueue.Arn"}': QUEUE,
+        '{"Fn::GetAtt": ["UserSignedUpRule", "Arn"]}': f"arn:aws:events:eu-west-1:{ACCOUNT}:rule/onramp/rule",
+        '{"Fn::GetAtt": "UserSignedUpRule.Arn"}': f"arn:aws:events:eu-west-1:{ACCOUNT}:rule/onramp/rule",
+        '{"Ref": "AWS::AccountId"}': ACCOUNT,
+    }.items():
+        text = text.replace(reference, json.dumps(value))
+    statements: list[dict[str, Any]] = json.loads(text)
+    return statements

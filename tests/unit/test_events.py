@@ -6,6 +6,7 @@ import filecmp
 import json
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -67,6 +68,15 @@ def test_the_other_events_keep_their_contracts(text: str, maybe: str | None, at:
         user_forgotten(SUB, "pool", at=at, correlation_id="c"),
     ):
         CONTRACTS[event.kind].model_validate_json(json.dumps(event.detail))
+
+
+@pytest.mark.parametrize("missing", ["cognito_sub", "user_pool_id", "linked_at"])
+def test_there_is_no_event_of_a_record_that_is_not_linked(missing: str) -> None:
+    linked = User("nia@example.com", cognito_sub=SUB, user_pool_id="pool", linked_at=0)
+    assert user_signed_up(linked, correlation_id="c").detail["data"]["signedUpAt"] == "1970-01-01T00:00:00.000Z"
+    without: dict[str, Any] = {missing: None}
+    with pytest.raises(ValueError, match="linked"):
+        user_signed_up(replace(linked, **without), correlation_id="c")
 
 
 def test_the_event_id_never_changes() -> None:

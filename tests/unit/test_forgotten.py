@@ -9,6 +9,8 @@ from typing import Any
 import pytest
 
 from onramp.adapters.tombstones import Tombstones, tombstone_key
+from onramp.domain.event_data import user_forgotten
+from onramp.domain.users import User
 from tests.pipeline import EMAIL, OPERATIONS, PROFILES, QUEUE, SUB, USERS, InMemoryPipeline, signup
 
 
@@ -48,7 +50,7 @@ class TestTheWorker:
         pipeline.run_worker()
         assert [dead_letter["reason"] for dead_letter in pipeline.dead_letters()] == ["unknown_user"]
 
-    def test_reads_a_tombstone_only_if_there_is_no_record(self, pipeline: InMemoryPipeline) -> None:
+    def test_reads_one_tombstone_for_a_new_user_and_none_for_a_repetition(self, pipeline: InMemoryPipeline) -> None:
         tables: Counter[str] = Counter()
         real = pipeline.dynamodb.get_item
 
@@ -59,8 +61,12 @@ class TestTheWorker:
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(pipeline.dynamodb, "get_item", get_item)
             pipeline.sign_up(EMAIL, SUB)
+            late = pipeline.sqs.messages(QUEUE)[0]
             pipeline.run_worker()
-        assert tables[OPERATIONS] == 0
+            assert tables[OPERATIONS] == 1
+            pipeline.sqs.duplicate(QUEUE, late)
+            pipeline.run_worker()
+        assert tables[OPERATIONS] == 1
 
     @pytest.mark.parametrize("fault", ["refused", "throttled", "not_sent", "malformed"])
     def test_retries_if_the_read_fails(self, pipeline: InMemoryPipeline, fault: str) -> None:
@@ -104,3 +110,35 @@ def test_a_tombstone_is_read_consistently(pipeline: InMemoryPipeline) -> None:
     erase(pipeline)
     assert tombstones.is_forgotten(SUB)
     assert not tombstones.is_forgotten(SUB[::-1])
+
+
+class TestConfirmedAfterTheErasure:
+    """The trigger has no time to read a tombstone: it writes the record and emits."""
+
+    def test_no_profile_no_provider_and_the_record_is_removed(self, pipeline: InMemoryPipeline) -> None:
+        pipeline.dynamodb.put_item(TableName=OPERATIONS, Item=tombstone_key(SUB))
+        pipeline.sign_up(EMAIL, SUB)
+        pipeline.run_worker()
+        assert (pipeline.dynamodb.rows(PROFILES), pipeline.stripe.calls) == ([], [])
+        pipeline.clock.advance(301)
+        pipeline.reconcile()
+        pipeline.run_worker()
+        assert pipeline.user(EMAIL) is None
+        assert (pipeline.dynamodb.rows(PROFILES), pipeline.dead_letters()) == ([], [])
+        assert len(pipeline.published("UserSignedUp")) == 1
+        (again,) = pipeline.published("UserForgotten")
+        assert again["detail"]["data"] == {"cognitoSub": SUB}
+
+    def test_the_event_is_not_the_one_that_consumers_dropped_before(self) -> None:
+        first = user_forgotten(SUB, "eu-west-1_Pool", at=5, correlation_id="c").detail["metadata"]["eventId"]
+        again = user_forgotten(SUB, "eu-west-1_Pool", at=9, correlation_id="c", again=True).detail["metadata"][
+            "eventId"
+        ]
+        repeated = user_forgotten(SUB, "eu-west-1_Pool", at=9, correlation_id="d", again=True)
+        assert first != again == repeated.detail["metadata"]["eventId"]
+
+    def test_a_record_that_was_linked_to_another_sub_meanwhile_stays(self, pipeline: InMemoryPipeline) -> None:
+        pipeline.sign_up(EMAIL, str(uuid.uuid4()))
+        users = pipeline.function("reconcile").reconciler.reconcile.users
+        assert not users.delete(User(EMAIL, cognito_sub=SUB))
+        assert pipeline.user(EMAIL) is not None

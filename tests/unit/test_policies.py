@@ -6,10 +6,15 @@ from typing import Any
 
 import pytest
 
-from onramp.ops.common.policies import Grant, effective_grant
+from onramp.domain.policies import Grant, effective_grant
 
 RULE = "arn:aws:events:eu-west-1:123456789012:rule/onramp/rule"
-REQUEST = {"service": "events.amazonaws.com", "action": "sqs:SendMessage", "source": RULE, "account": "123456789012"}
+REQUEST: dict[str, Any] = {
+    "service": "events.amazonaws.com",
+    "action": "sqs:SendMessage",
+    "source": RULE,
+    "account": "123456789012",
+}
 
 
 def statement(**more: Any) -> dict[str, Any]:
@@ -31,7 +36,8 @@ def arn(pattern: Any, operator: str = "ArnEquals", key: str = "aws:SourceArn") -
         ([statement(**arn("arn:aws:events:*:*:rule/onramp/*", "ArnLike"))], Grant.NARROW),
         ([statement(**arn(["arn:other", RULE]))], Grant.NARROW),
         ([statement(**arn("arn:other"))], Grant.NONE),
-        ([statement(), statement(**arn(RULE))], Grant.NARROW),
+        ([statement(), statement(**arn(RULE))], Grant.OPEN),
+        ([statement(**arn(RULE)), statement()], Grant.OPEN),
         ([statement(Condition={"StringEquals": {"aws:SourceAccount": "123456789012"}})], Grant.OPEN),
         ([statement(Condition={"StringEquals": {"aws:SourceAccount": "999999999999"}})], Grant.NONE),
         ([statement(Action=["sqs:ReceiveMessage", "SQS:Send*"], **arn(RULE))], Grant.NARROW),
@@ -59,3 +65,14 @@ def test_the_effective_grant(statements: list[dict[str, Any]], grant: Grant) -> 
 def test_a_single_statement_without_a_list() -> None:
     assert effective_grant({"Statement": statement(**arn(RULE))}, **REQUEST) is Grant.NARROW
     assert effective_grant({}, **REQUEST) is Grant.NONE
+
+
+CONTEXT = "kms:EncryptionContext:aws:events:event-bus:arn"
+
+
+@pytest.mark.parametrize(
+    ("context", "grant"), [({CONTEXT: "arn:bus"}, Grant.OPEN), ({CONTEXT: "arn:other"}, Grant.NONE), ({}, Grant.NONE)]
+)
+def test_a_condition_on_the_encryption_context(context: dict[str, str], grant: Grant) -> None:
+    statements = [statement(Condition={"StringEquals": {CONTEXT: "arn:bus"}})]
+    assert effective_grant({"Statement": statements}, **REQUEST, context=context) is grant

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import heapq
 import random
 import tracemalloc
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future
+from functools import partial
+from typing import Any
 
 import pytest
 
 from onramp.ops.common.dead_letters import PROVISIONING, DeadLetterQueues
-from onramp.ops.common.queue_reader import READING_SECONDS, RECEIVERS, QueueReader
+from onramp.ops.common.queue_reader import MAX_HELD, READING_SECONDS, RECEIVERS, QueueReader
 from tests.dlq_scenario import BOTH, DlqScenario
-from tests.pipeline import DLQ
+from tests.fakes import VirtualClock
+from tests.pipeline import DLQ, InlineExecutor
 
 
 @pytest.fixture
@@ -29,6 +34,97 @@ def fill(scenario: DlqScenario, count: int, size: int = 10) -> None:
 def visible(scenario: DlqScenario) -> int:
     queue = scenario.sqs.queues[DLQ]
     return sum(message.visible_at <= scenario.clock() for message in queue.messages())
+
+
+class VirtualThreads(InlineExecutor):
+    """Threads on a virtual clock: a task starts when a thread is free, and its result is there when its calls ended."""
+
+    def __init__(self, clock: VirtualClock, count: int) -> None:
+        self.clock, self.free_at = clock, [clock()] * count
+        heapq.heapify(self.free_at)
+
+    def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
+        now = self.clock.now
+        self.clock.now = max(now, heapq.heappop(self.free_at))
+        future = super().submit(fn, *args, **kwargs)
+        done_at, self.clock.now = self.clock.now, now
+        heapq.heappush(self.free_at, done_at)
+        result = future.result
+
+        def wait_for_result(timeout: float | None = None) -> Any:
+            self.clock.now = max(self.clock.now, done_at)
+            return result(timeout)
+
+        vars(future)["result"] = wait_for_result
+        return future
+
+
+class DistantSqs:
+    """SQS as far away as AWS is: each call takes `latency` seconds, and a receive may return less than it asks for."""
+
+    def __init__(self, scenario: DlqScenario, latency: float, most: int) -> None:
+        self.sqs, self.clock, self.latency, self.most = scenario.sqs, scenario.clock, latency, most
+        self.receives = self.most_in_flight = self.repeated = 0
+        self.seen: set[str] = set()
+
+    def __getattr__(self, name: str) -> Any:
+        def call(**request: Any) -> Any:
+            self.clock.advance(self.latency)
+            return getattr(self.sqs, name)(**request)
+
+        return call
+
+    def receive_message(self, **request: Any) -> Any:
+        self.clock.advance(self.latency)
+        self.receives += 1
+        reply = self.sqs.receive_message(**request | {"MaxNumberOfMessages": self.most})
+        ids = {message["MessageId"] for message in reply.get("Messages", [])}
+        self.repeated += len(ids & self.seen)
+        self.seen |= ids
+        if not ids:
+            self.clock.advance(request["WaitTimeSeconds"])
+        return reply
+
+
+@pytest.mark.parametrize(("letters", "most"), [(100_000, 10), (20_000, 2)])
+def test_letters_are_read_within_ten_minutes_at_100_ms_a_call(letters: int, most: int) -> None:
+    """100,000 of them, or fewer where SQS returns few at a time; none is visible again before the end of the walk."""
+    with DlqScenario(validate=False) as scenario:
+        fill(scenario, letters)
+        context = scenario.context()
+        distant = context.clients["sqs"] = DistantSqs(scenario, 0.1, most)
+        context.threads = partial(VirtualThreads, scenario.clock)
+        start = scenario.clock()
+        with QueueReader(DeadLetterQueues.of(context), [PROVISIONING]) as reader:
+            count = sum(1 for _ in reader)
+            read_in = scenario.clock() - start
+        took = scenario.clock() - start
+        assert count == letters
+        assert distant.repeated == 0, "letters reappeared during the walk"
+        assert reader.complete or letters == MAX_HELD
+        assert read_in < took < 600
+        assert visible(scenario) == letters
+
+
+def test_a_slow_caller_holds_the_letters_for_as_long_as_it_takes() -> None:
+    """A redrive of 100 users a second: letters that its filter leaves out stay hidden until it has passed the last."""
+    with DlqScenario(validate=False) as scenario:
+        fill(scenario, 20_000)
+        context = scenario.context()
+        distant = context.clients["sqs"] = DistantSqs(scenario, 0.1, 10)
+        context.threads = partial(VirtualThreads, scenario.clock)
+        with QueueReader(DeadLetterQueues.of(context), [PROVISIONING], rate=100) as reader:
+            for _ in reader:
+                scenario.clock.advance(1 / 100)
+        assert distant.repeated == 0
+
+
+def test_a_short_queue_is_held_for_a_minute_only(scenario: DlqScenario) -> None:
+    fill(scenario, 100)
+    with QueueReader(DeadLetterQueues.of(scenario.context()), [PROVISIONING]) as reader:
+        list(reader)
+        hidden_until = max(message.visible_at for message in scenario.sqs.messages(DLQ))
+    assert hidden_until - scenario.clock() < READING_SECONDS + 5
 
 
 def test_each_letter_is_yielded_once_and_all_are_released(scenario: DlqScenario) -> None:

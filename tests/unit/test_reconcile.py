@@ -324,7 +324,7 @@ class TestSweep:
         monkeypatch.setattr(Admission, "claim", buggy)
         pipeline.reconcile()
         assert {row["userId"] for row in pipeline.dynamodb.rows(USERS)} == {"user0@example.com", "user2@example.com"}
-        assert pipeline.metric("ReconcileCompleted") is None, "the alarm stays until the bug is fixed"
+        assert pipeline.metric("ReconcileCompleted") == 0, "the alarm stays until the bug is fixed"
         assert [line["place"].split(":")[0] for line in pipeline.log_lines() if line.get("message") == "bug"] == [
             "IndexError at test_reconcile.py"
         ]
@@ -339,10 +339,11 @@ class TestEveryRun:
         pipeline.dynamodb.calls.clear()
         pipeline.reconcile()
         assert dict(pipeline.dynamodb.calls) == {"query": 12, "batch_get_item": 1, "get_item": 1, "put_item": 1}
-        assert dict(pipeline.cognito.calls) == {"list_users": 1}
+        assert dict(pipeline.cognito.calls) == {"describe_user_pool": 1, "list_users": 1}
+        assert dict(pipeline.lambda_.calls) == {"get_policy": 1}
         assert pipeline.sqs.calls["get_queue_attributes"] == 0
 
-    @pytest.mark.parametrize("service", ["dynamodb", "events", "sqs", "cognito-idp"])
+    @pytest.mark.parametrize("service", ["dynamodb", "events", "sqs", "cognito-idp", "lambda"])
     def test_a_failing_service_is_reported_and_the_rest_is_done(self, pipeline: InMemoryPipeline, service: str) -> None:
         sign_up_without_event(pipeline)
         in_pool(pipeline, "other@example.com", str(uuid.uuid4()))
@@ -350,7 +351,7 @@ class TestEveryRun:
         pipeline.inject_faults(service, "refused")
         pipeline.reconcile()
         assert pipeline.metric("ReconcileFailed") == 1
-        assert pipeline.metric("ReconcileCompleted") is None
+        assert pipeline.metric("ReconcileCompleted") == 0
         pipeline.stop_faults(service)
         pipeline.clock.advance(6 * MINUTE)
         pipeline.reconcile()

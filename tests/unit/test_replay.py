@@ -1,23 +1,34 @@
-"""Re-emitting from the table: which users match, the rate, and that a crash anywhere skips no user."""
+"""Re-emitting from the table: which users match, the rate, who was erased, and that a crash skips no user."""
 
 from __future__ import annotations
 
 import contextlib
+import io
 import itertools
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from rich.console import Console
 
 from onramp.adapters.items import to_values
-from onramp.domain.event_data import Kind, event_id
+from onramp.adapters.tombstones import tombstone_key
+from onramp.domain.event_data import Kind, event_id, user_forgotten
 from onramp.domain.users import Owed, Status
 from onramp.ops.common.context import OperatorContext
 from onramp.ops.common.errors import CommandFailed, UsageError
 from onramp.ops.common.output import Output
+from onramp.ops.common.when import parse_time
 from onramp.ops.replay import records as paging
 from onramp.ops.replay.archive import MINUTE, ReplayPlan, Window
 from onramp.ops.replay.records import Query
+from onramp.ops.replay.table_command import TableReplayCommand, TableReplayReport
 from onramp.ops.replay.wiring import ReplayWiring
+from onramp.ops.tables.replay_checkpoints import ReplayCheckpoint
 from tests.fakes import FakeDynamoDB, FakeEventBridge, Faulty, ProcessKilled, SiteLog, TableSpec, VirtualClock
 from tests.template import tables
 
@@ -51,29 +62,57 @@ class Stack:
         self.dynamodb.put_item(TableName="UserProfilesTable", Item=item)
 
     def wiring(self, **clients: Any) -> ReplayWiring:
+        return ReplayWiring.of(self.context(Output(as_json=False), **clients))
+
+    def context(self, out: Output, **clients: Any) -> OperatorContext:
+        sts = SimpleNamespace(get_caller_identity=lambda: {"Arn": "arn:aws:iam::123456789012:user/olu"})
         context = OperatorContext(
-            Output(as_json=False),
+            out,
             now=lambda: round(self.clock() * 1000),
             monotonic=self.clock,
             sleep=self.clock.advance,
-            clients={"dynamodb": self.dynamodb, "events": self.events} | clients,
+            clients={"dynamodb": self.dynamodb, "events": self.events, "sqs": SimpleNamespace(), "sts": sts} | clients,
         )
         context.outputs = {
             "UsersTableName": "UsersTable",
             "UserProfilesTableName": "UserProfilesTable",
             "OperationsTableName": "OperationsTable",
             "EventBusName": BUS,
+            "ProvisioningQueueUrl": "https://sqs.eu-west-1.amazonaws.com/123456789012/Provisioning",
         }
-        return ReplayWiring.of(context)
+        return context
 
     def matching(self, query: Query) -> set[str]:
-        return {str(user.cognito_sub) for users, _ in self.wiring().records.pages(query) for user in users}
+        return {str(user.cognito_sub) for users in self.wiring().records.pages(query) for user in users}
 
     def run(self, query: Query = DAY, *, rate: float = 1000.0, **clients: Any) -> int:
         """One run of the command. Returns how many events were emitted by it and the runs before."""
         wiring = self.wiring(**clients)
         start = wiring.checkpoints.load(query.digest)
-        return start.emitted if start.done else max(wiring.emission(rate).run(query, start), default=start.emitted)
+        matching = sum(map(len, wiring.records.pages(query)))
+        return max(wiring.emission(rate, 0).run(query, start, matching), default=start.emitted)
+
+    def command(
+        self, *, query: Query = DAY, again: bool = False, **clients: Any
+    ) -> tuple[str, TableReplayReport | None]:
+        """One run of the command as the CLI makes it: what it prints, and its report; None where it was interrupted."""
+        out = Output(as_json=False)
+        out.talk = Console(file=(text := io.StringIO()), width=400, highlight=False)
+        context = self.context(out, **clients)
+        report = None
+        with contextlib.suppress(KeyboardInterrupt):
+            command = TableReplayCommand(query, 1000.0, 0, again, yes=True)
+            report = command.run(context, ReplayWiring.of(context))
+        return text.getvalue(), report
+
+    def rows(self, pk: str) -> list[dict[str, Any]]:
+        return [row for row in self.dynamodb.rows("OperationsTable") if row["pk"].startswith(pk)]
+
+    def forget(self, number: int, sub: str) -> None:
+        """As an erasure leaves the tables, and UserForgotten."""
+        self.dynamodb.put_item(TableName="OperationsTable", Item=tombstone_key(sub))
+        self.dynamodb.delete_item(TableName="UsersTable", Key={"userId": {"S": f"u{number}@example.com"}})
+        self.wiring().bus.publish(user_forgotten(sub, POOL, at=1, correlation_id="forget"))
 
     def emitted(self) -> list[str]:
         return [event["detail"]["data"]["cognitoSub"] for event in self.events.events]
@@ -134,7 +173,7 @@ class TestEmitting:
         assert stack.clock() - before >= (40 - 10) / 10 - 0.001, "a burst of one call, then ten a second"
 
     @pytest.mark.parametrize("fault", ["killed_before", "killed_after"])
-    def test_a_crash_at_any_call_skips_no_user_and_repeats_at_most_a_page(self, stack: Stack, fault: str) -> None:
+    def test_a_crash_at_any_call_skips_no_user_and_repeats_at_most_a_segment(self, stack: Stack, fault: str) -> None:
         subs = [stack.user(number) for number in range(14)]
         reached, place = True, 0
         while reached:
@@ -153,7 +192,7 @@ class TestEmitting:
                 stack.run()
             emitted = stack.emitted()
             assert set(emitted) == set(subs), f"killed at call {place}"
-            assert len(emitted) - len(subs) <= paging.PAGE
+            assert len(emitted) - len(subs) <= largest_segment(stack)
         assert place > 8
 
     def test_events_that_the_bus_refuses_are_published_again_and_the_others_are_not(self, stack: Stack) -> None:
@@ -169,6 +208,113 @@ class TestEmitting:
         events = Faulty(stack.events, lambda *_: "throttled", SiteLog())
         with pytest.raises(CommandFailed, match="PutEvents keeps failing"):
             stack.run(events=events)
+
+
+def largest_segment(stack: Stack) -> int:
+    records = stack.wiring().records
+    (row,) = stack.rows("REPLAY#table")
+    return max(len(records.segment(DAY, number, row["segments"])) for number in range(row["segments"]))
+
+
+class TestAnInterruption:
+    """Ctrl-C at any call of a replay of 60 users in one page."""
+
+    def interrupted(self, stack: Stack, at: int) -> str:
+        log, count = SiteLog(), itertools.count(1)
+
+        def plan(*_: object) -> None:
+            if next(count) == at:
+                raise KeyboardInterrupt
+
+        printed, report = stack.command(events=Faulty(stack.events, plan, log))
+        assert report is None
+        return printed
+
+    @pytest.fixture(autouse=True)
+    def _users(self, stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(paging, "PAGE", 500)
+        self.subs = [stack.user(number) for number in range(60)]
+        monkeypatch.setattr(stack.events, "list_rules", lambda **_: {"Rules": []}, raising=False)
+
+    @pytest.mark.parametrize("at", [1, 3, 5])
+    def test_says_how_far_it_came_and_the_next_run_continues_there(self, stack: Stack, at: int) -> None:
+        printed = self.interrupted(stack, at + 1)
+        emitted = len(stack.emitted())
+        assert f"Re-emitted {emitted} of 60 users; the next run continues there." in printed
+        assert (
+            "To continue: onramp replay --from-table --from 1970-01-01T00:00:01Z --to 1970-01-01T00:00:02Z" in printed
+        )
+        (audited,) = stack.rows("AUDIT#")
+        assert (audited["count"], audited["result"]) == (emitted, "interrupted")
+        assert stack.command()[1] is not None
+        assert set(stack.emitted()) == set(self.subs)
+        assert len(stack.emitted()) - 60 <= largest_segment(stack) < 30
+
+    def test_the_printed_options_name_the_same_query(self) -> None:
+        query = Query(1_790_000_000_123, 1_790_000_001_000, Status.READY)
+        options = query.options()
+        assert parse_time(options["from"], 0) == query.since
+        assert parse_time(options["to"], 0) == query.until
+
+    def test_of_a_run_again_continues_too(self, stack: Stack) -> None:
+        stack.command()
+        stack.events.events.clear()
+        events = Faulty(stack.events, lambda index, *_: raise_interrupt() if index == 2 else None, SiteLog())
+        assert stack.command(again=True, events=events)[1] is None
+        assert stack.command()[1] is not None
+        assert set(stack.emitted()) == set(self.subs)
+
+    def test_stores_no_address(self, stack: Stack) -> None:
+        self.interrupted(stack, 4)
+        assert stack.rows("REPLAY#table")
+        assert "@" not in json.dumps(stack.dynamodb.rows("OperationsTable"))
+
+
+def raise_interrupt() -> None:
+    raise KeyboardInterrupt
+
+
+def once(run: Callable[[], object]) -> Callable[[], None]:
+    """Calls `run` at the first call only."""
+    remaining = [run]
+
+    def call() -> None:
+        if remaining:
+            remaining.pop()()
+
+    return call
+
+
+class TestUsersErasedMeanwhile:
+    def test_are_not_announced_after_they_were_forgotten(self, stack: Stack) -> None:
+        """The erasure runs after the replay has read its users, before each of its events."""
+        subs = {number: stack.user(number) for number in range(12)}
+        for number, sub in subs.items():
+            other = Stack()
+            for each in subs:
+                other.user(each)
+            emission = replace(other.wiring().emission(1000.0, 0), pace=once(partial(other.forget, number, sub)))
+            list(emission.run(DAY, ReplayCheckpoint(), 12))
+            kinds = [
+                event["detail-type"] for event in other.events.events if event["detail"]["data"]["cognitoSub"] == sub
+            ]
+            assert kinds == ["UserForgotten"]
+            assert len(set(other.emitted())) == 12
+
+    def test_nor_after_a_failed_attempt(self, stack: Stack) -> None:
+        sub = stack.user(1)
+        log = SiteLog()
+        events = Faulty(stack.events, lambda index, *_: "throttled" if index == 1 else None, log)
+        emission = replace(stack.wiring(events=events).emission(1000.0, 0), sleep=lambda _: stack.forget(1, sub))
+        list(emission.run(DAY, ReplayCheckpoint(), 1))
+        assert [event["detail-type"] for event in stack.events.events] == ["UserForgotten"]
+
+    def test_nor_are_relinked_ones_announced_under_the_old_sub(self, stack: Stack) -> None:
+        old = stack.user(1)
+        new = old[:-3] + "777"
+        emission = replace(stack.wiring().emission(1000.0, 0), pace=once(lambda: stack.user(1, cognitoSub=new)))
+        assert list(emission.run(DAY, ReplayCheckpoint(), 1)) == [0]
+        assert stack.emitted() == []
 
 
 class TestTheArchive:

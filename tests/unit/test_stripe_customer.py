@@ -45,7 +45,7 @@ class StripeScenario:
         customers = StripeCustomers(
             OneKey(), "https://stripe.test", lambda: None, StripeInMemory(self.stripe, self.clock)
         )
-        self.enricher = StripeCustomer(customers, self.profiles, self.now)
+        self.enricher = StripeCustomer(customers, self.profiles, lambda user: True, self.now)
         self.user = User(EMAIL, cognito_sub=SUB, user_pool_id=POOL, names=Names("Nia", "New"), linked_at=self.now())
 
     def now(self) -> int:
@@ -90,7 +90,7 @@ def garbled(scenario: StripeScenario) -> StripeCustomer:
 
     http = Garbled(scenario.stripe, scenario.clock)
     customers = StripeCustomers(OneKey(), "https://stripe.test", lambda: None, http)
-    return StripeCustomer(customers, scenario.profiles, scenario.now)
+    return StripeCustomer(customers, scenario.profiles, lambda user: True, scenario.now)
 
 
 def test_the_customer_is_created_once_with_our_metadata(scenario: StripeScenario) -> None:
@@ -115,7 +115,7 @@ def test_the_intent_is_stored_before_the_first_request(scenario: StripeScenario)
 def test_a_young_intent_is_posted_again_with_the_stored_key_and_body(scenario: StripeScenario, hours: float) -> None:
     scenario.create_without_answer()
     scenario.clock.advance(hours * HOUR)
-    scenario.user = User(EMAIL, cognito_sub=SUB, user_pool_id=POOL, names=Names("Renamed"), linked_at=0)
+    scenario.user = replace(scenario.user, names=Names("Renamed"))
     scenario.attempt()
     assert len(scenario.stripe.customers()) == 1
     assert len(set(scenario.keys())) == 1

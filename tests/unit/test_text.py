@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from onramp.ops.common.text import csv_cell, masked, masked_email, visible
+from onramp.ops.common.text import csv_cell, masked, masked_email, masked_text, visible
 
 
 @pytest.mark.parametrize(
@@ -39,4 +39,20 @@ def test_a_csv_cell_is_no_formula(text: str) -> None:
 def test_masks() -> None:
     assert masked_email("nia@example.com") == "n***@example.com"
     assert masked_email("nonsense") == "***"
+    assert masked_text("nia@example.com") == "n***@example.com"
+    assert (masked_text("Nia"), masked_text("")) == ("N***", "")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "call Nia @ 5 Secret Street",
+        "nia@example.com, Nia Newcomer",
+        "x@y, born 1990-01-01",
+        "@Nia",
+        "nia@Ñandú.example",
+    ],
+)
+def test_text_with_an_at_sign_that_is_no_address_is_masked_as_a_whole(text: str) -> None:
+    assert masked_text(text) == masked_email(text) == "***"
     assert (masked("Nia"), masked(None), masked("")) == ("N***", None, "")

@@ -30,7 +30,7 @@ def vouch(
     attributes = {"email_verified": verified, "identities": identities}
     if isinstance(identities, list):
         attributes["identities"] = json.dumps(identities)
-    return policy.vouching(attributes, status, email)
+    return policy.vouching(attributes, status, email, "eu-west-1_Onramp001")
 
 
 def rights(vouching: Vouching) -> tuple[bool, bool]:
@@ -143,3 +143,35 @@ class TestSeveralIdentities:
 def test_an_unusable_list_is_refused(listed: str) -> None:
     with pytest.raises(ConfigurationError, match="TRUSTED_IDENTITY_PROVIDERS"):
         TrustPolicy.parse(listed, allow_unverified=False)
+
+
+class TestLinkedProvider:
+    """A verified native user with a linked entry: that provider can sign the user in."""
+
+    @pytest.mark.parametrize(
+        ("entry", "may_link"),
+        [
+            (identity("Evil", primary=False), False),
+            (identity("Google", "SAML", primary=False), False),
+            (identity("Google", "Google", primary=False), True),
+            (identity("Contoso", primary=False), True),
+            ({"primary": False}, False),
+        ],
+    )
+    def test_links_a_pre_created_record_only_where_it_is_built_in_or_trusted(
+        self, entry: dict[str, Any], may_link: bool
+    ) -> None:
+        assert rights(vouch(status="CONFIRMED", verified="true", identities=[entry])) == (True, may_link)
+
+
+class TestOnePool:
+    POLICY = TrustPolicy.parse("eu-west-1_Onramp001/Contoso@*,us-east-1_Other/Fabrikam@*", allow_unverified=False)
+
+    def test_a_provider_is_trusted_in_its_pool_only(self) -> None:
+        assert rights(vouch(self.POLICY, identities=[identity("Contoso")])) == (True, True)
+        assert rights(vouch(self.POLICY, identities=[identity("Fabrikam")])) == (False, False)
+
+    def test_a_name_that_looks_like_a_pool_is_a_name(self) -> None:
+        policy = TrustPolicy.parse("my_pool/Contoso@*", allow_unverified=False)
+        assert rights(vouch(policy, identities=[identity("my_pool/Contoso")])) == (True, True)
+        assert rights(vouch(policy, identities=[identity("Contoso")])) == (False, False)

@@ -5,17 +5,19 @@ from __future__ import annotations
 import csv
 from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
-from onramp.ops.common.errors import UsageError
+from onramp.ops.common.errors import CommandFailed, UsageError
 from onramp.ops.tables.users import PreCreatedUser, PreCreation, UserWrites
-from onramp.ops.user.import_csv import CsvImport, CsvRow, read_csv, write_errors
+from onramp.ops.user.import_csv import CsvImport, CsvRow, import_users, read_csv, write_errors
 from onramp.ops.user.pre_create import parse_name
 from onramp.ops.user.roles import plan_role_change
 from tests.fakes import Faulty, ProcessKilled, SiteLog
-from tests.pipeline import USERS, InMemoryPipeline
+from tests.operator_context import operator_context
+from tests.pipeline import OPERATIONS, USERS, InMemoryPipeline
 from tests.unit.user_scenario import EMAIL, OLD, UserScenario
 
 ALLOWED = ("admin", "manager", "team_member")
@@ -131,8 +133,8 @@ class TestReadCsv:
         with pytest.raises(UsageError, match="cannot be read"):
             read_csv(tmp_path / "none.csv", ALLOWED)
 
-    def test_the_error_file_is_masked_harmless_and_private(self, tmp_path: Path) -> None:
-        path = csv_file(tmp_path, 'email,roles\n"=cmd|calc@x",chief\nada@example.com,=boss\x1b[31m\n')
+    def test_the_error_file_has_the_addresses_as_typed_harmless_and_private(self, tmp_path: Path) -> None:
+        path = csv_file(tmp_path, 'email,roles\n"=cmd|calc@x",chief\nAda@Example.com,=boss\x1b[31m\n')
         _, bad = read_csv(path, ALLOWED)
         target = write_errors(path, bad)
         assert target.name == "people.errors.csv"
@@ -141,7 +143,7 @@ class TestReadCsv:
             rows = list(csv.DictReader(file))
         assert [row["line"] for row in rows] == ["2", "3"]
         assert rows[0]["email"].startswith("'=")
-        assert rows[1]["email"] == "a***@example.com"
+        assert rows[1]["email"] == "Ada@Example.com", "for the owner of the file, who looks for this spelling"
         assert "\x1b" not in target.read_text()
         assert write_errors(path, bad) == target, "a second run replaces it"
 
@@ -231,3 +233,64 @@ class TestRoles:
         delete = partial(pipeline.dynamodb.delete_item, TableName=USERS, Key=key)
         assert not self.change(pipeline, delete, add=["admin"])
         assert pipeline.dynamodb.rows(USERS) == []
+
+
+class TestTheImportCommand:
+    def run(
+        self, pipeline: InMemoryPipeline, file: Path, *, skip_bad: bool, clients: dict[str, Any] | None = None
+    ) -> None:
+        ssm = SimpleNamespace(get_parameter=lambda **_: {"Parameter": {"Value": ",".join(ALLOWED)}})
+        context = operator_context(pipeline, {"ssm": ssm, **(clients or {})})
+        import_users(context, file, skip_bad=skip_bad, yes=True)
+
+    def test_wrong_rows_have_their_reasons_on_the_screen(
+        self, pipeline: InMemoryPipeline, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        file = csv_file(tmp_path, "email,roles\nada@example.com,manager\nben@example.com,chief\nno address,manager\n")
+        with pytest.raises(UsageError, match=r"2 rows are wrong and nothing was written.*--skip-bad"):
+            self.run(pipeline, file, skip_bad=False)
+        err = capsys.readouterr().err
+        assert "line 3: b***@example.com: this stack has no role 'chief'" in err
+        assert "line 4: ***: no usable e-mail address" in err
+        assert pipeline.dynamodb.rows(USERS) == []
+
+    def test_skip_bad_imports_the_others(
+        self, pipeline: InMemoryPipeline, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        file = csv_file(tmp_path, "email,roles\nada@example.com,manager\nBen@Example.com,chief\n")
+        with pytest.raises(CommandFailed, match="1 rows are wrong and were left out"):
+            self.run(pipeline, file, skip_bad=True)
+        assert [row["userId"] for row in pipeline.dynamodb.rows(USERS)] == ["ada@example.com"]
+        assert "3,Ben@Example.com," in (tmp_path / "people.errors.csv").read_text()
+        assert "1 wrong rows, which are left out" in capsys.readouterr().err
+
+    def test_the_audit_log_has_who_got_which_role(self, pipeline: InMemoryPipeline, tmp_path: Path) -> None:
+        file = csv_file(tmp_path, "email,roles\nada@example.com,manager;admin\nben@example.com,manager\n")
+        self.run(pipeline, file, skip_bad=False)
+        (row,) = [row for row in pipeline.dynamodb.rows(OPERATIONS) if str(row["pk"]).startswith("AUDIT#")]
+        assert row["details"] == {
+            "file": "people.csv",
+            "role manager": "line 2 a***@example.com, line 3 b***@example.com",
+            "role admin": "line 2 a***@example.com",
+        }
+        assert (row["count"], row["outcome"], row["result"]) == (2, {NEW: 2, ALREADY: 0, IN_THE_WAY: 0}, "done")
+
+    def test_each_batch_has_its_row_and_an_interrupted_one_its_counts(
+        self, pipeline: InMemoryPipeline, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("onramp.ops.user.import_csv.BATCH", 2)
+        file = csv_file(tmp_path, "email,roles\n" + "".join(f"u{n}@example.com,manager\n" for n in range(5)))
+        writes = 0
+
+        def interrupt(_call: int, _service: str, operation: str) -> None:
+            nonlocal writes
+            writes += operation == "put_item"
+            if writes == 6:  # a whole batch between its two audit writes, then the first record of the second batch
+                raise KeyboardInterrupt
+
+        faulty = Faulty(pipeline.dynamodb, interrupt, SiteLog())
+        with pytest.raises(KeyboardInterrupt):
+            self.run(pipeline, file, skip_bad=False, clients={"dynamodb": faulty})
+        rows = [row for row in pipeline.dynamodb.rows(OPERATIONS) if str(row["pk"]).startswith("AUDIT#")]
+        assert {row["result"]: row["count"] for row in rows} == {"done": 2, "interrupted": 0}
+        assert len(pipeline.dynamodb.rows(USERS)) == 2

@@ -50,6 +50,21 @@ class TestShow:
         revealed = json.dumps(rows_data(UserScenario(pipeline).find(EMAIL), reveal=True))
         assert all(secret in revealed for secret in ("nia@example.com", "Newcomer", "Secret Street 5"))
 
+    def test_a_known_name_counts_at_its_own_place_only(self, pipeline: InMemoryPipeline) -> None:
+        pipeline.sign_up(EMAIL, OLD)
+        pipeline.run_worker()
+        for table, key, name in ((USERS, EMAIL, "roles"), (PROFILES, OLD, "state"), (PROFILES, OLD, "preferences")):
+            pipeline.dynamodb.update_item(
+                TableName=table,
+                Key={"userId": {"S": key}},
+                UpdateExpression="SET #name = :m",
+                ExpressionAttributeNames={"#name": name},
+                ExpressionAttributeValues={":m": {"M": {"state": {"S": "Secret"}, "at": {"N": "44"}}}},
+            )
+        data = rows_data(UserScenario(pipeline).find(EMAIL), reveal=False)
+        assert not any(secret in json.dumps(data) for secret in ("Secret", "44,", "44}"))
+        assert data["record"]["roles"] == {"state": "S***", "at": "***"}
+
     def test_a_hostile_name_forges_no_line(self, pipeline: InMemoryPipeline) -> None:
         pipeline.sign_up(EMAIL, OLD)
         pipeline.run_worker()

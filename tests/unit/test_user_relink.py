@@ -64,7 +64,7 @@ class TestRelink:
         first, second = (event["detail"] for event in pipeline.published("UserSignedUp"))
         assert (first["data"]["cognitoSub"], second["data"]["cognitoSub"]) == (OLD, NEW)
         assert first["metadata"]["eventId"] != second["metadata"]["eventId"]
-        assert (pipeline.profile(OLD) or {})["relinkedTo"] == NEW
+        assert (pipeline.user(EMAIL) or {})["linkedBefore"] == [OLD]
 
     def test_keeps_what_a_user_edited(self, pipeline: InMemoryPipeline) -> None:
         returned(pipeline)
@@ -101,7 +101,7 @@ class TestRelink:
         claim = scenario.wiring.relink_checks.claim(user, NEW, scenario.now(), vouch=False)
         assert scenario.relink()
         other = "7d1f3a52-90b1-70c4-5e0f-2b8c1a6d4e03"
-        assert not scenario.wiring.record_transfer.run(user, replace(claim, sub=other))
+        assert not scenario.wiring.records.relink(user, replace(claim, sub=other))
         assert (pipeline.user(EMAIL) or {})["cognitoSub"] == NEW
 
 
@@ -148,6 +148,32 @@ class TestOneCustomer:
             {"dynamodb": Faulty(pipeline.dynamodb, before_call(worked_before, pipeline.run_worker), SiteLog())},
         )
         scenario.relink()
+        settled(pipeline)
+        done(pipeline)
+
+    def test_through_a_sub_that_never_had_a_worker(self, pipeline: InMemoryPipeline) -> None:
+        """OLD -> between -> NEW: the profile of the sub between does not exist."""
+        between = "7d1f3a52-90b1-70c4-5e0f-2b8c1a6d4e03"
+        pipeline.stripe.faults.add(Fault("timeout", operation="create", applied=True))
+        pipeline.sign_up(EMAIL, OLD)
+        pipeline.run_worker()
+        for sub in (between, NEW):
+            in_pool(pipeline, sub)
+            UserScenario(pipeline).relink(new=sub)
+        settled(pipeline)
+        done(pipeline)
+
+    def test_back_and_forth_in_an_outage(self, pipeline: InMemoryPipeline) -> None:
+        pipeline.stripe.faults.add(Fault("server_error", operation="create", times=None))
+        pipeline.sign_up(EMAIL, OLD)
+        in_pool(pipeline, OLD)
+        in_pool(pipeline, NEW)
+        for sub in (NEW, OLD, NEW):
+            pipeline.run_worker()
+            pipeline.clock.advance(11 * 3600)
+            UserScenario(pipeline).relink(new=sub)
+            pipeline.reconcile()
+        pipeline.stripe.faults.clear()
         settled(pipeline)
         done(pipeline)
 

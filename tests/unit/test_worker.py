@@ -306,3 +306,45 @@ def test_missing_settings_fail_at_init_naming_all() -> None:
         pytest.raises(ConfigurationError, match=r"EVENT_BUS_NAME.*STRIPE_BASE_URL"),
     ):
         pipeline.function("enrich_profile")
+
+
+class TestSameMessageTwice:
+    def test_in_one_batch_each_copy_is_waited_for(self, pipeline: InMemoryPipeline) -> None:
+        """Two receipts of one message id: a future that nothing waits for would outlive the invocation."""
+        pipeline.sign_up(EMAIL, SUB)
+        batch = pipeline.sqs.lambda_batch(QUEUE)
+        batch["Records"].append(batch["Records"][0] | {"receiptHandle": "another"})
+        started: list[str] = []
+        reported: set[int] = set()
+        handler = pipeline.function("enrich_profile")
+        enrich, report = handler._enrich, handler._report
+
+        def enrich_and_note(record: Any) -> Any:
+            started.append(record["receiptHandle"])
+            return enrich(record)
+
+        def report_and_note(future: Any) -> None:
+            reported.add(id(future))
+            report(future)
+
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(handler, "_enrich", enrich_and_note)
+            patch.setattr(handler, "_report", report_and_note)
+            assert pipeline.invoke_worker(batch) == {"batchItemFailures": []}
+        assert len(started) == len(reported) == 2
+
+
+class TestRefusalWhileTheBusIsDown:
+    def test_only_the_publication_is_repeated(self, pipeline: InMemoryPipeline) -> None:
+        pipeline.stripe.faults.add(Fault("refused", operation="create", times=None))
+        pipeline.sign_up(EMAIL, SUB)
+        pipeline.inject_faults("events", lambda *_: "server_error")
+        pipeline.run_worker_for(6, step=60)
+        calls, letters = len(pipeline.stripe.calls), pipeline.dead_letters()
+        assert (calls, len(letters)) == (2, 1), "one create and one list; one dead letter"
+        pipeline.stop_faults("events")
+        pipeline.run_worker_for(1, step=60)
+        (failed,) = pipeline.published("UserProvisioningFailed")
+        assert failed["detail"]["data"]["reason"] == "stripe_refused_400"
+        assert (len(pipeline.stripe.calls), len(pipeline.dead_letters())) == (calls, 1)
+        assert pipeline.sqs.messages(QUEUE) == []

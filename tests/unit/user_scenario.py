@@ -53,7 +53,7 @@ class UserScenario:
         if user.cognito_sub == new:
             return True
         claim = self.wiring.relink_checks.claim(user, new, self.now(), vouch=vouch)
-        return self.wiring.record_transfer.run(user, claim)
+        return self.wiring.records.relink(user, claim)
 
     def forget(
         self, identifier: str = EMAIL, *, providers: tuple[str, ...] = PROVIDERS, waits: list[float] | None = None

@@ -24,10 +24,14 @@ class SweepCheckpoints:
         with retryable("operations_get"):
             reply = self.client.get_item(TableName=self.table, Key=self._key(user_pool_id), ConsistentRead=True)
         row = from_item(readable("operations_get", reply).get("Item", {}))
-        return SweepCheckpoint(row.get("token"), row.get("found", {}))
+        found, times = row.get("found", {}), (row.get("startedAt", 0), row.get("sweptAt", 0))
+        return SweepCheckpoint(row.get("token"), found, *times)
 
     def save(self, user_pool_id: str, checkpoint: SweepCheckpoint) -> None:
-        row = {"found": dict(checkpoint.found)} | ({"token": checkpoint.token} if checkpoint.token else {})
+        row: dict[str, Any] = {"found": dict(checkpoint.found)}
+        row |= {"startedAt": checkpoint.started_at, "sweptAt": checkpoint.swept_at}
+        if checkpoint.token:
+            row["token"] = checkpoint.token
         with retryable("operations_put"):
             self.client.put_item(TableName=self.table, Item={**self._key(user_pool_id), **to_values(row)})
 

@@ -13,14 +13,27 @@ from botocore.exceptions import ClientError
 
 from onramp.adapters.aws import error_code, readable, retryable
 from onramp.adapters.items import from_item, get_many, to_values
+from onramp.adapters.profile_rows import (
+    INTENT,
+    NO_INTENT,
+    PROVISIONING,
+    SAME_INTENT,
+    ids_of,
+    inheritance,
+    intent_of_row,
+    intent_row,
+    not_done,
+    provisioning_of,
+    steps_of,
+)
+from onramp.domain.errors import RetryableError
 from onramp.domain.identity import usable_name
 from onramp.domain.users import Intent, Profile, Status, User, display_name
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb.client import DynamoDBClient
 
-_STEPS = "#provisioning"  # the name itself is one of DynamoDB's reserved words
-_INTENT = "stripeIntent"  # beside the step records in `provisioning`
+INHERIT_ATTEMPTS = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,64 +64,83 @@ class ProfileTable:
             "provisioning": {},
             "preferences": {},
         }
-        paths = {name: _STEPS if name == "provisioning" else name for name in once}
+        paths = {name: PROVISIONING if name == "provisioning" else name for name in once}
         assignments = [f"{path} = if_not_exists({path}, :{name})" for name, path in paths.items()]
         values = {f":{name}": value for name, value in once.items()} | {":now": now}
         change = f"SET {', '.join(assignments)}, updatedAt = :now"
-        return self._update(str(user.cognito_sub), change, values)[1]
+        sub = str(user.cognito_sub)
+        return self._with_provisioning(sub, self._update(sub, change, values)[1])
+
+    def _with_provisioning(self, sub: str, profile: Profile) -> Profile:
+        """Replaces a `provisioning` that another writer made something else than a map: no step could be recorded."""
+        if profile.readable:
+            return profile
+        condition = f"NOT attribute_type({PROVISIONING}, :map)"
+        return self._update(sub, f"SET {PROVISIONING} = :empty", {":empty": {}, ":map": "M"}, condition=condition)[1]
 
     def mark_ready(self, sub: str, now: int) -> Profile:
         """Unconditional: ready wins over failed."""
         change = "SET provisioningStatus = :ready, updatedAt = :now"
         return self._update(sub, change, {":ready": Status.READY.value, ":now": now})[1]
 
-    def mark_failed(self, sub: str, now: int) -> bool:
-        """False where another worker has finished this user meanwhile: then there is no failure to report."""
-        return self._update(
+    def mark_failed(self, sub: str, now: int) -> Profile | None:
+        """None where another worker has finished this user meanwhile: then there is no failure to report."""
+        marked, profile = self._update(
             sub,
             "SET provisioningStatus = :failed, updatedAt = :now",
             {":failed": Status.FAILED.value, ":now": now, ":ready": Status.READY.value},
             condition="provisioningStatus <> :ready",
-        )[0]
+        )
+        return profile if marked else None
 
     def save_step(self, sub: str, step: str, record: dict[str, Any], found: Mapping[str, str]) -> Profile:
-        """Records a finished step and the ids it found. An id that is stored already stays, and is returned."""
-        change = f"SET {_STEPS}.#step = :record" + "".join(f", {name} = :{name}" for name in found)
-        condition = " AND ".join(f"attribute_not_exists({name})" for name in found) or None
+        """Records a finished step and the ids it found, in one update; a step that is `done` stays as it is.
+
+        Returns the profile after the write. An id without its `done` step is another writer's and is overwritten.
+        """
+        change = f"SET {PROVISIONING}.#step = :record" + "".join(f", {name} = :{name}" for name in found)
         values = {":record": record, **{f":{name}": value for name, value in found.items()}}
-        saved, profile = self._update(sub, change, values, condition=condition, names={"#step": step})
-        if saved:
-            return profile
-        return self._update(sub, f"SET {_STEPS}.#step = :record", {":record": record}, names={"#step": step})[1]
+        return self._update_step(sub, step, change, values)
 
     def note_failure(self, sub: str, step: str, record: dict[str, Any]) -> None:
         """Never overwrites a step that another worker finished meanwhile."""
-        self._update(
-            sub,
-            f"SET {_STEPS}.#step = :record",
-            {":record": record, ":done": "done"},
-            condition=f"attribute_not_exists({_STEPS}.#step) OR {_STEPS}.#step.#state <> :done",
-            names={"#step": step, "#state": "state"},
-        )
+        self._update_step(sub, step, f"SET {PROVISIONING}.#step = :record", {":record": record})
+
+    def _update_step(self, sub: str, step: str, change: str, values: dict[str, Any]) -> Profile:
+        names = {"#step": step, "#state": "state"}
+        return self._update(sub, change, {**values, ":done": "done"}, condition=not_done("#step"), names=names)[1]
 
     def store_first_intent(self, sub: str, intent: Intent) -> Profile:
         """The profile after the write: with this intent, or with the one that another worker stored first."""
-        condition = f"attribute_not_exists({_STEPS}.{_INTENT}) AND attribute_not_exists(stripeCustomerId)"
-        return self._store_intent(sub, intent, condition, {})
+        condition = f"{NO_INTENT} AND {not_done('stripe')}"
+        return self._store_intent(sub, intent, condition, {":done": "done"}, {"#state": "state"})
 
-    def store_next_intent(self, sub: str, burnt: Intent, intent: Intent) -> Profile:
-        """Replaces exactly the intent that was read: two workers that burn one at once agree on the next."""
-        return self._store_intent(sub, intent, f"{_STEPS}.{_INTENT}.epoch = :read", {":read": burnt.epoch})
+    def store_next_intent(self, sub: str, read: Intent, intent: Intent) -> Profile:
+        """Replaces exactly the intent that was read: two workers that replace one at once agree on the next."""
+        values = {":read": read.epoch, ":key": read.key}
+        return self._store_intent(sub, intent, SAME_INTENT, values, {"#key": "key"})
 
-    def _store_intent(self, sub: str, intent: Intent, condition: str, values: dict[str, Any]) -> Profile:
-        stored = {
-            "epoch": intent.epoch,
-            "key": intent.key,
-            "createdAt": intent.created_at,
-            "body": intent.body,
-        }
-        values = {**values, ":intent": stored}
-        return self._update(sub, f"SET {_STEPS}.{_INTENT} = :intent", values, condition=condition)[1]
+    def _store_intent(
+        self, sub: str, intent: Intent, condition: str, values: dict[str, Any], names: dict[str, str]
+    ) -> Profile:
+        values = {**values, ":intent": intent_row(intent)}
+        return self._update(sub, f"SET {PROVISIONING}.{INTENT} = :intent", values, condition=condition, names=names)[1]
+
+    def inherit(self, user: User) -> None:
+        """Copies what the record's earlier subs began into the profile of the present one (docs/protocol.md).
+
+        Repeating it does no harm. Raises RetryableError.
+        """
+        sub = str(user.cognito_sub)
+        subs = dict.fromkeys((sub, *reversed(user.linked_before)))
+        for _ in range(INHERIT_ATTEMPTS):
+            rows = {row["userId"]: row for row in map(from_item, get_many(self.client, self.table, list(subs)))}
+            own, earlier = rows.get(sub, {}), [rows[one] for one in subs if one != sub and one in rows]
+            if (update := inheritance(own, earlier, user.linked_at or 0)) is None:
+                return
+            if self._update(sub, update.change, update.values, condition=update.condition, names=update.names)[0]:
+                return
+        raise RetryableError("profiles_inherit_contended")
 
     def _update(
         self,
@@ -121,7 +153,7 @@ class ProfileTable:
     ) -> tuple[bool, Profile]:
         """Whether the condition held, and the profile after the attempt."""
         optional: dict[str, Any] = {"ConditionExpression": condition} if condition else {}
-        aliases = {_STEPS: "provisioning"} if _STEPS in f"{change} {condition}" else {}
+        aliases = {PROVISIONING: "provisioning"} if PROVISIONING in f"{change} {condition}" else {}
         if names or aliases:
             optional["ExpressionAttributeNames"] = {**(names or {}), **aliases}
         with retryable("profiles_update"):
@@ -144,15 +176,18 @@ class ProfileTable:
 
 
 def _profile(item: dict[str, Any]) -> Profile:
+    """Lenient: one unreadable row must not stop the work on the others."""
     row = from_item(item)
-    steps = dict(row.get("provisioning", {}))
-    intent = steps.pop(_INTENT, None)
+    intent, (proven, unproven), status = intent_of_row(row), ids_of(row), row.get("provisioningStatus")
     return Profile(
         sub=row["userId"],
-        status=row.get("provisioningStatus", Status.PENDING),
+        status=status if isinstance(status, str) else Status.PENDING,
         display_name=usable_name(row.get("displayName")),  # the user may have edited it
-        stripe_customer_id=row.get("stripeCustomerId"),
-        revenue_cat_id=row.get("revenueCatId"),
-        intent=Intent(intent["epoch"], intent["key"], intent["createdAt"], intent["body"]) if intent else None,
-        steps=steps,
+        stripe_customer_id=proven.get("stripeCustomerId"),
+        revenue_cat_id=proven.get("revenueCatId"),
+        intent=intent,
+        steps=steps_of(row),
+        unproven=unproven,
+        broken_intent=intent is None and INTENT in provisioning_of(row),
+        readable=isinstance(row.get("provisioning", {}), dict),
     )

@@ -75,7 +75,7 @@ def _raise_for(reply: urllib3.BaseHTTPResponse) -> None:
         return
     if status in (401, 403):
         raise KeyRejected("revenuecat", status)
-    if status in (409, 423, 429) or status >= 500 or error.get("retryable") is True:
+    if status < 400 or status in (408, 409, 423, 429) or status >= 500 or error.get("retryable") is True:
         raise RetryableError(f"revenuecat_{status}", delay=_delay(error, reply.headers))
     raise PermanentError(f"revenuecat_refused_{status}", code=kind)
 

@@ -15,7 +15,8 @@ from onramp.usecases.messages import DeadLetter, Message
 if TYPE_CHECKING:
     from mypy_boto3_sqs.client import SQSClient
 
-MAX_VISIBILITY_SECONDS = 12 * 3600
+# SQS refuses more than 12 hours since the receive, and an invocation takes up to 15 minutes of them.
+MAX_VISIBILITY_SECONDS = 12 * 3600 - 15 * 60
 
 
 def message_in(record: Mapping[str, Any]) -> Message:

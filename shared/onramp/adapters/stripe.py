@@ -120,7 +120,7 @@ def _translated(error: stripe.StripeError) -> Exception:
             return KeyRejected("stripe", status)
         case _ if status < 400:  # a success that the SDK could not read: the same key will return it
             return RetryableError("stripe_malformed_reply")
-        case 409 | 429:
+        case 408 | 409 | 429:
             return RetryableError(f"stripe_{status}", delay=retry_after(headers))
         case _ if status >= 500:
             replayed = header(headers, "Idempotent-Replayed") == "true"

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
-from onramp.adapters.aws import error_code, readable, retryable
+from onramp.adapters.aws import condition_holds, error_code, readable, retryable
 from onramp.adapters.items import from_item, get_many, to_values
 from onramp.domain.errors import RetryableError
 from onramp.domain.event_data import usable_time
-from onramp.domain.identity import usable_name
+from onramp.domain.identity import usable_name, usable_sub
 from onramp.domain.users import DEFAULT_ROLES, Claim, Names, Onboarding, User
 from onramp.usecases.signup import Refused, Written
 
@@ -72,9 +72,25 @@ class UserTable:
         item = readable("users_get", reply).get("Item")
         return user_from(item) if item else None
 
+    def still_linked(self, user: User) -> bool:
+        """Whether the record is linked as it was when `user` was read: no relink since. A consistent read."""
+        stored = self.get(user.user_id)
+        return stored is not None and (stored.cognito_sub, stored.linked_at) == (user.cognito_sub, user.linked_at)
+
     def get_many(self, user_ids: Sequence[str]) -> dict[str, User]:
         """By `userId`, read consistently; absent ones are left out."""
         return {user.user_id: user for user in map(user_from, get_many(self.client, self.table, user_ids))}
+
+    def delete(self, user: User) -> bool:
+        """False where the record is no longer this sub's: nothing was deleted."""
+        with retryable("users_delete"):
+            return condition_holds(
+                self.client.delete_item,
+                TableName=self.table,
+                Key={"userId": {"S": user.user_id}},
+                ConditionExpression="cognitoSub = :sub",
+                ExpressionAttributeValues=to_values({":sub": user.cognito_sub}),
+            )
 
     def holder_of(self, sub: str) -> str | None:
         """The `userId` of the record linked to `sub`, by an index that may lag behind a write by seconds."""
@@ -136,10 +152,15 @@ def user_from(item: dict[str, Any]) -> User:
         created_at=usable_time(row.get("createdAt")),
         updated_at=usable_time(row.get("updatedAt")),
         linked_at=usable_time(row.get("linkedAt")),
+        linked_before=_subs(row.get("linkedBefore")),
         owed=row.get("owed"),
         owed_since=usable_time(row.get("owedSince")),
         due_at=row.get("dueAt"),
     )
+
+
+def _subs(value: object) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(filter(None, map(usable_sub, value)))) if isinstance(value, list) else ()
 
 
 def _word(value: object) -> str | None:

@@ -59,7 +59,7 @@ class Admission:
             raise Rejection(Cause.UNUSABLE_SUB)
         if (email := user.email) is None:
             raise Rejection(Cause.UNUSABLE_EMAIL, sub)
-        vouching = self.trust.vouching(attributes, user.status, email)
+        vouching = self.trust.vouching(attributes, user.status, email, pool)
         if not vouching.may_create:
             raise Rejection(Cause.NOBODY_VOUCHES, sub)
         return Claim(

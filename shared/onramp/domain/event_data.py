@@ -14,6 +14,8 @@ from typing import Any
 from onramp.domain.users import Profile, User
 
 SOURCE = "onramp.signup"
+INTERNAL_SOURCE = "onramp.internal"
+"""Of events between Onramp's own functions: consumers and the archive match `SOURCE` and never receive them."""
 SCHEMA_VERSION = "1.0"
 LAST_MOMENT = 253_402_300_799_000  # the end of the year 9999
 _NAMESPACE = uuid.UUID("9910ce3f-13d7-5c4b-abb2-07ce17bcf574")
@@ -26,6 +28,8 @@ class Kind(StrEnum):
     USER_PROVISIONED = "UserProvisioned"
     USER_PROVISIONING_FAILED = "UserProvisioningFailed"
     USER_FORGOTTEN = "UserForgotten"
+    SIGNUP_NOT_RECORDED = "SignupNotRecorded"
+    """Internal: it has no contract in `onramp.events`."""
 
 
 class Origin(StrEnum):
@@ -41,6 +45,10 @@ class Origin(StrEnum):
 class Event:
     kind: Kind
     detail: dict[str, Any]
+
+    @property
+    def source(self) -> str:
+        return INTERNAL_SOURCE if self.kind is Kind.SIGNUP_NOT_RECORDED else SOURCE
 
 
 def event_id(user_pool_id: str, sub: str, kind: Kind, *more: object) -> str:
@@ -58,7 +66,7 @@ def delivery(event: Event) -> dict[str, Any]:
         "version": "0",
         "id": metadata["eventId"],
         "detail-type": event.kind.value,
-        "source": SOURCE,
+        "source": event.source,
         "time": metadata["occurredAt"],
         "resources": [],
         "detail": event.detail,
@@ -117,10 +125,20 @@ def user_provisioning_failed(
     return _event(Kind.USER_PROVISIONING_FAILED, identity, rfc3339(at), correlation_id, Origin.SIGNUP, data)
 
 
-def user_forgotten(sub: str, user_pool_id: str, *, at: int, correlation_id: str) -> Event:
-    """`at` is when the erasure was requested, so that every publication is the same."""
-    identity = event_id(user_pool_id, sub, Kind.USER_FORGOTTEN)
+def user_forgotten(sub: str, user_pool_id: str, *, at: int, correlation_id: str, again: bool = False) -> Event:
+    """`at` is when the erasure was requested, so that every publication is the same.
+
+    `again`: the user confirmed at `at`, after the erasure. Its eventId is new, or consumers would drop it.
+    """
+    identity = event_id(user_pool_id, sub, Kind.USER_FORGOTTEN, *([at] if again else []))
     return _event(Kind.USER_FORGOTTEN, identity, rfc3339(at), correlation_id, Origin.SIGNUP, {"cognitoSub": sub})
+
+
+def signup_not_recorded(sub: str, user_pool_id: str, *, at: int, correlation_id: str) -> Event:
+    """The record of this confirmed user could not be written. Nothing personal: the pool has the rest."""
+    identity = event_id(user_pool_id, sub, Kind.SIGNUP_NOT_RECORDED)
+    data = {"cognitoSub": sub, "userPoolId": user_pool_id}
+    return _event(Kind.SIGNUP_NOT_RECORDED, identity, rfc3339(at), correlation_id, Origin.SIGNUP, data)
 
 
 def _event(

@@ -8,6 +8,7 @@ who vouches for the address, and on nothing else in the event.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -19,6 +20,7 @@ NATIVE = "Cognito"
 UNKNOWN = "unknown"
 NOBODY = "nobody"
 BUILT_IN = ("Google", "SignInWithApple")
+_WITH_POOL = re.compile(r"([a-z]{2,}(?:-[a-z]+)+-\d+_[0-9A-Za-z]+)/(.+)", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,25 +35,30 @@ class Vouching:
 
 @dataclass(frozen=True, slots=True)
 class TrustPolicy:
-    """What the operator configured: trusted `(provider, domain)` pairs, domain `*` for any; and `allow_unverified`."""
+    """What the operator configured: trusted `(pool, provider, domain)`, pool and domain `*` for any.
 
-    trusted: frozenset[tuple[str, str]] = frozenset()
+    `allow_unverified`: users without a verified address get a default-role record.
+    """
+
+    trusted: frozenset[tuple[str, str, str]] = frozenset()
     allow_unverified: bool = False
 
     @classmethod
     def parse(cls, trusted: str, *, allow_unverified: bool) -> TrustPolicy:
-        """Reads `Name@example.com,Other@*`. Raises ConfigurationError for anything else."""
-        pairs = set()
+        """Reads `Name@example.com,Other@*,eu-west-1_abc/Name@*`. Raises ConfigurationError for anything else."""
+        entries = set()
         for entry in filter(None, (part.strip() for part in trusted.split(","))):
-            name, at, domain = entry.rpartition("@")
+            provider, at, domain = entry.rpartition("@")
+            pool, name = found.groups() if (found := _WITH_POOL.fullmatch(provider)) else ("*", provider)
             if not (name and at and domain):
                 raise ConfigurationError(
-                    f"TRUSTED_IDENTITY_PROVIDERS: '{entry}' is not 'Provider@domain' (or 'Provider@*' for any domain)"
+                    f"TRUSTED_IDENTITY_PROVIDERS: '{entry}' is not 'Provider@domain' (or 'Provider@*' for any domain),"
+                    " with 'pool-id/' before it where only one pool's provider is trusted"
                 )
-            pairs.add((name, domain.lower()))
-        return cls(frozenset(pairs), allow_unverified)
+            entries.add((pool, name, domain.lower()))
+        return cls(frozenset(entries), allow_unverified)
 
-    def vouching(self, attributes: Mapping[str, Any], status: object, email: str) -> Vouching:
+    def vouching(self, attributes: Mapping[str, Any], status: object, email: str, pool: str) -> Vouching:
         """The rights of one user by Cognito's attributes and status; `email` is already canonical.
 
         Of several identities the least trusted decides. The user name is never used: the user may choose it.
@@ -61,29 +68,39 @@ class TrustPolicy:
             return self._nobody(UNKNOWN)
         verified = _is_true(attributes.get("email_verified"))
         if status == "EXTERNAL_PROVIDER" or any(_is_primary(entry) for entry in identities):
-            rights = [self._federated(entry, email, verified=verified) for entry in identities]
+            rights = [self._federated(entry, email, pool, verified=verified) for entry in identities]
             return min(rights, key=lambda v: (v.may_link, v.may_create), default=self._nobody(UNKNOWN))
         if status == "CONFIRMED" and verified:
-            return Vouching(NATIVE, "cognito", may_create=True, may_link=True)
+            # A linked provider can sign this user in: one that is not trusted must not reach a pre-created record.
+            linked = all(self._may_be_linked(entry, email, pool) for entry in identities)
+            return Vouching(NATIVE, "cognito", may_create=True, may_link=linked)
         return self._nobody(NATIVE if status == "CONFIRMED" else UNKNOWN)
 
-    def _federated(self, entry: Mapping[str, Any], email: str, *, verified: bool) -> Vouching:
-        name, kind = entry.get("providerName"), entry.get("providerType")
+    def _may_be_linked(self, entry: Mapping[str, Any], email: str, pool: str) -> bool:
+        return self._is_trusted(entry.get("providerName"), email, pool) or _is_built_in(entry)
+
+    def _federated(self, entry: Mapping[str, Any], email: str, pool: str, *, verified: bool) -> Vouching:
+        name = entry.get("providerName")
         provider = usable_name(name) or UNKNOWN
-        if isinstance(name, str) and self._is_trusted(name, email):
+        if self._is_trusted(name, email, pool):
             return Vouching(provider, provider, may_create=True, may_link=True)
-        if name in BUILT_IN and name == kind:
+        if _is_built_in(entry):
             # Without an attribute mapping Cognito marks a Google or Apple address "false". The provider did
             # authenticate its user, so a default record is safe; a pre-created record needs the mark.
             return Vouching(provider, provider if verified else NOBODY, may_create=True, may_link=verified)
         return self._nobody(provider)
 
-    def _is_trusted(self, name: str, email: str) -> bool:
+    def _is_trusted(self, name: object, email: str, pool: str) -> bool:
         domain = email.rpartition("@")[2]
-        return (name, domain) in self.trusted or (name, "*") in self.trusted
+        return isinstance(name, str) and any((p, name, d) in self.trusted for p in (pool, "*") for d in (domain, "*"))
 
     def _nobody(self, provider: str) -> Vouching:
         return Vouching(provider, NOBODY, may_create=self.allow_unverified, may_link=False)
+
+
+def _is_built_in(entry: Mapping[str, Any]) -> bool:
+    name = entry.get("providerName")
+    return name in BUILT_IN and name == entry.get("providerType")
 
 
 def _identities(value: object) -> list[Mapping[str, Any]] | None:

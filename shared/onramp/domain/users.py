@@ -61,7 +61,10 @@ class Names:
 
 @dataclass(frozen=True, slots=True)
 class User:
-    """One row of `Users`. Times are Unix milliseconds; `cognito_sub` is None on a pre-created record."""
+    """One row of `Users`. Times are Unix milliseconds; `cognito_sub` is None on a pre-created record.
+
+    `linked_before`: the subs that the record had before a relink, each once, the first one first.
+    """
 
     user_id: str
     roles: tuple[str, ...] = DEFAULT_ROLES
@@ -74,6 +77,7 @@ class User:
     created_at: int | None = None
     updated_at: int | None = None
     linked_at: int | None = None
+    linked_before: tuple[str, ...] = ()
     owed: str | None = None
     owed_since: int | None = None
     due_at: int | None = None
@@ -135,9 +139,21 @@ class Status(StrEnum):
     FAILED = "failed"
 
 
+ID_OF_STEP = {"stripe": "stripeCustomerId", "revenuecat": "revenueCatId"}
+"""The profile attribute that each step fills. It counts only while the step record says `done`."""
+
+EDITABLE = ("displayName", "givenName", "familyName", "avatarUrl", "preferences")
+"""The profile attributes that an application may let its users write. Ids and `provisioning*` are never the user's."""
+
+
 @dataclass(frozen=True, slots=True)
 class Profile:
-    """One row of `UserProfiles`. `steps` holds a record per enricher: state, attempts, errorCode, at, codeVersion."""
+    """One row of `UserProfiles`. `steps` holds a record per enricher: state, attempts, errorCode, at, codeVersion.
+
+    An id counts only with its step `done`: both are written in one update. `unproven` holds ids by attribute that some
+    other writer put there. `broken_intent`: an intent is stored that cannot be read. `readable`: `provisioning` is a
+    map.
+    """
 
     sub: str
     status: str
@@ -146,6 +162,9 @@ class Profile:
     revenue_cat_id: str | None = None
     intent: Intent | None = None
     steps: dict[str, dict[str, Any]] = field(default_factory=dict)
+    unproven: dict[str, str] = field(default_factory=dict)
+    broken_intent: bool = False
+    readable: bool = True
 
     @property
     def ready(self) -> bool:
@@ -157,12 +176,16 @@ class Profile:
 
 @dataclass(frozen=True, slots=True)
 class Intent:
-    """A request to Stripe, stored before it is sent: key, body, and when both were made (Unix milliseconds)."""
+    """A request to Stripe, stored before it is sent: key, body, and when both were made (Unix milliseconds).
+
+    `link` is the `linked_at` of the record that its writer had read: after a relink the later one wins.
+    """
 
     epoch: int
     key: str
     created_at: int
     body: dict[str, Any]
+    link: int = 0
 
 
 def display_name(user: User) -> str:

@@ -22,9 +22,9 @@ class RevenueCatCustomer:
     def enrich(self, user: User, profile: Profile) -> Mapping[str, str]:
         """The id is the sub, never the e-mail: ids may hold letters, digits, `_` and `-` only.
 
-        After a relink it stays the first sub's, so that the user does not become a second customer.
+        After a relink it stays the first sub's: all workers compute the same id, so there is no second customer.
         """
-        customer_id = profile.revenue_cat_id or profile.sub
+        customer_id = profile.revenue_cat_id or next(iter(user.linked_before), profile.sub)
         attributes = {"$email": user.user_id}
         if profile.display_name:
             attributes["$displayName"] = profile.display_name

@@ -41,6 +41,9 @@ class ReplayedFailure(OnrampError):
 
 
 class Customers(Protocol):
+    def get(self, customer_id: str) -> Customer | None:
+        """None where Stripe has no such customer. Raises RetryableError, PermanentError."""
+
     def create(self, body: Mapping[str, Any], key: str) -> str:
         """The id. Raises ReplayedFailure, RetryableError, or PermanentError on a definite refusal."""
 
@@ -50,38 +53,65 @@ class Customers(Protocol):
 
 class Intents(Protocol):
     def store_first_intent(self, sub: str, intent: Intent) -> Profile: ...
-    def store_next_intent(self, sub: str, burnt: Intent, intent: Intent) -> Profile: ...
+    def store_next_intent(self, sub: str, read: Intent, intent: Intent) -> Profile: ...
 
 
 @dataclass(frozen=True, slots=True)
 class StripeCustomer:
+    """`still_linked` reads the record again: whether it is linked as it was when the user was read."""
+
     customers: Customers
     intents: Intents
+    still_linked: Callable[[User], bool]
     clock: Callable[[], int]
     name: str = "stripe"
 
     def enrich(self, user: User, profile: Profile) -> Mapping[str, str]:
+        if profile.broken_intent:
+            # Its request may have been sent under a key that is lost: only an operator can tell.
+            raise PermanentError("unreadable_intent")
         return {"stripeCustomerId": profile.stripe_customer_id or self._customer(user, profile)}
 
     def _customer(self, user: User, profile: Profile) -> str:
+        if found := self._verified(user, profile.unproven.get("stripeCustomerId")):
+            return found
         return self._proceed(user, profile.intent) if profile.intent else self._first(user, profile)
+
+    def _verified(self, user: User, customer_id: str | None) -> str | None:
+        """An id that another writer stored counts only if Stripe's metadata names this user."""
+        if not customer_id:
+            return None
+        try:
+            customer = self.customers.get(customer_id)
+        except PermanentError:
+            return None
+        return customer.id if customer and _is_of(customer, user) else None
 
     def _proceed(self, user: User, intent: Intent, *, last: bool = False) -> str:
         """Acts by the intent's age. `last`: this attempt has replaced an epoch already and replaces no other."""
+        if intent.link != (link := user.linked_at or 0):
+            return self._mark(user, intent, link, last=last)
         age = self.clock() - intent.created_at
         if age < KEY_IS_SAFE:
             return self._post(user, intent, last=last)
         if age <= KEY_IS_GONE:
             raise RetryableError("stripe_quiet_hour", delay=(KEY_IS_GONE - age) / 1000 + 1)
-        return self._adopt(intent) or self._next(user, intent)
+        return self._adopt(user, intent) or self._next(user, intent)
+
+    def _mark(self, user: User, intent: Intent, link: int, *, last: bool) -> str:
+        """An intent of an earlier link becomes this link's before it is used; of a later link it is not ours to use."""
+        if intent.link > link:
+            raise RetryableError("relinked")
+        marked = self.intents.store_next_intent(str(user.cognito_sub), intent, replace(intent, link=link))
+        return self._follow(user, marked, last=last)
 
     def _first(self, user: User, profile: Profile) -> str:
         intent = intent_of(user, 1, self.clock())
-        if self.clock() - (user.linked_at or 0) > KEY_IS_SAFE and (found := self._adopt(intent)):
-            # A user that old without an intent may come from a restored table: the customer may exist.
+        old = self.clock() - (user.linked_at or 0) > KEY_IS_SAFE
+        if (old or user.linked_before) and (found := self._adopt(user, intent)):
+            # A user that old without an intent may come from a restored table, and an earlier sub may have a customer.
             return found
-        stored = self.intents.store_first_intent(profile.sub, intent)
-        return self._follow(user, stored)
+        return self._follow(user, self.intents.store_first_intent(profile.sub, intent))
 
     def _next(self, user: User, burnt: Intent) -> str:
         """Stores the next epoch, unless another worker was first; continues with the stored one."""
@@ -89,7 +119,13 @@ class StripeCustomer:
         return self._follow(user, self.intents.store_next_intent(str(user.cognito_sub), burnt, fresh), last=True)
 
     def _follow(self, user: User, stored: Profile, *, last: bool = False) -> str:
-        """Continues with what is stored now, by this worker or another."""
+        """Continues with what is stored now, by this worker or another, after a write of an intent.
+
+        The record is read again first: after a relink the new sub's worker inherits the intents, and one that is stored
+        too late for that must not be posted beside its own.
+        """
+        if not self.still_linked(user):
+            raise RetryableError("relinked")
         if stored.stripe_customer_id:
             return stored.stripe_customer_id
         if stored.intent is None:
@@ -102,32 +138,36 @@ class StripeCustomer:
         except ReplayedFailure as error:
             if last:
                 raise RetryableError("stripe_replayed_500") from error
-            return self._adopt(intent) or self._next(user, intent)
+            return self._adopt(user, intent) or self._next(user, intent)
         except PermanentError:
             # Burnt before the search: a redrive would otherwise send the refused request again. The redrive makes the
             # next epoch from the record as it is then: an operator may have corrected it.
             self.intents.store_next_intent(str(user.cognito_sub), intent, replace(intent, created_at=BURNT))
-            if found := self._adopt(intent):
+            if found := self._adopt(user, intent):
                 return found
             raise
 
-    def _adopt(self, intent: Intent) -> str | None:
-        """The oldest customer that this intent may have created: with its address and its metadata.
-
-        The metadata names the user; after a relink, the sub at the time when the intent was stored.
-        """
+    def _adopt(self, user: User, intent: Intent) -> str | None:
+        """The oldest customer with the intent's address whose metadata names this user, or is the intent's own."""
         named = intent.body["metadata"].items()
         ours = [
             customer
             for customer in self.customers.with_email(intent.body["email"])
-            if all(customer.metadata.get(name) == value for name, value in named)
+            if _is_of(customer, user) or all(customer.metadata.get(name) == value for name, value in named)
         ]
         return min(ours, key=lambda customer: customer.created).id if ours else None
 
 
+def _is_of(customer: Customer, user: User) -> bool:
+    """By metadata: the present sub in its pool, or one that the record had before. Subs are unique across pools."""
+    sub, pool = customer.metadata.get("cognitoSub"), customer.metadata.get("userPoolId")
+    return (sub, pool) == (user.cognito_sub, user.user_pool_id) or sub in user.linked_before
+
+
 def intent_of(user: User, epoch: int, now: int) -> Intent:
     """The request for this user. The key contains no time: after a table restore the same keys are computed again."""
-    return Intent(epoch, f"onramp/{user.user_pool_id}/{user.cognito_sub}/{epoch}", now, _body(user))
+    key = f"onramp/{user.user_pool_id}/{user.cognito_sub}/{epoch}"
+    return Intent(epoch, key, now, _body(user), user.linked_at or 0)
 
 
 def _body(user: User) -> dict[str, Any]:

@@ -19,8 +19,21 @@ LEFT_OUT = {
     "AWS::CodeDeploy::Application": "a local alias moves at once",
     "AWS::CodeDeploy::DeploymentGroup": "the same",
 }
-UNSUPPORTED_CONDITION_KEYS = ("events:source", "events:detail-type", "dynamodb:LeadingKeys")
-"""The emulator's IAM evaluator has no values for these keys: an Allow with such a condition would never apply."""
+UNSUPPORTED_CONDITION_KEYS = (
+    "events:source",
+    "events:detail-type",
+    "dynamodb:LeadingKeys",
+    "dynamodb:Attributes",
+    "dynamodb:ReturnValues",
+)
+"""The emulator's IAM evaluator has no values for these keys: an Allow with such a condition applies never or always."""
+ONLY_CODEDEPLOY_USES = ("CheckVersionFunction", "CheckVersionRole", "CheckVersionLogGroup", "MoveAliasRole")
+UNCONSTRAINED = {
+    "VisibilityTimeoutSeconds": "a test waits until a message returns",
+    "StripeBaseUrl": "the fake provider has no TLS",
+    "RevenueCatBaseUrl": "the same",
+}
+"""Parameters that may have values here which the template refuses on AWS."""
 
 
 def localize(template: Template, parameters: Mapping[str, str]) -> Template:
@@ -28,14 +41,18 @@ def localize(template: Template, parameters: Mapping[str, str]) -> Template:
     removed = {
         logical_id
         for logical_id, resource in local["Resources"].items()
-        if resource["Type"] in LEFT_OUT or _is_metric_math(resource)
+        if resource["Type"] in LEFT_OUT or logical_id in ONLY_CODEDEPLOY_USES or _is_metric_math(resource)
     }
     for logical_id in removed:
         del local["Resources"][logical_id]
     for resource in local["Resources"].values():
         _remove_dependencies(resource, removed)
+        resource.pop("UpdatePolicy", None)  # it names CodeDeploy's resources
         if resource["Type"] == "AWS::Lambda::EventSourceMapping":  # the emulator's poller needs numbers, not strings
             resource["Properties"] = _with_numbers(resource["Properties"], _numbers(template, parameters))
+    for name in UNCONSTRAINED.keys() & local.get("Parameters", {}).keys():
+        for constraint in ("AllowedPattern", "MinValue"):
+            local["Parameters"][name].pop(constraint, None)
     local["Outputs"] = {
         name: output for name, output in local.get("Outputs", {}).items() if not _mentions(output, removed)
     }
@@ -45,11 +62,11 @@ def localize(template: Template, parameters: Mapping[str, str]) -> Template:
 
 
 def _numbers(template: Template, parameters: Mapping[str, str]) -> dict[str, int]:
-    return {
-        name: int(parameters.get(name, declared.get("Default", 0)))
+    values = {
+        name: str(parameters.get(name, declared.get("Default", "")))
         for name, declared in template.get("Parameters", {}).items()
-        if declared["Type"] == "Number"
     }
+    return {name: int(value) for name, value in values.items() if value.isdecimal()}
 
 
 def _with_numbers(value: Any, numbers: Mapping[str, int]) -> Any:

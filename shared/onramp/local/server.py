@@ -37,7 +37,7 @@ def main() -> None:
         os.setpgrp()
     set_environment(arguments.port, arguments.region, arguments.scratch, enforce_iam=arguments.enforce_iam)
     try:
-        asyncio.run(serve(make_app(arguments.region), arguments.fd, arguments.scratch))
+        asyncio.run(serve(make_app(arguments.region, arguments.port), arguments.fd, arguments.scratch))
     finally:
         clean_up(arguments.scratch)
 
@@ -70,17 +70,19 @@ def set_environment(port: int, region: str, scratch: str, *, enforce_iam: bool) 
     )
 
 
-def make_app(region: str) -> App:
+def make_app(region: str, port: int) -> App:
     from ministack.app import app as emulator
 
     from onramp.local.fakes.revenuecat import FakeRevenueCat
     from onramp.local.fakes.stripe import FakeStripe
     from onramp.local.gateway import embedded_metrics, replay_filters
     from onramp.local.gateway.app import Gateway
+    from onramp.local.gateway.web_pages import WithoutWebPages
 
     embedded_metrics.install()
     replay_filters.install()
-    return Gateway(emulator, {"stripe": FakeStripe(), "revenuecat": FakeRevenueCat()}, region)
+    fakes = {"stripe": FakeStripe(), "revenuecat": FakeRevenueCat()}
+    return WithoutWebPages(Gateway(emulator, fakes, region), port)
 
 
 async def serve(app: App, fd: int, scratch: str) -> None:

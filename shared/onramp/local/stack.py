@@ -7,6 +7,7 @@ with LocalStack.start() as stack:
 from __future__ import annotations
 
 from collections.abc import Mapping
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
@@ -14,6 +15,7 @@ from botocore.config import Config
 
 import onramp
 from onramp.local.deploy import deploy
+from onramp.local.errors import NotInCloneError
 from onramp.local.gateway.app import FAKES
 from onramp.local.gateway.aws import ACCESS_KEY
 from onramp.local.gateway.client import GatewayControl
@@ -55,6 +57,8 @@ class LocalStack:
         template: Path = ROOT / "template.yaml",
     ) -> LocalStack:
         """Port 0 = any free port. `parameters` override those of parameters.py. Raises LocalStackError."""
+        if not template.is_file() or not find_spec("ministack"):
+            raise NotInCloneError
         server = ServerProcess.start(port, REGION, enforce_iam=enforce_iam)
         stack = cls(server, REGION, {"stripe": stripe_url, "revenuecat": revenuecat_url})
         try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -31,6 +32,8 @@ def translate(sam: Template, parameters: Mapping[str, str], code: Mapping[str, s
     from samtranslator.parser.parser import Parser
     from samtranslator.translator.translator import Translator
 
+    # It warns that it cannot read AWS's feature toggles, which need an account.
+    logging.getLogger("samtranslator.feature_toggle").setLevel(logging.ERROR)
     for logical_id, address in code.items():
         sam["Resources"][logical_id]["Properties"]["CodeUri"] = address
     no_managed_policies: dict[str, str] = {}  # without this argument it lists them in IAM

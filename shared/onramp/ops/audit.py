@@ -49,7 +49,7 @@ def _show(out: Output, rows: list[AuditRow], month: str) -> None:
         out.line(f"Nothing was changed or revealed in {month}.")
     for row in rows:
         user = row.who.rpartition(":")[2]
-        out.line(f"{row.at[:19]}  {user}  {row.what}  {row.result}, {row.count}", "bold")
+        out.line(f"{row.at[:19]}Z  {user}  {row.what}  {row.result}, {row.count}", "bold")
         for pairs in (row.details, row.outcome):
             if pairs:
                 out.line(f"  {' '.join(f'{name}={value}' for name, value in pairs.items())}")

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import sys
+from functools import partial
 from typing import Annotated
 
 import typer
@@ -22,12 +23,14 @@ from onramp.ops.backfill.commands import backfill
 from onramp.ops.common.context import OperatorContext, tune_for_long_runs
 from onramp.ops.common.errors import UsageError, as_usage_error
 from onramp.ops.common.output import Output
+from onramp.ops.common.text import visible
 from onramp.ops.demo import demo
 from onramp.ops.dlq import commands as dlq
 from onramp.ops.doctor.commands import doctor
 from onramp.ops.replay.commands import replay
 from onramp.ops.status.commands import status
 from onramp.ops.user import commands as user
+from onramp.ops.verify.commands import verify
 
 DEBUG = "ONRAMP_DEBUG"
 GLOBAL_OPTIONS = ("--stack", "--profile", "--region")
@@ -51,6 +54,7 @@ app.command(epilog=GLOBAL_HELP)(detach)
 app.add_typer(dlq.app, name="dlq", epilog=GLOBAL_HELP)
 app.add_typer(user.app, name="user", epilog=GLOBAL_HELP)
 app.command(epilog=GLOBAL_HELP)(backfill)
+app.command(epilog=GLOBAL_HELP)(verify)
 app.command(epilog=GLOBAL_HELP)(audit)
 
 
@@ -74,6 +78,7 @@ def main(arguments: list[str] | None = None) -> None:
         ordered = move_global_options_first(sys.argv[1:] if arguments is None else arguments)
         sys.exit(command.main(ordered, prog_name="onramp", standalone_mode=False) or 0)
     except TyperException as error:
+        _make_visible(error)
         error.show()  # type: ignore[attr-defined]  # every exception that typer raises has it
         sys.exit(error.exit_code)
     except (UsageError, LocalStackError) as error:
@@ -109,6 +114,13 @@ def move_global_options_first(arguments: list[str]) -> list[str]:
     return first + rest
 
 
+def _make_visible(error: TyperException) -> None:
+    """Typer repeats arguments as they were given. Where there are none, its message is the help."""
+    if type(error).__name__ != "NoArgsIsHelpError":
+        vars(error)["format_message"] = partial(visible, error.format_message())
+
+
 def _fail(sentence: str, exit_code: int) -> None:
-    sys.stderr.write(f"onramp: {sentence}\n")
+    """On one line: the sentence may repeat text of a file, an argument or AWS."""
+    sys.stderr.write(f"onramp: {visible(sentence)}\n")
     sys.exit(exit_code)

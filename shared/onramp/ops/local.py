@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import signal
 from pathlib import Path
 from types import FrameType
@@ -46,21 +47,21 @@ def up(
 ) -> None:
     """Start the AWS emulator, deploy template.yaml to it and run until Ctrl-C."""
     from onramp.local.stack import LocalStack
-    from onramp.local.state import STATE_FILE, remove_state, write_state
+    from onramp.local.state import STATE_FILE, exclusive, state_file
 
     console = Console()
     for signal_number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(signal_number, _interrupt)
     try:
-        with LocalStack.start(
-            port, enforce_iam=enforce_iam, stripe_url=stripe_url, revenuecat_url=revenuecat_url
-        ) as stack:
-            write_state(stack)
-            try:
-                _print_connection(console, stack, STATE_FILE)
-                stack.wait()
-            finally:
-                remove_state(stack)
+        with (
+            exclusive(),
+            LocalStack.start(
+                port, enforce_iam=enforce_iam, stripe_url=stripe_url, revenuecat_url=revenuecat_url
+            ) as stack,
+            state_file(stack),
+        ):
+            _print_connection(console, stack, STATE_FILE)
+            stack.wait()
     except KeyboardInterrupt:
         console.print("\nStopped: all processes have ended, no data was kept.")
 
@@ -77,6 +78,6 @@ def _print_connection(console: Console, stack: LocalStack, state_file: Path) -> 
         table.add_row(name, value)
     console.print(table)
     console.print("To use it with any AWS client:\n")
-    assignments = " ".join(f"{name}={value}" for name, value in stack.environment().items())
+    assignments = " ".join(f"{name}={shlex.quote(value)}" for name, value in stack.environment().items())
     console.print(f"  export {assignments}\n", soft_wrap=True, highlight=False)
     console.print(f"{state_file} contains the same values. Ctrl-C stops the stack.", soft_wrap=True, highlight=False)

@@ -20,7 +20,7 @@ from typing import Protocol
 
 from onramp.domain.errors import PermanentError, RetryableError, RetryLater
 from onramp.domain.event_data import user_provisioned, user_provisioning_failed
-from onramp.domain.users import Owed, Profile, User
+from onramp.domain.users import Owed, Profile, Status, User
 from onramp.events import UserSignedUp, read_user_signed_up
 from onramp.usecases.messages import RETRIES_EXHAUSTED, DeadLetter, Message, MessageOutcome, Result
 from onramp.usecases.retries import Backoff
@@ -30,6 +30,7 @@ from onramp.usecases.steps import Steps
 
 class Users(Protocol):
     def get(self, user_id: str) -> User | None: ...
+    def still_linked(self, user: User) -> bool: ...
 
 
 class Ledger(Protocol):
@@ -44,7 +45,8 @@ class Profiles(Protocol):
     def get(self, sub: str) -> Profile | None: ...
     def upsert(self, user: User, now: int) -> Profile: ...
     def mark_ready(self, sub: str, now: int) -> Profile: ...
-    def mark_failed(self, sub: str, now: int) -> bool: ...
+    def mark_failed(self, sub: str, now: int) -> Profile | None: ...
+    def inherit(self, user: User) -> None: ...
 
 
 class Queue(Protocol):
@@ -99,6 +101,15 @@ class Enrich:
         # The only short cut. Never on `ready` alone: the worker that stored it may have died before UserProvisioned.
         if user.owed is None and (profile := self.profiles.get(sub)) and profile.ready:
             return Result(MessageOutcome.ALREADY_PROVISIONED, sub)
+        if self.is_forgotten(sub):
+            # Confirmed after the erasure: no profile, no provider. The reconciler removes the record.
+            return Result(MessageOutcome.FORGOTTEN, sub)
+        if failure := self._reported_only_in_part(work, user):
+            return self._report(work, user, *failure)
+        if user.linked_before:
+            self.profiles.inherit(user)
+            if not self.users.still_linked(user):
+                raise RetryableError("relinked")
         self.steps.run(user, self.profiles.upsert(user, self.clock()))
         profile = self.profiles.mark_ready(sub, now := self.clock())
         pool = str(user.user_pool_id)
@@ -128,20 +139,40 @@ class Enrich:
             self.queue.dead_letter(self._letter(work, error.step, error.reason, error.code))
             return Result(MessageOutcome.DEAD_LETTERED, None, error.step, error.reason)
         sub = str(user.cognito_sub)
-        if not self.profiles.mark_failed(sub, now):
+        if (profile := self.profiles.mark_failed(sub, now)) is None:
             return Result(MessageOutcome.FINISHED_BY_ANOTHER, sub)
         self.queue.dead_letter(self._letter(work, error.step, error.reason, error.code))
         self.ledger.hand_to_operator(user)
+        return self._report(work, user, error.step, error.reason, profile.steps.get(error.step, {}).get("at", now))
+
+    def _report(self, work: _Work, user: User, step: str, reason: str, at: int) -> Result:
+        """`at`: when the step failed, so that a repeated publication has the same eventId."""
+        sub, pool = str(user.cognito_sub), str(user.user_pool_id)
         failed = user_provisioning_failed(
-            sub,
-            str(user.user_pool_id),
-            step=error.step,
-            reason=error.reason,
-            at=now,
-            correlation_id=work.correlation_id,
+            sub, pool, step=step, reason=reason, at=at, correlation_id=work.correlation_id
         )
         self.publisher.publish(failed)
-        return Result(MessageOutcome.DEAD_LETTERED, sub, error.step, error.reason)
+        return Result(MessageOutcome.DEAD_LETTERED, sub, step, reason)
+
+    def _reported_only_in_part(self, work: _Work, user: User) -> tuple[str, str, int] | None:
+        """Step, reason and time of a failure that this message has led to before: only its publication failed.
+
+        The dead letter is sent and `operator` is owed, so no provider is called and no second letter is sent. A message
+        that was first received after the failure is a redrive and is processed.
+        """
+        if work.message.receive_count < 2 or not user.owes(Owed.OPERATOR):
+            return None
+        if (profile := self.profiles.get(str(user.cognito_sub))) is None:
+            return None
+        failed = {
+            name: record
+            for name, record in profile.steps.items()
+            if record.get("state") == "failed" and record.get("at", 0) >= work.message.first_received_at
+        }
+        if profile.status != Status.FAILED or not failed:
+            return None
+        step = max(failed, key=lambda name: int(failed[name]["at"]))
+        return step, str(failed[step].get("reason", failed[step].get("errorCode"))), int(failed[step]["at"])
 
     def _retry(self, work: _Work, error: RetryableError) -> Result:
         """Flip, then report the failure. A failed flip or a failed delay must not replace the error."""

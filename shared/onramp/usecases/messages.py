@@ -54,3 +54,8 @@ class Result:
         if self.outcome is not MessageOutcome.DEAD_LETTERED:
             return None
         return "RetriesExhausted" if self.reason == RETRIES_EXHAUSTED else "PermanentFailure"
+
+    @property
+    def refused_by_provider(self) -> bool:
+        """Whether a provider refused the user for good; a malformed message or an unknown user names no sub."""
+        return self.metric == "PermanentFailure" and self.sub is not None

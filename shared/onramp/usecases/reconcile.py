@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from onramp.domain.errors import EventsRefused
-from onramp.domain.event_data import Event, Origin, user_signed_up
+from onramp.domain.event_data import Event, Origin, user_forgotten, user_signed_up
 from onramp.domain.users import SHARDS, Owed, Profile, User
 from onramp.usecases.batches import PUT_EVENTS, READ_BATCH, SEND_BATCH, chunks, window
 from onramp.usecases.runs import Run
@@ -43,6 +43,11 @@ class OwedRows(Protocol):
 
 class Users(Protocol):
     def get_many(self, user_ids: Sequence[str]) -> Mapping[str, User]: ...
+    def delete(self, user: User) -> bool: ...
+
+
+class Tombstones(Protocol):
+    def among(self, subs: Sequence[str]) -> frozenset[str]: ...
 
 
 class Profiles(Protocol):
@@ -93,6 +98,7 @@ class Reconcile:
 
     owed_rows: OwedRows
     users: Users
+    tombstones: Tombstones
     profiles: Profiles
     ledger: Ledger
     publisher: Publisher
@@ -183,7 +189,21 @@ class Reconcile:
         for batch in chunks(user_ids, READ_BATCH):
             if not run.may_go_on():
                 return
-            yield [user for user in self.users.get_many(batch).values() if user.owes(kind) and user.is_linked]
+            users = [user for user in self.users.get_many(batch).values() if user.owes(kind) and user.is_linked]
+            forgotten = self.tombstones.among([str(user.cognito_sub) for user in users])
+            self._remove([user for user in users if user.cognito_sub in forgotten], run)
+            yield [user for user in users if user.cognito_sub not in forgotten]
+
+    def _remove(self, users: Sequence[User], run: Run) -> None:
+        """Users who confirmed after their erasure: the trigger has no time to read a tombstone.
+
+        Consumers may have received UserSignedUp after UserForgotten, so it is published again, before the record that
+        leads here is deleted.
+        """
+        for user in users:
+            sub, pool, at = str(user.cognito_sub), str(user.user_pool_id), user.linked_at or 0
+            self.publisher.publish(user_forgotten(sub, pool, at=at, correlation_id=run.correlation_id, again=True))
+            self.users.delete(user)
 
     def _event(self, user: User, correlation_id: str) -> Event:
         return user_signed_up(user, correlation_id=correlation_id, origin=Origin.RECONCILE)

@@ -48,8 +48,10 @@ class Steps:
         except Skipped:
             self.records.save_step(profile.sub, step, self._record(profile, step, "skipped"), {})
         except (RetryableError, PermanentError) as error:
-            state = "failed" if isinstance(error, PermanentError) else "retrying"
-            self.records.note_failure(profile.sub, step, self._record(profile, step, state, error.code))
+            record = self._record(profile, step, "retrying", error.code)
+            if isinstance(error, PermanentError):
+                record |= {"state": "failed", "reason": error.reason}
+            self.records.note_failure(profile.sub, step, record)
             error.step = step
             return error
         return None

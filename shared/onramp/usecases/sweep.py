@@ -2,13 +2,16 @@
 
 Safe to run twice at once and to die anywhere: healing is the trigger's conditional write, and a page swept twice
 finds its users healed. The checkpoint only saves work.
+
+Each run reads at least `pages` pages, and as many as a sweep needs that ends within `SWEEP_MILLIS`, by the pool's own
+estimate of its users. Each page's token is new: Cognito's tokens age from page to page and not from the first page.
 """
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 from onramp.domain.claims import PoolUser
@@ -19,6 +22,8 @@ from onramp.usecases.heal import Heal, HealOutcome
 from onramp.usecases.runs import Run
 
 TOO_YOUNG = "too_young"
+SWEEP_MILLIS = 20 * 3_600_000
+"""A whole sweep: a day, less four hours for runs that fail or are late."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,10 +34,32 @@ class Page:
 
 @dataclass(frozen=True, slots=True)
 class SweepCheckpoint:
-    """How far a sweep has come. `token` None: at the start. `found` counts the users so far, by label."""
+    """How far a sweep has come. `token` None: at the start. `found` counts the users so far, by label.
+
+    `started_at`, and `swept_at`, the end of the last whole sweep (before the first one: its start), in Unix
+    milliseconds; 0 where the row has none.
+    """
 
     token: str | None = None
     found: Mapping[str, int] = field(default_factory=dict)
+    started_at: int = 0
+    swept_at: int = 0
+
+    def begun(self, now: int) -> SweepCheckpoint:
+        return replace(self, started_at=self.started_at or now, swept_at=self.swept_at or now)
+
+    def restarted(self, now: int) -> SweepCheckpoint:
+        return SweepCheckpoint(started_at=now, swept_at=self.swept_at)
+
+    def after(self, page: Page, counts: Counter[str], now: int) -> SweepCheckpoint:
+        """Without a next page the sweep has ended, and the next one starts with the next run."""
+        if page.next_token is None:
+            return SweepCheckpoint(swept_at=now)
+        return replace(self, token=page.next_token, found=Counter(self.found) + counts)
+
+    def is_behind(self, users: int, now: int) -> bool:
+        """Whether a steady sweep of `users` users, from its start to its end, would have read more of them by now."""
+        return sum(self.found.values()) < users * (now - self.started_at) / SWEEP_MILLIS
 
 
 class Pool(Protocol):
@@ -53,11 +80,12 @@ class Records(Protocol):
 class Swept:
     """The users that one run healed, and what a whole sweep found, if this run finished one: counts by label.
 
-    Every sweep counts the same users again: publish them as gauges.
+    Every sweep counts the same users again: publish them as gauges. `age`: milliseconds since the last whole sweep.
     """
 
     healed: int
     whole_pool: Mapping[str, int] | None
+    age: int
 
     @property
     def refused(self) -> int:
@@ -66,37 +94,46 @@ class Swept:
 
 @dataclass(frozen=True, slots=True)
 class Sweep:
-    """Reads `pages` pages a run; users changed less than `grace` milliseconds ago are left to trigger and index."""
+    """Reads at least `pages` pages a run; users changed less than `grace` milliseconds ago are left to the trigger.
+
+    `pace` returns when the next page may be read.
+    """
 
     pool: Pool
     progress: SweepProgress
     records: Records
     heal: Heal
     clock: Callable[[], int]
+    pace: Callable[[], None]
     pages: int
     grace: int
 
-    def __call__(self, user_pool_id: str, run: Run) -> Swept:
+    def __call__(self, user_pool_id: str, run: Run, estimated_users: int) -> Swept:
         """Raises RetryableError; the pages swept before it are saved."""
-        healed = 0
-        checkpoint = self.progress.load(user_pool_id)
-        for _ in range(self.pages):
-            if not run.may_go_on():
-                break
-            try:
-                page = self.pool.page(user_pool_id, checkpoint.token)
-            except TokenExpired:
-                checkpoint = SweepCheckpoint()
-                self.progress.save(user_pool_id, checkpoint)
-                continue
-            counts = self._sweep_page(page, run)
-            healed += counts[HealOutcome.HEALED]
-            found = Counter(checkpoint.found) + counts
-            checkpoint = SweepCheckpoint(page.next_token, found) if page.next_token else SweepCheckpoint()
+        healed, pages = 0, 0
+        checkpoint = self.progress.load(user_pool_id).begun(self.clock())
+        while run.may_go_on() and (pages < self.pages or checkpoint.is_behind(estimated_users, self.clock())):
+            pages += 1
+            page = self._page(user_pool_id, checkpoint.token)
+            if page is None:
+                checkpoint = checkpoint.restarted(self.clock())
+            else:
+                counts = self._sweep_page(page, run)
+                healed += counts[HealOutcome.HEALED]
+                found = Counter(checkpoint.found) + counts
+                checkpoint = checkpoint.after(page, counts, self.clock())
             self.progress.save(user_pool_id, checkpoint)
-            if page.next_token is None:
-                return Swept(healed, found)
-        return Swept(healed, None)
+            if page and page.next_token is None:
+                return Swept(healed, found, 0)
+        return Swept(healed, None, max(0, self.clock() - checkpoint.swept_at))
+
+    def _page(self, user_pool_id: str, token: str | None) -> Page | None:
+        """None where the token has expired."""
+        self.pace()
+        try:
+            return self.pool.page(user_pool_id, token)
+        except TokenExpired:
+            return None
 
     def _sweep_page(self, page: Page, run: Run) -> Counter[str]:
         changed_before = self.clock() - self.grace

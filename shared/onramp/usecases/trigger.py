@@ -1,5 +1,8 @@
 """Cognito's triggers: a confirmation signs the user up; a sign-in gives a user without a record their record.
 
+A confirmation whose record could not be written is handed over with `SignupNotRecorded`: functions/heal_signup writes
+the record later. Where that event fails too, the pool sweep finds the user.
+
 Errors are returned, not raised: Cognito would show the text of an escaping exception to the user.
 """
 
@@ -11,8 +14,9 @@ from typing import Any
 
 from onramp.domain.claims import Admission, user_in
 from onramp.domain.errors import Cause, Rejection
+from onramp.domain.event_data import signup_not_recorded
 from onramp.usecases.heal import Heal, HealOutcome
-from onramp.usecases.signup import SignedUp, SignUp
+from onramp.usecases.signup import Publisher, SignedUp, SignUp
 
 CONFIRMATION = "PostConfirmation_ConfirmSignUp"
 SIGN_IN = "PostAuthentication_Authentication"
@@ -45,10 +49,12 @@ class Refused:
 
 @dataclass(frozen=True, slots=True)
 class Failed:
-    """The record could not be written or read."""
+    """The record could not be written or read. `handed_over`: `SignupNotRecorded` was published."""
 
     error: Exception
     at_sign_in: bool = False
+    sub: str | None = None
+    handed_over: bool = False
 
 
 Report = SignedUp | Healed | Refused | Failed
@@ -61,6 +67,7 @@ class Trigger:
     admission: Admission
     sign_up: SignUp
     heal: Heal
+    publisher: Publisher
     clock: Callable[[], int]
     emit_needs: int
     heal_needs: int
@@ -85,7 +92,22 @@ class Trigger:
         except Rejection as rejection:
             return Refused(rejection.cause, rejection.sub)
         except Exception as error:  # noqa: BLE001
+            return self._hand_over(event, call, error)
+
+    def _hand_over(self, event: Any, call: Call, error: Exception) -> Failed:
+        """Publishes `SignupNotRecorded` in the time that `UserSignedUp` would have had: the trigger's budget holds."""
+        user = user_in(event)  # `_confirm` has read it before: it raises no Rejection
+        pool, sub = user.user_pool_id, user.sub
+        if not isinstance(pool, str) or pool not in self.admission.user_pool_ids or sub is None:
             return Failed(error)
+        if call.millis_left() < self.emit_needs:
+            return Failed(error, sub=sub)
+        try:
+            at, correlation_id = self.clock(), call.correlation_id
+            self.publisher.publish(signup_not_recorded(sub, pool, at=at, correlation_id=correlation_id))
+        except Exception:  # noqa: BLE001  # the sweep finds the user; the first error is the one to report
+            return Failed(error, sub=sub)
+        return Failed(error, sub=sub, handed_over=True)
 
     def _sign_in(self, event: Any, call: Call) -> Report | None:
         try:

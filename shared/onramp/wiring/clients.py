@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from mypy_boto3_cognito_idp.client import CognitoIdentityProviderClient
     from mypy_boto3_dynamodb.client import DynamoDBClient
     from mypy_boto3_events.client import EventBridgeClient
+    from mypy_boto3_lambda.client import LambdaClient
     from mypy_boto3_sqs.client import SQSClient
     from mypy_boto3_ssm.client import SSMClient
 
@@ -55,6 +56,10 @@ def events(session: boto3.Session, config: Config) -> EventBridgeClient:
 
 def cognito(session: boto3.Session, config: Config) -> CognitoIdentityProviderClient:
     return session.client("cognito-idp", config=config)
+
+
+def lambda_(session: boto3.Session, config: Config) -> LambdaClient:
+    return session.client("lambda", config=config)
 
 
 def sqs(session: boto3.Session, config: Config) -> SQSClient:

@@ -36,10 +36,11 @@ def build() -> Enrich:
     settings = EnrichSettings.read(environment())
     session = clients.session()
     dynamodb = clients.dynamodb(session, clients.WORKER)
+    users = UserTable(dynamodb, settings.users_table_name)
     profiles = ProfileTable(dynamodb, settings.user_profiles_table_name)
-    enrichers = _enrichers(settings, profiles, SSMProvider(boto3_client=clients.ssm(session, clients.WORKER)))
+    enrichers = _enrichers(settings, users, profiles, SSMProvider(boto3_client=clients.ssm(session, clients.WORKER)))
     return Enrich(
-        users=UserTable(dynamodb, settings.users_table_name),
+        users=users,
         is_forgotten=Tombstones(dynamodb, settings.operations_table_name).is_forgotten,
         ledger=OwedLedger(dynamodb, settings.users_table_name),
         profiles=profiles,
@@ -61,17 +62,19 @@ def _threads(enrichers: list[Enricher]) -> Executor:
     return clients.threads(BATCH * len(enrichers), "step")
 
 
-def _enrichers(settings: EnrichSettings, profiles: ProfileTable, parameters: SSMProvider) -> list[Enricher]:
-    return [_stripe(settings, profiles, parameters), _revenuecat(settings, parameters)]
+def _enrichers(
+    settings: EnrichSettings, users: UserTable, profiles: ProfileTable, parameters: SSMProvider
+) -> list[Enricher]:
+    return [_stripe(settings, users, profiles, parameters), _revenuecat(settings, parameters)]
 
 
-def _stripe(settings: EnrichSettings, profiles: ProfileTable, parameters: SSMProvider) -> Enricher:
+def _stripe(settings: EnrichSettings, users: UserTable, profiles: ProfileTable, parameters: SSMProvider) -> Enricher:
     if not settings.stripe_secret_name:
         return NotConfigured("stripe")
     secret = SsmSecret(parameters, settings.stripe_secret_name)
     pace = _pace(settings.stripe_requests_per_second, settings)
     customers = StripeCustomers(secret, settings.stripe_base_url, pace, http.for_stripe())
-    return StripeCustomer(customers, profiles, clients.now_millis)
+    return StripeCustomer(customers, profiles, users.still_linked, clients.now_millis)
 
 
 def _revenuecat(settings: EnrichSettings, parameters: SSMProvider) -> Enricher:

@@ -30,4 +30,12 @@ def build() -> Trigger:
         sign_up=sign_up,
         clock=clients.now_millis,
     )
-    return Trigger(admission, sign_up, heal, clients.now_millis, clients.EMIT_NEEDS_MILLIS, clients.HEAL_NEEDS_MILLIS)
+    return Trigger(
+        admission=admission,
+        sign_up=sign_up,
+        heal=heal,
+        publisher=bus,
+        clock=clients.now_millis,
+        emit_needs=clients.EMIT_NEEDS_MILLIS,
+        heal_needs=clients.HEAL_NEEDS_MILLIS,
+    )

@@ -11,6 +11,16 @@ if TYPE_CHECKING:
     from tests.simulation.simulation import Simulation
 
 
+@holds("drained")
+def handed_over_signups_need_no_sweep(sim: Simulation) -> str | None:
+    """Every user whom the trigger handed over has got a record when the queues are empty, or is refused."""
+    linked = {sub for _, sub in sim.observed.linked}
+    for sub in sim.observed.handed_over - linked:
+        if not sim.is_refused(sim.observed.confirmed[sub]):
+            return f"{sim.observed.confirmed[sub].name} has no record"
+    return None
+
+
 @holds("recovered")
 def every_signup_ends(sim: Simulation) -> str | None:
     """Every confirmed user ends ready, or owed to the operator, or refused for a reason."""

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
+from onramp.domain.users import ID_OF_STEP
+from tests.fakes.attributes import Item
 from tests.pipeline import PROFILES
 from tests.simulation.invariants.registry import holds
 
@@ -34,9 +37,9 @@ def user_edits_survive(sim: Simulation, write: Write) -> str | None:
 
 @holds("written")
 def provider_ids_written_once(sim: Simulation, write: Write) -> str | None:
-    """A provider's id is written once."""
+    """A provider's id is written once. Only an id without its finished step, another writer's, is replaced."""
     for name in PROVIDER_IDS if write.table == PROFILES and write.new else ():
-        if (old := write.before(name)) and write.after(name) != old:
+        if name in proven_ids(write.old or {}) and (old := write.before(name)) and write.after(name) != old:
             return f"{write.label} replaced the {name} {old} by {write.after(name)}"
     return None
 
@@ -48,7 +51,8 @@ def stripe_ids_belong_to_user(sim: Simulation, write: Write) -> str | None:
     if not stored or write.role != "worker" or stored == write.before("stripeCustomerId"):
         return None
     owner = sim.observed.customer_subs.get(stored)
-    return f"{write.label} stored {stored} of {owner} for {write.key}" if owner != write.key else None
+    own = owner in sim.observed.chain(write.key)
+    return None if own else f"{write.label} stored {stored} of {owner} for {write.key}"
 
 
 @holds("customer_created")
@@ -56,3 +60,36 @@ def one_stripe_customer(sim: Simulation, pool_and_sub: tuple[str, str]) -> str |
     """At most one Stripe customer per (pool, sub), ever."""
     number = sim.observed.customer_counts[pool_and_sub]
     return f"{number} customers of {pool_and_sub}" if number > 1 else None
+
+
+@holds("customer_created")
+def one_stripe_customer_after_relinks(sim: Simulation, pool_and_sub: tuple[str, str]) -> str | None:
+    """No second Stripe customer is created for a record, whichever of its subs has the first."""
+    sub, owners = pool_and_sub[1], sim.observed.customer_owners
+    earlier = [owner for owner in owners[:-1] if owner != sub and owner in sim.observed.chain(sub)]
+    return f"a customer of {sub} beside those of {earlier}" if earlier else None
+
+
+@holds("recovered")
+def one_revenuecat_customer_after_relinks(sim: Simulation) -> str | None:
+    """All subs of a record have one RevenueCat customer."""
+    ids = {str(customer["id"]) for customer in sim.revenuecat.customers()}
+    for chain in set(sim.observed.relink_chains.values()):
+        if len(both := ids & chain) > 1:
+            return f"customers {sorted(both)} of one record"
+    return None
+
+
+@holds("published")
+def provisioned_with_known_customer(sim: Simulation, envelope: Mapping[str, Any]) -> str | None:
+    """UserProvisioned names a customer that Stripe created, or that a migration set: never one that a user set."""
+    customer = envelope["detail"]["data"].get("stripeCustomerId", "")
+    known = not customer or customer in sim.observed.customer_subs or customer.startswith("cus_imported")
+    return None if known else f"UserProvisioned of {envelope['detail']['data']['cognitoSub']} with {customer}"
+
+
+def proven_ids(item: Item) -> set[str]:
+    """Ids with the step record that was written beside them."""
+    steps = item.get("provisioning", {}).get("M", {})
+    done = {step for step, record in steps.items() if record.get("M", {}).get("state") == {"S": "done"}}
+    return {name for step, name in ID_OF_STEP.items() if step in done}

@@ -16,6 +16,7 @@ Moment = Literal[
     "provisioned",
     "customer_created",
     "queued",
+    "drained",
     "recovered",
     "redriven",
     "replayed",

@@ -4,15 +4,23 @@
 `owed`      the rows of the first "why each" table
 `profiles`  the conditions of the profile writes, and the worker's short cut
 `stripe`    the Stripe section
+`relink`    the rules of a relink, and of ids that another writer set
 `promises`  one for each invariant that no mutant of the other files breaks alone
 
 `COVERED` are guards that another guard covers, each with the reason.
 """
 
-from tests.simulation.mutants import naive, owed, profiles, promises, stripe
+from tests.simulation.mutants import naive, owed, profiles, promises, relink, stripe
 from tests.simulation.mutants.mutant import Covered, Mutant
 
-ALL: tuple[Mutant, ...] = (*naive.MUTANTS, *owed.MUTANTS, *profiles.MUTANTS, *stripe.MUTANTS, *promises.MUTANTS)
+ALL: tuple[Mutant, ...] = (
+    *naive.MUTANTS,
+    *owed.MUTANTS,
+    *profiles.MUTANTS,
+    *stripe.MUTANTS,
+    *relink.MUTANTS,
+    *promises.MUTANTS,
+)
 COVERED: tuple[Covered, ...] = (*owed.COVERED, *stripe.COVERED)
 
 __all__ = ["ALL", "COVERED", "Covered", "Mutant"]

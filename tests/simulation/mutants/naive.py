@@ -100,8 +100,12 @@ MUTANTS = (
     ),
     mutant(
         "ids_saved_unconditionally",
-        "ids: attribute_not_exists(stripeCustomerId)",
-        Edit("onramp.adapters.profiles:ProfileTable.save_step", "condition=condition, ", ""),
+        "ids: written with their step, once",
+        Edit(
+            "onramp.adapters.profiles:ProfileTable._update_step",
+            'not_done("#step")',
+            '"attribute_exists(userId) OR #provisioning.#step.#state = :done"',
+        ),
         on=plan(
             at(0, "sign_up", NIA),
             at(10, "import_customer", NIA, value="cus_imported"),

@@ -143,8 +143,8 @@ MUTANTS = (
         Edit(GIVE_UP, HAND_OVER, ""),
         Edit(
             GIVE_UP,
-            "    if not self.profiles.mark_failed(sub, now):\n",
-            f"{HAND_OVER}    if not self.profiles.mark_failed(sub, now):\n",
+            "    if (profile := self.profiles.mark_failed(sub, now)) is None:\n",
+            f"{HAND_OVER}    if (profile := self.profiles.mark_failed(sub, now)) is None:\n",
         ),
         on=plan(at(0, "sign_up", NIA), faults={"worker-nia-1 RevenueCatSubscribers.ensure": "refused"}),
         only="operator_gets_a_reason",

@@ -23,7 +23,22 @@ def whole_batch(handler: Any) -> None:
     handler.process_partial_response = all_or_nothing
 
 
+def acknowledge_all(handler: Any) -> None:
+    heal = handler._healed
+    handler._healed = lambda *given: heal(*given) or True
+
+
 MUTANTS = (
+    mutant(
+        "failed_heal_acknowledged",
+        "the heal's message stays until the user has a record",
+        HandlerChange("heal_signup", acknowledge_all),
+        on=plan(
+            at(0, "sign_up", NIA),
+            faults={"sign_up-1/call-1 UserTable.claim": "not_sent", "heal-nia-1 UserTable.claim": "not_sent"},
+        ),
+        only="handed_over_signups_need_no_sweep",
+    ),
     mutant(
         "address_not_canonical",
         "one record per canonical e-mail",
@@ -101,7 +116,7 @@ MUTANTS = (
     mutant(
         "throttling_is_final",
         "only refusals are final",
-        Edit("onramp.adapters.stripe:_translated", "case 409 | 429:", "case 409:"),
+        Edit("onramp.adapters.stripe:_translated", "case 408 | 409 | 429:", "case 408 | 409:"),
         on=plan(at(0, "sign_up", NIA), faults={"worker-nia-1 StripeCustomers.create": "throttled"}),
         only="only_refusals_are_final",
     ),

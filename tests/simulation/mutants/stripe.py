@@ -20,7 +20,7 @@ def by_add(self: ProfileTable, sub: str, burnt: Intent, intent: Intent) -> Profi
     add = "ADD #provisioning.stripeIntent.epoch :one"
     epoch = self._update(sub, add, {":one": 1})[1].intent.epoch  # type: ignore[union-attr]
     fresh = replace(intent, epoch=epoch, key=f"{intent.key.rpartition('/')[0]}/{epoch}")
-    return self._store_intent(sub, fresh, "attribute_exists(userId)", {})
+    return self._store_intent(sub, fresh, "attribute_exists(userId)", {}, {})
 
 
 def refreshing(self: Any, user: Any, intent: Intent, *, last: bool) -> Any:
@@ -47,7 +47,7 @@ MUTANTS = (
     mutant(
         "no_list_after_key_expiry",
         "older than 21 h: list",
-        Edit(f"{STRIPE}._proceed", "self._adopt(intent) or self._next(user, intent)", "self._next(user, intent)"),
+        Edit(f"{STRIPE}._proceed", "self._adopt(user, intent) or self._next(user, intent)", "self._next(user, intent)"),
         on=plan(
             at(0, "sign_up", NIA),
             at(25 * HOUR, "replay", NIA),
@@ -101,7 +101,7 @@ MUTANTS = (
     mutant(
         "adopted_by_address_alone",
         "never by e-mail alone",
-        Edit(f"{STRIPE}._adopt", "if all(", "if True or all("),
+        Edit(f"{STRIPE}._adopt", "if _is_of(customer, user) or all(", "if True or all("),
         on=plan(at(0, "foreign_customers", NIA, count=1), *RESTORED),
         only="stripe_ids_belong_to_user",
     ),
@@ -137,8 +137,8 @@ COVERED = (
         (
             Edit(
                 "onramp.adapters.profiles:ProfileTable.store_first_intent",
-                'f"attribute_not_exists({_STEPS}.{_INTENT}) AND attribute_not_exists(stripeCustomerId)"',
-                "None",
+                "f\"{NO_INTENT} AND {not_done('stripe')}\"",
+                '"attribute_exists(userId) OR #provisioning.stripe.#state = :done"',
             ),
         ),
         TWO_WORKERS,
@@ -150,8 +150,8 @@ COVERED = (
         (
             Edit(
                 "onramp.adapters.profiles:ProfileTable.store_next_intent",
-                'f"{_STEPS}.{_INTENT}.epoch = :read"',
-                'f"({_STEPS}.{_INTENT}.epoch = :read OR attribute_exists(userId))"',
+                "SAME_INTENT",
+                'f"({SAME_INTENT}) OR attribute_exists(userId)"',
             ),
         ),
         plan(

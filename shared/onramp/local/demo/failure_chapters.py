@@ -17,6 +17,7 @@ from onramp.local.demo.signup_stages import (
     show_stages,
 )
 from onramp.local.demo.users import IVO
+from onramp.local.parameters import LOCAL
 
 FAILED_ATTEMPTS = 2
 NOT_JSON = '{"detail": "I am no'
@@ -25,7 +26,11 @@ DEAD_LETTER_ATTRIBUTES = ("step", "reason", "errorCode", "attempts", "firstFaile
 
 
 def stripe_outage(context: DemoContext) -> None:
-    context.screen.chapter("Stripe fails and recovers", "Every request gets a 500. Ivo signs up during the outage.")
+    context.screen.chapter(
+        "Stripe fails and recovers",
+        "Every request gets a 500. Ivo signs up during the outage. The backoff is shortened: on this machine it starts"
+        f" at {LOCAL['RetryBackoffBaseSeconds']} s, in AWS at 15 s.",
+    )
     context.stripe.fault("server_error", times=None)
     reader = context.sign_up(IVO)
     show_stages(reader, STAGES_BEFORE_STRIPE, context.screen)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 import re
 import sys
 from collections.abc import Callable, Iterator, Sequence
@@ -16,6 +17,8 @@ from rich.panel import Panel
 from rich.rule import Rule
 from rich.table import Table
 from rich.text import Text
+
+from onramp.ops.common.private_file import open_private
 
 MAX_WIDTH = 90  # a time too far from its line is hard to read
 INDENT = "  "
@@ -89,7 +92,8 @@ class Screen:
         """Writes the whole output as an SVG."""
         svg = self._console.export_svg(title="onramp demo")
         without_web_font = re.sub(r"@font-face \{.*?\}", "", svg, flags=re.DOTALL)  # a viewer would download the font
-        file.write_text(without_web_font)
+        with os.fdopen(open_private(file, os.O_WRONLY | os.O_TRUNC), "w", encoding="utf-8") as out:
+            out.write(without_web_font)
 
     def _wrapped(self, head: Text, text: Text, width: int, time: str = "") -> None:
         """Wraps the text itself: a table would pad every line with spaces, which stay in a log."""

@@ -35,7 +35,9 @@ def pre_create_managers(context: DemoContext) -> None:
 
 def sign_up_two_users(context: DemoContext) -> None:
     context.screen.chapter(
-        "Mara and Nia sign up", "Mara has a pre-created record, Nia has none. Times count from ConfirmSignUp."
+        "Mara and Nia sign up",
+        "Mara has a pre-created record, Nia has none. Times count from ConfirmSignUp. No e-mail is sent: on this"
+        " machine any code confirms, in AWS only the code from the e-mail.",
     )
     _sign_up(context, MARA, roles=PRE_CREATED_ROLES[MARA])
     context.screen.gap()

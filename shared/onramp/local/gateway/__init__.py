@@ -1,5 +1,6 @@
 """The gateway: one ASGI app in front of the emulator. It adds what AWS does and the emulator does not.
 
+web_pages           refuses what a web page can send, before anything else
 app                 routes a request to the fakes, the controls (`/_onramp/...`) or through the layers to the emulator
 aws                 an AWS call, the chain of layers, and the client that a layer uses to call the emulator
 client              GatewayControl, the client of the controls, for tests

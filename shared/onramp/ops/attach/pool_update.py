@@ -13,6 +13,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from onramp.adapters.aws import error_code
 from onramp.ops.attach.update_request import update_request, update_shape
 from onramp.ops.common.errors import CommandFailed, UsageError, as_usage_error
+from onramp.ops.common.private_file import private_file
 
 if TYPE_CHECKING:
     from mypy_boto3_cognito_idp.client import CognitoIdentityProviderClient
@@ -119,7 +120,9 @@ class PoolUpdate:
 
     def _save_settings(self) -> str:
         file = Path(f"{self.pool.id}.before.json")
-        file.write_text(json.dumps(self.before, indent=2, default=str))
+        file.unlink(missing_ok=True)
+        with private_file(file) as out:
+            json.dump(self.before, out, indent=2, default=str)
         return f"The former settings are in {file}."
 
 

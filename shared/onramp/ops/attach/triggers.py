@@ -6,13 +6,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from onramp.domain.policies import Grant
 from onramp.ops.common.deployment import Deployment
 from onramp.ops.common.errors import UsageError
-from onramp.ops.common.policies import Grant
 from onramp.ops.common.trigger_permission import TriggerPermission
 
 CONFIRMATION, SIGN_IN = "PostConfirmation", "PostAuthentication"
 OUR_TRIGGERS = (CONFIRMATION, SIGN_IN)
+RESERVED = "PostConfirmationReservedConcurrency"
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +73,8 @@ def require_attachable(stack: Deployment, pool: str, *, heal_on_sign_in: bool) -
             f" for an additional pool run: {permission.command(pool)}"
         )
     if heal_on_sign_in and stack.parameters.get("HealOnSignIn") != "true":
-        raise UsageError(
-            f"the trigger has no permission to look users up at sign-in: {stack.deploy_command(HealOnSignIn='true')}"
-        )
+        needed = {"HealOnSignIn": "true"}
+        if stack.parameters.get(RESERVED, "0") == "0":  # a rule of the template demands it
+            needed[RESERVED] = "50"
+        command = stack.deploy_command(**needed)
+        raise UsageError(f"the trigger has no permission to look users up at sign-in: {command}")

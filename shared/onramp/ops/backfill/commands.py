@@ -7,13 +7,12 @@ from typing import Annotated
 
 import typer
 
-from onramp.ops.backfill.backfill_command import BackfillCommand
+from onramp.ops.backfill.backfill_command import DEFAULT_RATE, BackfillCommand
 from onramp.ops.backfill.wiring import BackfillWiring
 from onramp.ops.common.context import OperatorContext
 from onramp.ops.common.errors import CommandFailed
 from onramp.ops.common.options import Yes
-
-HALF_OF_COGNITOS_QUOTA = 15.0
+from onramp.ops.common.queue_room import MOST_IN_QUEUE
 
 
 def backfill(
@@ -22,7 +21,10 @@ def backfill(
     pool: Annotated[str, typer.Option(help="Only this user pool.", show_default="every pool of the stack")] = "",
     rate: Annotated[
         float, typer.Option(min=0.01, help="Pages of 60 users a second; Cognito allows the whole account 30.")
-    ] = HALF_OF_COGNITOS_QUOTA,
+    ] = DEFAULT_RATE,
+    max_queue: Annotated[
+        int, typer.Option("--max-queue", min=0, help="Wait while the provisioning queue is longer; 0: never wait.")
+    ] = MOST_IN_QUEUE,
     csv: Annotated[
         Path | None, typer.Option("--csv", help="Write the refused users, masked, with reasons.", dir_okay=False)
     ] = None,
@@ -36,11 +38,12 @@ def backfill(
 ) -> None:
     """Create records for the users that the pool already has, by the trigger's rules. Without --apply: a dry run.
 
+    It waits while the provisioning queue is long: live signups keep their usual time.
     Safe to interrupt and to run again: users with a record are skipped. Run `onramp backfill --csv refused.csv` first,
     then `onramp backfill --apply`.
     """
     context: OperatorContext = ctx.obj
-    command = BackfillCommand(pool, apply, rate, csv, reveal, resume, yes)
+    command = BackfillCommand(pool, apply, rate, max_queue, csv, reveal, resume, yes)
     report = command.run(context, BackfillWiring.of(context))
     context.out.result(report.data(), lambda: report.show(context.out))
     if csv:

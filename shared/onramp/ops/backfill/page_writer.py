@@ -4,8 +4,9 @@
     one ahead    a few pages at once, in threads       in order     in threads  in order
 
 Of two users with one address the first in the pool gets the record, so decisions are made in the pool's order; reads
-and writes run in parallel. A crash anywhere is safe: each write is the trigger's conditional write and stores what is
-owed.
+and writes run in parallel. A decision may be minutes old when it is written, so the tombstones of each batch are read
+again immediately before its writes. A crash anywhere is safe: each write is the trigger's conditional write and stores
+what is owed.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from __future__ import annotations
 from collections import Counter, deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Executor, Future
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from onramp.domain.claims import Admission
 from onramp.domain.decision import Decision, Facts, Kind, Listed, decide
@@ -23,18 +24,31 @@ from onramp.domain.users import Claim, Onboarding, User
 from onramp.ops.backfill.batch_publisher import BatchPublisher
 from onramp.ops.backfill.page_reader import PageFacts, PageReader
 from onramp.ops.backfill.record_index import RecordIndex
+from onramp.usecases.batches import chunks
 from onramp.usecases.signup import SignUp, SignUpOutcome
 from onramp.usecases.sweep import Page
 
 WRITERS, PAGES_AT_ONCE = 8, 4
+WRITE_BATCH = 20  # users for one read of tombstones: the last of them is written within about 0.4 s
 FAILURES_IN_A_ROW = 60
 
 
 @dataclass(frozen=True, slots=True)
 class DecidedUser:
+    """`writing`: the results of the batch in which the user is the one at `place`."""
+
     listed: Listed
     decision: Decision
-    writing: Future[Decision] | None = None
+    writing: Future[list[Decision]] | None = None
+    place: int = 0
+
+    @property
+    def is_to_be_written(self) -> bool:
+        """Not a user whose record this run has written before: that decision has no claim."""
+        return self.decision.writes and self.decision.claim is not None
+
+    def result(self) -> Decision:
+        return self.writing.result()[self.place] if self.writing else self.decision
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,26 +66,38 @@ class WrittenPage:
 
 @dataclass(slots=True)
 class PageWriter:
-    """`sign_up` None: a dry run. `started_at` in Unix milliseconds: when the run began that this one may resume."""
+    """`sign_up` None: a dry run. `started_at` in Unix milliseconds: when the run began that this one may resume.
+
+    `wait_for_room` waits until the provisioning queue has room for so many messages, or the run is stopped.
+    `is_stopped`: True where no further page is to be begun.
+    """
 
     reader: PageReader
     index: RecordIndex
     admission: Admission
     sign_up: SignUp | None
     publisher: BatchPublisher
+    wait_for_room: Callable[[int], None]
     correlation_id: str
     started_at: int
     clock: Callable[[], int]
     threads: Callable[[int], Executor]
+    is_stopped: Callable[[], bool] = lambda: False
     _failures: int = field(default=0, init=False)
 
     def write_pages(self, user_pool_id: str, token: str | None) -> Iterator[WrittenPage]:
-        """From `token` to the pool's end; a yielded page is done. Raises TokenExpired, RetryableError."""
+        """From `token` to the pool's end; a yielded page is done. Raises TokenExpired, RetryableError.
+
+        Where the run is stopped, the pages that have begun are finished.
+        """
         try:
             with self.threads(WRITERS) as writers:
                 started: deque[tuple[Page, list[DecidedUser]]] = deque()
                 for page, facts in self.reader.pages(user_pool_id, token):
-                    started.append((page, [self._start(listed, facts, writers) for listed in page.users]))
+                    decided = self._decided(page, facts)
+                    if self.is_stopped() or not self._has_room_for(decided):
+                        break
+                    started.append((page, self._start(decided, writers)))
                     if len(started) >= PAGES_AT_ONCE:
                         yield self._finish(*started.popleft())
                 while started:
@@ -83,15 +109,24 @@ class PageWriter:
         self.index.close()
 
     def _finish(self, page: Page, users: Sequence[DecidedUser]) -> WrittenPage:
-        written = [(user.listed, user.writing.result() if user.writing else user.decision) for user in users]
-        return WrittenPage(written, page.next_token)
+        return WrittenPage([(user.listed, user.result()) for user in users], page.next_token)
 
-    def _start(self, listed: Listed, facts: PageFacts, writers: Executor) -> DecidedUser:
-        decision = self._decide(listed, facts)
-        if decision.writes and self.sign_up and decision.claim:
-            writing = writers.submit(self._write, self.sign_up, decision.claim, decision.kind)
-            return DecidedUser(listed, decision, writing)
-        return DecidedUser(listed, decision)
+    def _decided(self, page: Page, facts: PageFacts) -> list[DecidedUser]:
+        return [DecidedUser(listed, self._decide(listed, facts)) for listed in page.users]
+
+    def _has_room_for(self, users: Sequence[DecidedUser]) -> bool:
+        """False where the run was stopped while it waited: the page is not begun."""
+        if self.sign_up:
+            self.wait_for_room(sum(user.is_to_be_written for user in users))
+        return not self.is_stopped()
+
+    def _start(self, users: list[DecidedUser], writers: Executor) -> list[DecidedUser]:
+        to_write = [place for place, user in enumerate(users) if self.sign_up and user.is_to_be_written]
+        for places in chunks(to_write, WRITE_BATCH):
+            writing = writers.submit(self._write_batch, [users[place].decision for place in places])
+            for index, place in enumerate(places):
+                users[place] = replace(users[place], writing=writing, place=index)
+        return users
 
     def _decide(self, listed: Listed, page: PageFacts) -> Decision:
         def holder_of(sub: str) -> str | None:
@@ -119,9 +154,22 @@ class PageWriter:
         first = index.assign(email, claim.sub) if decision.writes else index.assigned_to(email)
         return decision if first in (None, claim.sub) else Decision(Kind.CONFLICT, Cause.LINKED_TO_ANOTHER_SUB, claim)
 
-    def _write(self, sign_up: SignUp, claim: Claim, decided: Kind) -> Decision:
+    def _write_batch(self, decisions: Sequence[Decision]) -> list[Decision]:
+        claims = [(decision.kind, decision.claim) for decision in decisions if decision.claim]
         try:
-            signed_up = sign_up(claim, correlation_id=self.correlation_id, origin=Origin.BACKFILL)
+            forgotten = self.reader.tombstones.among([claim.sub for _, claim in claims])
+        except RetryableError as error:
+            return [self._fail(error) for _ in claims]
+        return [
+            Decision(Kind.FORGOTTEN) if claim.sub in forgotten else self._write(claim, decided)
+            for decided, claim in claims
+        ]
+
+    def _write(self, claim: Claim, decided: Kind) -> Decision:
+        if self.sign_up is None:
+            return Decision(decided, claim=claim)
+        try:
+            signed_up = self.sign_up(claim, correlation_id=self.correlation_id, origin=Origin.BACKFILL)
         except Rejection as rejection:
             conflict = rejection.cause is Cause.LINKED_TO_ANOTHER_SUB
             return Decision(Kind.CONFLICT if conflict else Kind.REFUSED, rejection.cause, claim)

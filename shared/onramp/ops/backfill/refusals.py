@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import os
 from collections.abc import Iterable
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TextIO
@@ -12,8 +13,9 @@ from typing import TextIO
 from onramp.domain.claims import PoolUser
 from onramp.domain.decision import Decision, Kind, Listed, kind_of
 from onramp.ops.common.errors import UsageError
+from onramp.ops.common.private_file import open_private
 from onramp.ops.common.reasons import reason_of
-from onramp.ops.common.text import csv_cell, masked, masked_email
+from onramp.ops.common.text import csv_cell, masked_text
 
 COLUMNS = ("pool", "sub", "email", "status", "outcome", "why", "cure")
 HEADER = ",".join(COLUMNS)
@@ -40,19 +42,18 @@ class RefusalsFile:
             return True
         if resuming and not length:
             return False
-        try:
-            return self._open(self.path, length)
-        except OSError as error:
-            raise UsageError(f"{self.path} cannot be written: {error.strerror}.") from error
-
-    def _open(self, path: Path, length: int) -> bool:
-        if length and (not path.is_file() or path.stat().st_size < length):
+        if length and not self.path.exists():
             return False
-        _check_header(path)
         self.close()
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
-        os.fchmod(descriptor, 0o600)
-        os.truncate(descriptor, length)
+        descriptor = open_private(self.path, os.O_RDWR | os.O_APPEND)
+        with ExitStack() as unless_opened:
+            unless_opened.callback(os.close, descriptor)
+            _check_header(self.path, descriptor)
+            if os.fstat(descriptor).st_size < length:
+                return False
+            os.fchmod(descriptor, 0o600)
+            os.ftruncate(descriptor, length)
+            unless_opened.pop_all()
         self._file = os.fdopen(descriptor, "a", newline="", encoding="utf-8")
         if not length:
             csv.writer(self._file).writerow(COLUMNS)
@@ -70,7 +71,7 @@ class RefusalsFile:
     def _row(self, user: PoolUser, decision: Decision) -> list[object]:
         email = str(user.attributes.get("email", ""))
         if not self.reveal:
-            email = str(masked_email(email) if "@" in email else masked(email))
+            email = masked_text(email)
         reason = reason_of(decision.label)
         return [user.user_pool_id, user.sub or "", email, user.status, decision.label, reason.why, reason.cure]
 
@@ -80,10 +81,7 @@ class RefusalsFile:
             self._file = None
 
 
-def _check_header(path: Path) -> None:
-    """Raises UsageError where the path is another kind of file: it is not overwritten."""
-    if not path.is_file() or not path.stat().st_size:
-        return
-    with path.open("rb") as file:
-        if file.read(len(HEADER)) != HEADER.encode():
-            raise UsageError(f"{path} exists and is not a file of refused users: name another file.")
+def _check_header(path: Path, descriptor: int) -> None:
+    """Raises UsageError where the file has other contents: it is not overwritten."""
+    if os.pread(descriptor, len(HEADER), 0) not in (b"", HEADER.encode()):
+        raise UsageError(f"{path} exists and is not a file of refused users: name another file.")

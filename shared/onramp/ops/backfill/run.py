@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 
@@ -17,7 +17,8 @@ class Backfill:
     """`rules` is the fingerprint of the rules and pools; `checkpoints` None: a dry run.
 
     `page_writer` makes the PageWriter of a run that started at the given time (Unix milliseconds). `restarted`: Cognito
-    no longer accepted the checkpoint's page token, so the run began again.
+    no longer accepted the checkpoint's page token, so the run began again. `is_stopped`: True where no further page is
+    to be begun; the run then ends early, and its checkpoint stays.
     """
 
     pools: Sequence[str]
@@ -26,6 +27,7 @@ class Backfill:
     checkpoints: BackfillCheckpoints | None
     refusals: RefusalsFile
     clock: Callable[[], int]
+    is_stopped: Callable[[], bool] = lambda: False
     restarted: bool = False
 
     def start(self, *, resume: bool) -> BackfillState:
@@ -39,7 +41,7 @@ class Backfill:
         self.refusals.open(0, resuming=False)
         return BackfillState(self.rules, started_at, self.pools[0])
 
-    def run(self, state: BackfillState) -> Iterator[BackfillState]:
+    def run(self, state: BackfillState) -> Generator[BackfillState, None, None]:
         """Yields the state after every page. Raises RetryableError: a new run continues from the checkpoint."""
         try:
             yield from self._run_from(state)
@@ -53,13 +55,13 @@ class Backfill:
         self._save(state)  # before the first write: after a crash `started_at` tells which records this run wrote
         next_pools = dict(zip(self.pools, [*self.pools[1:], ""], strict=True))
         with closing(self.page_writer(state.started_at)) as writer:
-            while pool := state.pool:
+            while (pool := state.pool) and not self.is_stopped():
                 for page in writer.write_pages(pool, state.token):
                     csv_bytes = self.refusals.write(page.users)
                     state = state.after(page.counts, page.next_token, next_pools[pool], csv_bytes)
                     self._save(state)
                     yield state
-        if self.checkpoints:
+        if self.checkpoints and not state.pool:
             self.checkpoints.clear()
 
     def _save(self, state: BackfillState) -> None:

@@ -29,7 +29,7 @@ class AuditLog:
     @contextmanager
     def entry(self, what: str, details: Mapping[str, str]) -> Iterator[AuditEntry]:
         """Saves the row as `started`, and again with its result: a process killed in between leaves `started`."""
-        at = datetime.now(UTC).isoformat(timespec="milliseconds")
+        at = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
         row = AuditRow(at, uuid.uuid4().hex[:8], self.who, what, details)
         entry = AuditEntry()
         self.table.save(row)

@@ -37,12 +37,17 @@ if TYPE_CHECKING:
     from mypy_boto3_events.client import EventBridgeClient
     from mypy_boto3_kms.client import KMSClient
     from mypy_boto3_lambda.client import LambdaClient
+    from mypy_boto3_logs.client import CloudWatchLogsClient
     from mypy_boto3_sns.client import SNSClient
     from mypy_boto3_sqs.client import SQSClient
     from mypy_boto3_ssm.client import SSMClient
     from mypy_boto3_sts.client import STSClient
 
 LOCAL_FILE = Path(".onramp", "local.json")
+NO_STACK = (
+    "no stack is named, and none runs in this directory: start one with `onramp local up` (in a second terminal),"
+    " or name one with --stack NAME or ONRAMP_STACK."
+)
 CONFIG = Config(
     connect_timeout=5,
     read_timeout=30,
@@ -86,6 +91,8 @@ class OperatorContext:
     def session(self) -> boto3.Session:
         if self.local:
             return boto3.Session("test", "test", region_name=self.local["region"])
+        if not self.stack_name:  # before the session asks for a region or for credentials
+            raise UsageError(NO_STACK)
         return boto3.Session(profile_name=self.profile, region_name=self.region)
 
     @overload
@@ -102,6 +109,8 @@ class OperatorContext:
     def client(self, service: Literal["kms"]) -> KMSClient: ...
     @overload
     def client(self, service: Literal["lambda"]) -> LambdaClient: ...
+    @overload
+    def client(self, service: Literal["logs"]) -> CloudWatchLogsClient: ...
     @overload
     def client(self, service: Literal["sns"]) -> SNSClient: ...
     @overload
@@ -135,9 +144,7 @@ class OperatorContext:
         """The stack's name. Raises UsageError where none is given."""
         name = self.stack_name or ("onramp-local" if self.local else None)
         if not name:
-            raise UsageError(
-                "no stack is named: add --stack, set ONRAMP_STACK, or start a local stack with `onramp local up`."
-            )
+            raise UsageError(NO_STACK)
         return name
 
     @cached_property
@@ -176,9 +183,9 @@ class OperatorContext:
         with AuditLog(table, self.caller).entry(what, details) as entry:
             yield entry
 
-    def audit_reveal(self, command: str, *, reveal: bool, **details: str) -> AbstractContextManager[object]:
-        """Personal data is shown only with a row in the audit log."""
-        return self.audited(f"reveal {command}", **details) if reveal else nullcontext()
+    def audit_reveal(self, command: str, *, reveal: bool, **details: str) -> AbstractContextManager[AuditEntry]:
+        """Personal data is shown only with a row in the audit log; its count is the number of users or letters."""
+        return self.audited(f"reveal {command}", **details) if reveal else nullcontext(AuditEntry())
 
     @cached_property
     def caller(self) -> str:

@@ -136,7 +136,7 @@ def add_reason(letter: Letter, profile: Profile | None) -> Letter:
     return replace(
         letter,
         step=step,
-        reason=code,
+        reason=str(record.get("reason", code)),
         error_code=code,
         attempts=_whole(record.get("attempts")),
         code_version=None if version is None else str(version),

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 import urllib3
 
 from onramp.adapters.owed import PAGE, PAGES, OwedIndex
+from onramp.adapters.profiles import ProfileTable
+from onramp.adapters.users import UserTable
 from onramp.domain.users import SHARDS, Owed
 from onramp.ops.common.context import OperatorContext
+from onramp.ops.common.owed_users import Causes, OwedUsers
+from onramp.ops.common.shell import make_command
 from onramp.settings import pool_ids
 
 if TYPE_CHECKING:
@@ -22,6 +28,10 @@ LIVE = "live"
 """The alias of every function that callers name."""
 SIGNED_UP_RULE = "UserSignedUpRule"
 """Logical id of the rule between the event bus and ProvisioningQueue."""
+
+DEFAULT_ENVIRONMENT = "dev"
+CONFIGURED_ENVIRONMENTS = ("prod",)
+"""Of samconfig.toml, beside `dev`: that is what `default` deploys, too, with less deletion protection than it."""
 
 
 class Http(Protocol):
@@ -61,6 +71,7 @@ class Deployment:
         self.client = context.client
         self.now = context.now
         self.name = context.name
+        self.is_local = context.local is not None
         self.outputs = context.outputs
         self.parameters = context.parameters
         self._functions: dict[tuple[str, str], FunctionConfigurationResponseTypeDef] = {}
@@ -98,6 +109,10 @@ class Deployment:
             reply = self.client("lambda").get_function_configuration(FunctionName=name, Qualifier=qualifier)
             self._functions[name, qualifier] = reply
         return self._functions[name, qualifier]
+
+    def deployed_at(self, output: str) -> int:
+        """When the live version of a function was published: Unix milliseconds."""
+        return round(datetime.fromisoformat(self.function(output)["LastModified"]).timestamp() * 1000)
 
     def settings(self, output: str) -> dict[str, str]:
         """The environment variables of the live version."""
@@ -138,10 +153,34 @@ class Deployment:
         index = OwedIndex(self.client("dynamodb"), self.outputs["UsersTableName"])
         return {kind: _count(index, kind) for kind in Owed}
 
+    @cached_property
+    def owed_causes(self) -> Causes:
+        """Why users wait or have failed: a sample of at most 200, in eight queries and their batch reads."""
+        dynamodb, users = self.client("dynamodb"), self.outputs["UsersTableName"]
+        profiles = ProfileTable(dynamodb, self.outputs["UserProfilesTableName"])
+        return OwedUsers(dynamodb, users, UserTable(dynamodb, users), profiles).causes((Owed.ENRICH, Owed.OPERATOR))
+
     def deploy_command(self, **parameters: str) -> str:
-        """The command that deploys the stack again, with these parameters changed."""
-        changes = " ".join(f"{name}={value}" for name, value in parameters.items())
-        return f"make deploy STACK={self.name}" + (f' PARAMETERS="{changes}"' if changes else "")
+        """The command that deploys the stack again, with these parameters changed and the others as they are.
+
+        Without the environment `make deploy` would set the one of samconfig.toml's `default`.
+        """
+        if self.is_local:
+            return "onramp local up  (a local stack is deployed by its start; it takes no other parameters)"
+        variables = {"STACK": self.name}
+        environment = self.parameters.get("Environment", DEFAULT_ENVIRONMENT)
+        if environment in CONFIGURED_ENVIRONMENTS:
+            variables["ENV"] = environment
+        elif environment != DEFAULT_ENVIRONMENT:
+            parameters = {"Environment": environment, **parameters}
+        if parameters:
+            variables["PARAMETERS"] = " ".join(_one_word(f"{name}={value}") for name, value in parameters.items())
+        return make_command("deploy", **variables)
+
+
+def _one_word(pair: str) -> str:
+    """Quoted where scripts/deploy.py, which splits PARAMETERS as a shell does, would see two words or a quote."""
+    return shlex.quote(pair) if any(char.isspace() or char in "'\"\\" for char in pair) else pair
 
 
 def _count(index: OwedIndex, kind: Owed) -> OwedCount:

@@ -1,7 +1,8 @@
 """The errors of the operator commands: one sentence and an exit code, never a traceback.
 
     UsageError         exit 2: the command was used wrongly, or the environment is not as it should be
-    └── CommandFailed  exit 1: the command ran and found a problem that needs a person
+    ├── CommandFailed  exit 1: the command ran and found a problem that needs a person
+    └── CommandInterrupted  exit 130: Ctrl-C, after a part of the work
 
 Errors of AWS are translated here only: expired credentials, a denied permission with the missing action, a stack or
 queue that does not exist.
@@ -10,6 +11,7 @@ queue that does not exist.
 from __future__ import annotations
 
 import re
+from urllib.parse import urlsplit
 
 from botocore.exceptions import (
     BotoCoreError,
@@ -45,6 +47,12 @@ class CommandFailed(UsageError):
     exit_code = 1
 
 
+class CommandInterrupted(UsageError):
+    """Ctrl-C: how far the command came, and the command that goes on."""
+
+    exit_code = 130
+
+
 def as_usage_error(error: ClientError | BotoCoreError) -> UsageError:
     """The sentence for an error of AWS."""
     match error:
@@ -57,9 +65,7 @@ def as_usage_error(error: ClientError | BotoCoreError) -> UsageError:
         case NoRegionError():
             return UsageError("there is no AWS region: name one with --region or AWS_REGION.")
         case EndpointConnectionError():
-            return UsageError(
-                f"{error.kwargs.get('endpoint_url', 'AWS')} does not answer: is the stack up, is the region right?"
-            )
+            return UsageError(_no_answer(str(error.kwargs.get("endpoint_url", "AWS"))))
     return UsageError(f"the call to AWS failed ({type(error).__name__}): try again.")
 
 
@@ -73,6 +79,12 @@ def reason(error: Exception) -> str:
         case BotoCoreError():
             return str(as_usage_error(cause))
     return str(error) or type(error).__name__
+
+
+def _no_answer(endpoint: str) -> str:
+    if urlsplit(endpoint).hostname in ("127.0.0.1", "localhost"):
+        return f"{endpoint} does not answer: start the local stack with `onramp local up`, or name one with --stack."
+    return f"{endpoint} does not answer: is the region right, does this machine reach AWS?"
 
 
 def _from_client_error(error: ClientError) -> UsageError:

@@ -1,36 +1,54 @@
-"""Masks data whose fields are not all known: every value is masked unless its field is known to be harmless."""
+"""Masks data whose fields are not all known: every value is masked unless its place in the data is known."""
 
 from __future__ import annotations
 
-from collections.abc import Container
+from collections.abc import Collection
 from typing import Any
 
-from onramp.ops.common.text import masked, masked_email
+from onramp.ops.common.text import masked, masked_text
+
+ANY = "*"
+"""In a known path, any one key."""
+ITEM = "[]"
+"""In a known path, the items of a list or a set."""
+
+Path = tuple[str, ...]
 
 
-def mask_field(name: str, value: Any, harmless: Container[str], *, mask_numbers: bool) -> Any:
-    """The value of field `name`, masked unless `harmless` contains the name.
+def known_paths(*paths: str) -> frozenset[Path]:
+    """From `detail.data.roles.[]` and the like."""
+    return frozenset(tuple(path.split(".")) for path in paths)
 
-    An object inside is masked by the names of its own fields; a list takes the name of the field that holds it. A key
+
+def mask(value: Any, known: Collection[Path], at: Path = ()) -> Any:
+    """`value` with every text and number masked that is not at a `known` path.
+
+    Only a single value is shown at a known path: a map or a list there is masked by the paths of its own values. A key
     that is not a plain word may be personal data itself, and is masked too.
     """
     match value:
         case dict():
             return {
-                (key if _is_word(key) else masked(key)): mask_field(key, inner, harmless, mask_numbers=mask_numbers)
-                for key, inner in value.items()
+                (key if _is_word(key) else masked(key)): mask(inner, known, (*at, key)) for key, inner in value.items()
             }
-        case list():
-            return [mask_field(name, item, harmless, mask_numbers=mask_numbers) for item in value]
-        case _ if name in harmless:
-            return value
-        case set() | tuple():
-            return [mask_field(name, item, harmless, mask_numbers=mask_numbers) for item in value]
-        case str():
-            return masked_email(value) if "@" in value else masked(value)
+        case list() | tuple():
+            return [mask(item, known, (*at, ITEM)) for item in value]
+        case set() | frozenset():
+            return [mask(item, known, (*at, ITEM)) for item in sorted(value, key=str)]
         case bool() | None:
             return value
-    return "***" if mask_numbers else value
+        case _ if _is_known(at, known):
+            return value
+        case str():
+            return masked_text(value)
+    return "***"
+
+
+def _is_known(path: Path, known: Collection[Path]) -> bool:
+    return any(
+        len(path) == len(pattern) and all(part in (ANY, key) for part, key in zip(pattern, path, strict=True))
+        for pattern in known
+    )
 
 
 def _is_word(name: str) -> bool:

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from mypy_boto3_cloudwatch.type_defs import MetricDataQueryTypeDef, MetricStatTypeDef
 
 MINUTE = 60_000  # milliseconds
+RECONCILER_OVERDUE = 15 * MINUTE
+"""Three times the interval of its schedule."""
 Series = Mapping[str, Sequence[tuple[int, float]]]
 
 

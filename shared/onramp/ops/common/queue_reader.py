@@ -5,7 +5,9 @@ The reader therefore receives with a short timeout, keeps the id and the receipt
 body), and at its end makes every message visible again that was not deleted. A killed process makes nothing visible:
 the timeout does, and until then no second operator can hold the same letter.
 
-Several receivers per queue read ahead in threads. Memory holds their batches and no more, however long the queue is.
+Several receivers per queue read ahead in threads, more of them for a longer queue, and the timeout follows its length
+too: with 100 ms for each call, 100,000 letters are read within ten minutes, and none is visible again before the end.
+Memory holds the receivers' batches of letters, and an id and a receipt of each letter read.
 """
 
 from __future__ import annotations
@@ -14,18 +16,23 @@ from collections.abc import Collection, Generator, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from contextlib import suppress
 from itertools import islice
-from typing import NamedTuple, Self
+from typing import TYPE_CHECKING, NamedTuple, Self
 
 from botocore.exceptions import BotoCoreError, ClientError
 
 from onramp.ops.common.dead_letters import DeadLetterQueues, Letter, add_reason, letter_from
-from onramp.ops.common.errors import CommandFailed
 
-RECEIVERS = 4
+if TYPE_CHECKING:
+    from mypy_boto3_sqs.literals import QueueAttributeNameType
+
+RECEIVERS, MOST_RECEIVERS = 4, 16  # per queue; the client has 32 connections
+LETTERS_PER_RECEIVER = 2_500
+READ_RATE = 160.0  # letters a second: 16 receivers at 100 ms, where SQS returns one letter at a time
 BATCH = 10
 LONG_POLL_SECONDS = 1  # queries all of SQS's servers: a short poll may miss messages
 READING_SECONDS = 60
 WORKING_SECONDS = 120
+MOST_HOLD_SECONDS = 3_600  # after a crash no command can read these letters for so long
 MARGIN_SECONDS = 10.0  # a hold counts as over this long before its end: clock drift, and the time of a request
 MAX_HELD = 100_000  # SQS allows about 120,000 messages in flight per queue
 
@@ -41,7 +48,9 @@ class HeldMessage(NamedTuple):
 class QueueReader:
     """`with QueueReader(queues, names) as reader: for letter in reader: ...`; yields each letter once.
 
-    `hold_seconds` is the visibility timeout. `complete` is False once `limit` letters were read and more remain.
+    `hold_seconds` is the visibility timeout of an empty queue, to which the time to read the queue is added: at `rate`
+    letters a second, where the caller takes them more slowly than SQS delivers them. `complete` is False once `limit`
+    letters were read and more remain.
     """
 
     def __init__(
@@ -50,9 +59,11 @@ class QueueReader:
         names: Collection[str],
         *,
         hold_seconds: float = READING_SECONDS,
+        rate: float = READ_RATE,
         limit: int = MAX_HELD,
     ) -> None:
         self._queues, self._hold_seconds, self._limit = queues, hold_seconds, limit
+        self._rate = min(rate, READ_RATE)
         self._urls = {name: queues.urls[name] for name in names}
         self._held: dict[str, HeldMessage] = {}
         self._deleted: set[str] = set()
@@ -60,23 +71,24 @@ class QueueReader:
         self.complete = True
 
     def __enter__(self) -> Self:
-        self._threads = self._queues.threads(RECEIVERS * len(self._urls))
+        depths = {name: self._depth(url) for name, url in self._urls.items()}
+        self._receivers = [name for name, depth in depths.items() for _ in range(_receivers(depth))]
+        self._hold_seconds = min(self._hold_seconds + sum(depths.values()) / self._rate, MOST_HOLD_SECONDS)
+        self._threads = self._queues.threads(len(self._receivers))
         self._letters = self._read()
         return self
 
     def __exit__(self, *_: object) -> None:
         with self._threads:
             self._letters.close()
-            soonest = self._queues.monotonic() + MARGIN_SECONDS
-            # Another reader may hold a message whose timeout is over: to make it visible would hand it out twice.
-            self._release([identity for identity, held in self._held.items() if held.until > soonest])
+            self._release(list(self._held))
 
     def __iter__(self) -> Iterator[Letter]:
         """One pass: a second loop continues where the first one stopped."""
         return self._letters
 
     def _read(self) -> Generator[Letter, None, None]:
-        receiving = [(name, self._submit(name)) for name in list(self._urls) * RECEIVERS]
+        receiving = [(name, self._submit(name)) for name in self._receivers]
         try:
             while receiving:
                 wait([future for _, future in receiving], return_when=FIRST_COMPLETED)
@@ -90,6 +102,12 @@ class QueueReader:
             for _, future in receiving:  # where the loop is left early, these messages must be released too
                 with suppress(ClientError, BotoCoreError):
                     self._hold(future.result())
+
+    def _depth(self, url: str) -> int:
+        """Approximate, and at most what one reader may hold."""
+        name: QueueAttributeNameType = "ApproximateNumberOfMessages"
+        reply = self._queues.sqs.get_queue_attributes(QueueUrl=url, AttributeNames=[name])
+        return min(int(reply.get("Attributes", {}).get(name, "0")), self._limit)
 
     def _should_continue(self) -> bool:
         """False at the limit, and where only known letters arrive: SQS delivers them again after their timeout."""
@@ -151,6 +169,10 @@ class QueueReader:
         list(self._threads.map(lambda batch: self._release_batch(*batch), self._batches(ids)))
 
     def _release_batch(self, url: str, ids: Sequence[str]) -> None:
+        """Another reader may hold a message whose timeout is over: to make it visible would hand it out twice."""
+        soonest = self._queues.monotonic() + MARGIN_SECONDS
+        if not (ids := [identity for identity in ids if self._held[identity].until > soonest]):
+            return
         with suppress(ClientError, BotoCoreError):
             self._queues.sqs.change_message_visibility_batch(
                 QueueUrl=url,
@@ -168,17 +190,6 @@ class QueueReader:
                 yield url, batch
 
 
-def drop_letters(queues: DeadLetterQueues, subs: Sequence[str]) -> int:
-    """Deletes every message whose body contains one of the subs, also where the body is not JSON. Returns the count.
-
-    Raises CommandFailed where SQS did not confirm a delete, or where there are more letters than one reader can hold.
-    """
-    if not subs:
-        return 0
-    with QueueReader(queues, list(queues.urls), hold_seconds=WORKING_SECONDS) as reader:
-        ids = [letter.id for letter in reader if any(sub in letter.body for sub in subs)]
-        if unconfirmed := reader.delete(ids):
-            raise CommandFailed(f"SQS did not delete {len(unconfirmed)} dead letters: run the same command again.")
-        if not reader.complete:
-            raise CommandFailed("there are too many dead letters to search: drop or redrive some, then run this again.")
-        return len(ids)
+def _receivers(depth: int) -> int:
+    """The number of receivers of a queue with so many letters."""
+    return min(max(RECEIVERS, depth // LETTERS_PER_RECEIVER), MOST_RECEIVERS)

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import unicodedata
 
+from onramp.domain.identity import canonical_email
+
 _UNSAFE = ("Cc", "Cf", "Cs", "Zl", "Zp", "Co", "Cn")
 _FORMULA = ("=", "+", "-", "@", "\t", "\r", "'")
 
@@ -26,11 +28,21 @@ def csv_cell(value: object) -> str:
 
 
 def masked_email(value: str) -> str:
-    """`nia@example.com` -> `n***@example.com`. The domain stays: it shows whether a whole provider is affected."""
-    local, at, domain = value.rpartition("@")
-    return f"{local[:1]}***{at}{domain}" if at else "***"
+    """`nia@example.com` -> `n***@example.com`. The domain stays: it shows whether a whole provider is affected.
+
+    Other text is masked as a whole: behind an @ in free text may be anything.
+    """
+    if canonical_email(value) is None:
+        return "***"
+    local, _, domain = value.rpartition("@")
+    return f"{local[:1]}***@{domain}"
 
 
 def masked(value: str | None) -> str | None:
     """`Nia Newcomer` -> `N***`."""
     return f"{value[:1]}***" if value else value
+
+
+def masked_text(value: str) -> str:
+    """An address, or any other text."""
+    return masked_email(value) if "@" in value else masked(value) or ""

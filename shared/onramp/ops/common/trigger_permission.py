@@ -10,11 +10,9 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from onramp.adapters.aws import error_code
+from onramp.domain.policies import COGNITO, INVOKE, Grant, invocation_grant, is_open, statements_of
 from onramp.ops.common.deployment import LIVE, Deployment
-from onramp.ops.common.policies import Grant, effective_grant
-
-COGNITO = "cognito-idp.amazonaws.com"
-INVOKE = "lambda:InvokeFunction"
+from onramp.ops.common.shell import command
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,17 +27,29 @@ class TriggerPermission:
         return cls(stack, _alias_policy(stack))
 
     def grant(self, pool: str) -> Grant:
-        source, account = self.stack.pool_arn(pool), self.stack.trigger.account
-        return effective_grant(self.policy, service=COGNITO, action=INVOKE, source=source, account=account)
+        return invocation_grant(self.policy, alias_arn=self.stack.trigger.arn, user_pool_id=pool)
 
     def command(self, pool: str) -> str:
-        """Lets Cognito invoke the trigger for this pool."""
-        function = self.stack.outputs["PostConfirmationFunctionName"]
-        return (
-            f"aws lambda add-permission --function-name {function} --qualifier {LIVE} --statement-id onramp-{pool}"
-            f" --action {INVOKE} --principal {COGNITO} --source-arn {self.stack.pool_arn(pool)}"
-            f" --source-account {self.stack.trigger.account}"
+        """Lets Cognito invoke the trigger for this pool, and removes the grants that name no pool."""
+        function, sid = self.stack.outputs["PostConfirmationFunctionName"], f"onramp-{pool}"
+        removed = [
+            str(statement["Sid"])
+            for statement in statements_of(self.policy)
+            if "Sid" in statement and (is_open(statement, COGNITO) or statement["Sid"] == sid)
+        ]
+        remove = "aws lambda remove-permission --function-name {} --qualifier {} --statement-id {}"
+        add = command(
+            "aws lambda add-permission --function-name {} --qualifier {} --statement-id {}"
+            " --action {} --principal {} --source-arn {} --source-account {}",
+            function,
+            LIVE,
+            sid,
+            INVOKE,
+            COGNITO,
+            self.stack.pool_arn(pool),
+            self.stack.trigger.account,
         )
+        return " && ".join([*(command(remove, function, LIVE, name) for name in removed), add])
 
 
 def _alias_policy(stack: Deployment) -> Mapping[str, Any]:

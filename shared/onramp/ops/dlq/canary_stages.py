@@ -32,14 +32,19 @@ class CanaryStages:
     verifier: Verifier | None
     on_sent: Callable[[int], object] = lambda count: None
     on_decided: Callable[[int], None] = lambda count: None
+    result: StagesResult = field(default_factory=StagesResult)
 
     def run(self) -> StagesResult:
-        result = StagesResult()
+        """Returns `result`, which an interrupted run has filled as far as it came."""
+        result = self.result
         for size in self.stages:
             sent = self._send(size)
             if self.verifier and sent:
-                verified = self.verifier.verify(sent, self.on_decided)
-                result.verified.add(verified)
+                verified = VerifiedCounts()
+                try:
+                    self.verifier.verify(sent, self.on_decided, verified)
+                finally:
+                    result.verified.add(verified)
                 if size is not None and (why := _reason_to_stop(verified)):
                     result.stopped = why
                     break

@@ -38,15 +38,24 @@ def list_(ctx: typer.Context, queue: Queue = Queues.ALL, reveal: Reveal = False)
     context: OperatorContext = ctx.obj
     wiring = DlqWiring.of(context)
     held_by_others = count_held_by_others(wiring, queue.names)
-    with context.audit_reveal("dlq list", reveal=reveal), QueueReader(wiring.dead_letters, queue.names) as reader:
+    with (
+        context.audit_reveal("dlq list", reveal=reveal) as entry,
+        QueueReader(wiring.dead_letters, queue.names) as reader,
+    ):
         groups = LetterGroups.of(with_progress(context, reader))
+        entry.count = len(groups)  # an address of each is shown
     data = {
         "count": groups.count,
         "complete": reader.complete,
         "heldByOthers": held_by_others,
         "groups": groups.rows(reveal=reveal),
+        "next": [step for _, step in screen.group_steps(groups.rows())],
     }
-    context.out.result(data, lambda: screen.show_groups(context.out, groups, context.now(), reveal=reveal))
+    owed = 0 if groups or held_by_others else wiring.owed_to_operator()
+    context.out.result(
+        data,
+        lambda: screen.show_groups(context.out, groups, context.now(), owed=owed, reveal=reveal),
+    )
     screen.say_held_by_others(context.out, held_by_others)
     if not reader.complete:
         context.out.say(f"There are more: these are the first {groups.count:,}.")
@@ -61,11 +70,13 @@ def show(
     """One dead letter in full, what its user is owed now, and the command to run next."""
     context: OperatorContext = ctx.obj
     wiring = DlqWiring.of(context)
-    with context.audit_reveal("dlq show", reveal=reveal):
+    with context.audit_reveal("dlq show", reveal=reveal) as entry:
         letter = find_letter(context, wiring, identity)
+        entry.count = 1
         user = wiring.users.get(letter.user_id) if letter.user_id else None
         profile = wiring.profiles.get(letter.sub) if letter.sub else None
-    data = screen.letter_data(letter, user, profile, reveal=reveal)
+        forgotten = letter.sub is not None and wiring.tombstones.is_forgotten(letter.sub)
+    data = screen.letter_data(letter, user, profile, forgotten=forgotten, reveal=reveal)
     context.out.result(data, lambda: screen.show_letter(context.out, letter, data, context.now()))
 
 
@@ -123,11 +134,11 @@ def export(
     wiring = DlqWiring.of(context)
     with (
         private_file(file) as out,
-        context.audit_reveal("dlq export", reveal=reveal),
+        context.audit_reveal("dlq export", reveal=reveal) as entry,
         QueueReader(wiring.dead_letters, filters.queue.names) as reader,
     ):
         letters = filter(letter_filter.matches, with_progress(context, reader))
-        count = write_letters(out, letters, as_csv=as_csv, reveal=reveal)
+        count = entry.count = write_letters(out, letters, as_csv=as_csv, reveal=reveal)
     context.out.result({"file": str(file), "count": count}, lambda: context.out.line(f"Written to {file}: {count:,}."))
 
 
@@ -153,5 +164,5 @@ def drop(
         raise UsageError("no filter is given: give one, or --all.")
     command = DropCommand(letter_filter, filters.queue.names, limit, reason_why, yes)
     report = command.run(context, DlqWiring.of(context))
-    context.out.result(report.data(), lambda: context.out.line(f"Deleted: {report.dropped:,}."))
+    context.out.result(report.data(), lambda: screen.show_dropped(context.out, report.dropped))
     raise typer.Exit(1 if report.undeleted else 0)

@@ -9,7 +9,7 @@ from typing import Any, TextIO
 
 from onramp.domain.event_data import rfc3339
 from onramp.ops.common.dead_letters import Letter
-from onramp.ops.common.masking import mask_field
+from onramp.ops.common.masking import known_paths, mask
 from onramp.ops.common.text import csv_cell, masked_email
 
 COLUMNS = (
@@ -17,12 +17,12 @@ COLUMNS = (
     "attributes", "body",
 )  # fmt: skip
 # Fields of an event without personal data. Any other field is masked: events gain fields over time.
-HARMLESS = frozenset(
-    {
-        "version", "id", "detail-type", "source", "account", "time", "region", "resources", "eventId", "schemaVersion",
-        "occurredAt", "correlationId", "origin", "cognitoSub", "userPoolId", "emailVouchedBy", "roles", "onboarding",
-        "identityProvider", "signedUpAt",
-    }
+HARMLESS = known_paths(
+    "version", "id", "detail-type", "source", "account", "time", "region", "resources.[]",
+    "detail.metadata.eventId", "detail.metadata.schemaVersion", "detail.metadata.occurredAt",
+    "detail.metadata.correlationId", "detail.metadata.origin",
+    "detail.data.cognitoSub", "detail.data.userPoolId", "detail.data.emailVouchedBy", "detail.data.roles.[]",
+    "detail.data.onboarding", "detail.data.identityProvider", "detail.data.signedUpAt",
 )  # fmt: skip
 
 
@@ -50,7 +50,7 @@ def body_data(body: str, *, reveal: bool) -> Any:
     """The event as data. Text that is not JSON cannot be masked: without `reveal` only its length is returned."""
     try:
         event = json.loads(body)
-        return event if reveal else mask_field("", event, HARMLESS, mask_numbers=False)
+        return event if reveal else mask(event, HARMLESS)
     except (ValueError, RecursionError):
         return body if reveal else f"no JSON, {len(body)} characters: --reveal shows it"
 

@@ -42,9 +42,21 @@ class LetterFilter:
     def is_empty(self) -> bool:
         return self == LetterFilter()
 
+    @property
+    def _lists(self) -> dict[str, Sequence[str]]:
+        return {"reason": self.reasons, "step": self.steps, "code-version": self.code_versions}
+
+    def arguments(self) -> list[str]:
+        """The options as they are typed. `--user` is not masked: a masked address would find no user."""
+        single = {name: (value,) for name, value in self.options().items() if name not in self._lists}
+        if self.user:
+            single["user"] = (self.user,)
+        named = {**self._lists, **single}
+        return [word for name, values in named.items() for value in values for word in (f"--{name}", value)]
+
     def options(self) -> dict[str, str]:
         """Option name -> value, for the plan and the audit log. The address is masked: both are kept."""
-        lists = {"reason": self.reasons, "step": self.steps, "code-version": self.code_versions}
+        lists = self._lists
         times = {"since": self.since, "until": self.until}
         options = {name: ",".join(values) for name, values in lists.items() if values}
         options |= {"id": self.id} if self.id else {}

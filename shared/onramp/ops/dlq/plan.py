@@ -70,7 +70,7 @@ class Plan:
         """Raises UsageError where there are letters and the filter matches none of them."""
         if self.ids or self.letter_filter.is_empty or not self.not_selected:
             return
-        options = " ".join(f"--{name} {value}" for name, value in self.letter_filter.options().items())
+        options = " ".join(f"--{name} {visible(value)}" for name, value in self.letter_filter.options().items())
         reasons = ", ".join(map(visible, self.not_selected.reasons))
         raise UsageError(f"no dead letter matches {options}; the reasons there are: {reasons}.")
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import shlex
 import uuid
 from collections.abc import Collection
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
 
@@ -12,7 +13,8 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from onramp.adapters.pacing import TokenBucket
 from onramp.ops.common.context import OperatorContext
-from onramp.ops.common.queue_reader import WORKING_SECONDS, QueueReader
+from onramp.ops.common.errors import CommandInterrupted
+from onramp.ops.common.queue_reader import READ_RATE, WORKING_SECONDS, QueueReader
 from onramp.ops.dlq.canary_stages import ALL_AT_ONCE, CANARY, CanaryStages, StagesResult
 from onramp.ops.dlq.filters import LetterFilter
 from onramp.ops.dlq.plan import OpenSource, Plan
@@ -25,10 +27,14 @@ from onramp.ops.dlq.wiring import DlqWiring
 
 @dataclass(frozen=True, slots=True)
 class RedriveReport:
-    """`held_by_others` is approximate, and counted only where the plan is empty. `checked`: the users were verified."""
+    """`held_by_others` (approximate) and `owed_without_letter` are counted only where the plan is empty.
+
+    `checked`: the users were verified.
+    """
 
     plan: Plan
     held_by_others: int = 0
+    owed_without_letter: int = 0
     counts: RedriveCounts = field(default_factory=RedriveCounts)
     stages: StagesResult = field(default_factory=StagesResult)
     checked: bool = False
@@ -88,23 +94,60 @@ class RedriveCommand:
 
     def run(self, context: OperatorContext, wiring: DlqWiring) -> RedriveReport:
         open_source = self._source(context, wiring)
-        plan = make_plan(context, open_source, self.letter_filter)
+        plan = make_plan(context, open_source, self.letter_filter, may_be_empty=self._names_a_user)
         if not plan.ids:
-            return RedriveReport(plan, count_held_by_others(wiring, self.queues))
+            return self._without_letters(context, wiring, plan)
         confirm_plan(context, self._plan_lines(plan, _deployed_code_version(context)), yes=self.yes)
         redrive = Redrive(wiring, plan, self._pace(wiring), self.limit)
-        with context.audited("dlq redrive", **self._audit_details()) as entry:
-            try:
-                stages = self._run_stages(context, wiring, redrive, open_source)
-            finally:
-                entry.count = redrive.counts.sent  # also of an interrupted run
-            report = RedriveReport(plan, counts=redrive.counts, stages=stages, checked=bool(self.wait))
-            entry.outcome = report.summary()
+        report = RedriveReport(plan, counts=redrive.counts, stages=StagesResult(), checked=bool(self.wait))
+        try:
+            with context.audited("dlq redrive", **self._audit_details()) as entry:
+                try:
+                    self._run_stages(context, wiring, redrive, open_source, report.stages)
+                finally:  # also of an interrupted run
+                    entry.count, entry.outcome = redrive.counts.sent, report.summary()
+        except KeyboardInterrupt:
+            raise CommandInterrupted(self._how_far(report)) from None
         return report
 
+    @property
+    def _names_a_user(self) -> bool:
+        """One user and nothing else: without a letter in the queues the message is built from the table."""
+        return not self.from_table and self.letter_filter == LetterFilter(user=self.letter_filter.user)
+
+    def _without_letters(self, context: OperatorContext, wiring: DlqWiring, plan: Plan) -> RedriveReport:
+        """A letter that another reader holds may be the user's: then the table is not used."""
+        held = count_held_by_others(wiring, wiring.dead_letters.urls)
+        if self._names_a_user and self.letter_filter.user and not held:
+            context.out.say("No dead letter names the user: its message is built again from the table.")
+            return replace(self, from_table=True).run(context, wiring)
+        owed = 0 if self.from_table or held else wiring.owed_to_operator()
+        return RedriveReport(plan, held, owed)
+
+    def _how_far(self, report: RedriveReport) -> str:
+        sent, repaired = report.counts.sent, report.stages.verified.repaired
+        checked = f", of which {repaired:,} are repaired so far" if self.wait else ""
+        return f"interrupted: {sent:,} sent{checked}. The other letters are still there; to go on: {self._again(sent)}"
+
+    def _again(self, sent: int) -> str:
+        """The command for the rest."""
+        words = ["onramp", "dlq", "redrive", *self.letter_filter.arguments()]
+        if len(self.queues) == 1:
+            words += ["--queue", *self.queues]
+        if self.limit is not None:
+            words += ["--limit", str(max(1, self.limit - sent))]
+        words += ["--rate", str(self.rate), "--wait", f"{self.wait:.0f}"]
+        words += ["--from-table"] * self.from_table + ["--no-canary"] * (not self.canary)
+        return shlex.join(words)
+
     def _run_stages(
-        self, context: OperatorContext, wiring: DlqWiring, redrive: Redrive, open_source: OpenSource
-    ) -> StagesResult:
+        self,
+        context: OperatorContext,
+        wiring: DlqWiring,
+        redrive: Redrive,
+        open_source: OpenSource,
+        result: StagesResult,
+    ) -> None:
         total = min(redrive.plan.users, self.limit or redrive.plan.users)
         verifier = Verifier(wiring, self.wait) if self.wait else None
         with context.out.progress() as bar:
@@ -112,12 +155,13 @@ class RedriveCommand:
             verifying = bar.add_task("verified", total=total, visible=verifier is not None)
             stages = CANARY if self.canary and verifier else ALL_AT_ONCE
             on_sent, on_decided = partial(bar.advance, sending), partial(bar.advance, verifying)
-            return CanaryStages(redrive, open_source, stages, verifier, on_sent, on_decided).run()
+            CanaryStages(redrive, open_source, stages, verifier, on_sent, on_decided, result).run()
 
     def _source(self, context: OperatorContext, wiring: DlqWiring) -> OpenSource:
         queues = wiring.dead_letters
         if not self.from_table:
-            return lambda: QueueReader(queues, self.queues, hold_seconds=WORKING_SECONDS)
+            rate = self.rate or READ_RATE
+            return lambda: QueueReader(queues, self.queues, hold_seconds=WORKING_SECONDS, rate=rate)
         with QueueReader(queues, queues.urls) as reader:
             subs_in_queues = {letter.sub for letter in with_progress(context, reader) if letter.sub}
         correlation_id = str(uuid.uuid4())

@@ -25,13 +25,19 @@ def with_progress(context: OperatorContext, letters: Iterable[Letter]) -> Iterat
 
 
 def make_plan(
-    context: OperatorContext, open_source: OpenSource, letter_filter: LetterFilter, *, skip_poison: bool = True
+    context: OperatorContext,
+    open_source: OpenSource,
+    letter_filter: LetterFilter,
+    *,
+    skip_poison: bool = True,
+    may_be_empty: bool = False,
 ) -> Plan:
-    """Releases every letter before it returns. Raises UsageError where the filter matches none."""
+    """Releases every letter before it returns. Raises UsageError where the filter matches none of the letters."""
     with open_source() as source:
         plan = Plan.of(with_progress(context, source), letter_filter, skip_poison=skip_poison)
         plan.complete = source.complete
-    plan.require_match()
+    if not may_be_empty:
+        plan.require_match()
     return plan
 
 

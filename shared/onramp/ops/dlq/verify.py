@@ -67,9 +67,13 @@ class Verifier:
     timeout: float
 
     def verify(
-        self, sent: Iterable[SentUser], on_decided: Callable[[int], None] = lambda count: None
+        self,
+        sent: Iterable[SentUser],
+        on_decided: Callable[[int], None] = lambda count: None,
+        counts: VerifiedCounts | None = None,
     ) -> VerifiedCounts:
-        counts, undecided = VerifiedCounts(), list(sent)
+        """`counts`: the object that is counted in, for a caller that is interrupted."""
+        counts, undecided = VerifiedCounts() if counts is None else counts, list(sent)
         deadline, pause = self.wiring.monotonic() + self.timeout, FIRST_PAUSE_SECONDS
         counts.unverifiable = sum(not (user.user_id and user.sub) for user in undecided)
         undecided = [user for user in undecided if user.user_id and user.sub]
@@ -79,8 +83,8 @@ class Verifier:
             batches = chunks(undecided, READ_BATCH)
             undecided = [user for batch in batches for user in self._check(batch, counts, on_the_way)]
             on_decided(before - len(undecided))
+            counts.on_the_way = on_the_way
             if not undecided or self.wiring.monotonic() >= deadline:
-                counts.on_the_way = on_the_way
                 break
             self.wiring.sleep(pause)
             pause = min(pause * 2, LAST_PAUSE_SECONDS)

@@ -11,6 +11,7 @@ from onramp.adapters.owed import OwedIndex, OwedLedger
 from onramp.adapters.profiles import ProfileTable
 from onramp.adapters.tombstones import Tombstones
 from onramp.adapters.users import UserTable
+from onramp.domain.users import SHARDS, Owed
 from onramp.ops.common.context import OperatorContext
 from onramp.ops.common.dead_letters import DeadLetterQueues
 
@@ -37,6 +38,10 @@ class DlqWiring:
     monotonic: Callable[[], float]
     sleep: Callable[[float], None]
     threads: Callable[[int], Executor]
+
+    def owed_to_operator(self) -> int:
+        """To how many users; of a long list the first 10,000 a shard."""
+        return sum(len(self.owed_index.of(Owed.OPERATOR, shard)) for shard in range(SHARDS))
 
     @classmethod
     def of(cls, context: OperatorContext) -> Self:

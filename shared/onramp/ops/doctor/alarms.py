@@ -9,7 +9,8 @@ from botocore.exceptions import ClientError
 
 from onramp.adapters.aws import error_code
 from onramp.ops.common.deployment import Deployment
-from onramp.ops.doctor.findings import Finding, ok, trouble, warning
+from onramp.ops.common.shell import command
+from onramp.ops.doctor.findings import Cause, Finding, ok, trouble, warning
 
 if TYPE_CHECKING:
     from mypy_boto3_cloudwatch.type_defs import MetricAlarmTypeDef
@@ -23,10 +24,23 @@ CURES = {
     "RetriesExhaustedAlarm": "onramp dlq list",
     "PermanentFailureAlarm": "onramp dlq list",
     "OldestOwedAlarm": "onramp status",
+    "TriggerDetachedAlarm": "onramp doctor --only pool",
+    "HealedAlarm": "onramp doctor --only pool",
+    "SweepAgeAlarm": "onramp doctor --only reconciler",
     "ReconcileMissingAlarm": "onramp doctor --only reconciler",
     "ProviderKeyRejectedAlarm": "onramp doctor --only stripe --only revenuecat",
     "SecretUnreadableAlarm": "onramp doctor --only stripe --only revenuecat",
     "EmitFailedAlarm": "onramp doctor --only bus",
+}
+CAUSES = {
+    "ProvisioningDlqAlarm": Cause.DEAD_LETTERS,
+    "RetriesExhaustedAlarm": Cause.DEAD_LETTERS,
+    "PermanentFailureAlarm": Cause.DEAD_LETTERS,
+    "EventDeliveryDlqAlarm": Cause.DELIVERY,
+    "EmitFailedAlarm": Cause.BUS,
+    "ReconcileMissingAlarm": Cause.RECONCILER,
+    "ProviderKeyRejectedAlarm": Cause.PROVIDER_KEY,
+    "SecretUnreadableAlarm": Cause.PROVIDER_KEY,
 }
 
 
@@ -36,11 +50,13 @@ def alarms(stack: Deployment) -> Iterator[Finding]:
     firing = [alarm for alarm in existing.values() if alarm["StateValue"] == "ALARM"]
     for alarm in firing:
         logical_id = logical_ids[alarm["AlarmName"]]
-        cure = CURES.get(logical_id, f"aws logs tail /aws/lambda/{stack.name}-{_function(logical_id)} --since 1h")
-        yield trouble(f"{logical_id} is in alarm.", alarm.get("AlarmDescription", "see docs/runbook.md."), cure)
+        cure = CURES.get(logical_id) or command("aws logs tail {} --since 1h", _log_group(stack, logical_id))
+        why = alarm.get("AlarmDescription", "see docs/runbook.md.")
+        yield trouble(f"{logical_id} is in alarm.", why, cure, CAUSES.get(logical_id), symptom=True)
     if missing := sorted(logical_ids[name] for name in logical_ids.keys() - existing.keys()):
         why = "a failure that they watch for is not reported."
-        yield trouble(f"deleted by hand: {', '.join(missing)}.", why, "aws cloudformation detect-stack-drift")
+        cure = command("aws cloudformation detect-stack-drift --stack-name {}", stack.name)
+        yield trouble(f"deleted by hand: {', '.join(missing)}.", why, cure)
     yield from _notifications(stack, list(existing.values()))
     if existing and not firing:
         yield ok(f"none of {len(existing)} alarms is in alarm.")
@@ -56,7 +72,9 @@ def _describe(stack: Deployment, names: Sequence[str]) -> Iterator[MetricAlarmTy
 def _notifications(stack: Deployment, alarms: Sequence[MetricAlarmTypeDef]) -> Iterator[Finding]:
     """An alarm needs an enabled action, and the topic of the action a confirmed subscription."""
     silent = [alarm for alarm in alarms if not alarm.get("AlarmActions") or not alarm.get("ActionsEnabled", True)]
-    if silent:
+    if silent and stack.is_local:
+        yield ok("the alarms of a local stack notify no subscriber.")
+    elif silent:
         yield warning(
             f"{len(silent)} of {len(alarms)} alarms have no enabled action.",
             "they notify no subscriber: you learn of an outage from your users.",
@@ -65,9 +83,10 @@ def _notifications(stack: Deployment, alarms: Sequence[MetricAlarmTypeDef]) -> I
     topics = {action for alarm in alarms for action in alarm.get("AlarmActions", []) if ":sns:" in action}
     for topic in sorted(topics):
         confirmed = _subscriptions(stack, topic)
-        subscribe = f"aws sns subscribe --topic-arn {topic} --protocol email --notification-endpoint ADDRESS"
+        subscribe = command("aws sns subscribe --topic-arn {} --protocol email --notification-endpoint ADDRESS", topic)
         if confirmed is None:
-            yield trouble(f"the alarms' topic {topic} does not exist.", NO_NOTIFICATION, subscribe)
+            create = command("aws sns create-topic --name {}", topic.rpartition(":")[2])
+            yield trouble(f"the alarms' topic {topic} does not exist.", NO_NOTIFICATION, f"{create} && {subscribe}")
         elif not confirmed:
             yield warning(f"{topic} has no confirmed subscription.", NO_NOTIFICATION, subscribe)
         else:
@@ -86,6 +105,11 @@ def _subscriptions(stack: Deployment, topic: str) -> int | None:
     return sum(1 for subscription in subscriptions if subscription["SubscriptionArn"].startswith("arn:"))
 
 
-def _function(alarm: str) -> str:
-    """The function whose log explains the alarm."""
-    return "EnrichProfile" if alarm.startswith(("EnrichProfile", "Worker")) else "PostConfirmation"
+def _log_group(stack: Deployment, alarm: str) -> str:
+    """The log of the function that explains the alarm."""
+    function = "PostConfirmation"
+    if alarm.startswith(("HealSignup", "SignupHeal")):
+        function = "HealSignup"
+    elif alarm.startswith(("EnrichProfile", "Worker")):
+        function = "EnrichProfile"
+    return f"/aws/lambda/{stack.name}-{function}"

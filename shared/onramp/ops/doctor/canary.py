@@ -22,6 +22,7 @@ from onramp.ops.common.context import OperatorContext
 from onramp.ops.common.deployment import LIVE, Deployment
 from onramp.ops.common.erasure import Erasure
 from onramp.ops.common.errors import UsageError, reason
+from onramp.ops.common.shell import command
 from onramp.ops.doctor.findings import Finding, Level, ok, trouble, unchecked
 from onramp.ops.tables.erasures import ErasureTarget
 
@@ -88,11 +89,11 @@ class Canary:
         for step, record in sorted(profile.steps.items()):
             if record.get("state") not in FINISHED:
                 state = f"{record.get('state')}, {record.get('errorCode', 'no code')}"
-                return trouble(f"stuck at {step}: {state}.", why, f"onramp doctor --only {step}")
+                return trouble(f"stuck at {step}: {state}.", why, command("onramp doctor --only {}", step))
         return trouble("stuck at the worker's last writes: not ready, or still owed.", why, self._log_command(WORKER))
 
     def _log_command(self, output: str) -> str:
-        return f"aws logs tail /aws/lambda/{self.stack.outputs[output]} --since 10m"
+        return command("aws logs tail {} --since 10m", f"/aws/lambda/{self.stack.outputs[output]}")
 
     def _event(self) -> dict[str, Any]:
         pool = self.stack.outputs["UserPoolId"]
@@ -133,7 +134,7 @@ def _erased(context: OperatorContext, stack: Deployment, canary: Canary, *, arri
     """As `onramp user forget` does it. A canary that arrived has no worker left: the erasure waits for none."""
     used = {name: bool(stack.parameters.get(f"{name}SecretName")) for name in ("Stripe", "RevenueCat")}
     providers = [name.lower() for name, is_used in used.items() if is_used]
-    again = " ".join((f"onramp user forget {canary.sub}", *(f"--{provider}" for provider in providers)))
+    again = " ".join((command("onramp user forget {}", canary.sub), *(f"--{provider}" for provider in providers)))
     try:
         busy = not arrived and context.users.get(canary.email) is not None
         target = ErasureTarget(canary.email, (canary.sub,), stack.outputs["UserPoolId"], busy=busy, last_work=0)

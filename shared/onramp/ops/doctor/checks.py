@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
 
 from botocore.exceptions import BotoCoreError, ClientError
 
 from onramp.domain.errors import ConfigurationError, RetryableError
 from onramp.observability import place_of
 from onramp.ops.common.deployment import Deployment
-from onramp.ops.doctor import alarms, bus, functions, owed, pool, queues, reconciler, secrets
-from onramp.ops.doctor.findings import Finding, unchecked, warning
+from onramp.ops.doctor import alarms, bus, functions, owed, pool, queues, reconciler, rules, secrets
+from onramp.ops.doctor.findings import Cause, Finding, Level, unchecked, warning
 
 Check = Callable[[Deployment], Iterator[Finding]]
 
 CHECKS: dict[str, tuple[Check, ...]] = {
     "pool": (pool.trigger, pool.permission, pool.providers),
     "functions": (functions.live_version, functions.concurrency, functions.timeouts, functions.event_source),
-    "bus": (bus.bus, bus.rule),
+    "bus": (bus.bus, bus.encryption, rules.rules),
     "queues": (queues.policies, queues.encryption, queues.retention),
     "stripe": (secrets.stripe,),
     "revenuecat": (secrets.revenuecat,),
@@ -40,6 +40,22 @@ def run_checks(stack: Deployment, group: str) -> Iterator[CheckResult]:
     """A check that fails is a finding; the other checks run."""
     for check in CHECKS[group]:
         yield from (CheckResult(group, finding) for finding in _findings(stack, check))
+
+
+def one_for_each_cause(results: Sequence[CheckResult]) -> list[CheckResult]:
+    """A symptom is told in the line of its cause; without that, all symptoms of a cause are told in one line."""
+    merged = list(results)
+    for cause in Cause:
+        same = [r for r in merged if r.finding.level is Level.TROUBLE and r.finding.cause is cause]
+        same.sort(key=lambda result: result.finding.symptom)  # stable: the first one that is no symptom, or the first
+        told = [result for result in same[1:] if result.finding.symptom]
+        if not told:
+            continue
+        first = same[0]
+        what = " ".join([first.finding.what, *(result.finding.what for result in told)])
+        whole = CheckResult(first.group, replace(first.finding, what=what))
+        merged = [whole if result is first else result for result in merged if result not in told]
+    return merged
 
 
 def _findings(stack: Deployment, check: Check) -> list[Finding]:

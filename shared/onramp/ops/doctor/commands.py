@@ -10,7 +10,7 @@ from onramp.ops.common.context import OperatorContext
 from onramp.ops.common.errors import UsageError
 from onramp.ops.common.options import Yes
 from onramp.ops.doctor.canary import run_canary
-from onramp.ops.doctor.checks import CHECKS, CheckResult, run_checks
+from onramp.ops.doctor.checks import CHECKS, CheckResult, one_for_each_cause, run_checks
 from onramp.ops.doctor.findings import Level
 from onramp.ops.doctor.report import report
 from onramp.ops.doctor.wiring import DoctorWiring
@@ -46,6 +46,6 @@ def doctor(
         for group in groups:
             results += run_checks(wiring.stack, group)
             bar.advance(task)
-    report(context.out, results)
+    report(context.out, one_for_each_cause(results))
     if any(result.finding.level is Level.TROUBLE for result in results):
         raise typer.Exit(1)

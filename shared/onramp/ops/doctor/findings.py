@@ -16,12 +16,26 @@ class Level(StrEnum):
     OK = "ok"
 
 
+class Cause(StrEnum):
+    """What several checks can see at once; the report has one line of trouble for it."""
+
+    DEAD_LETTERS = "dead letters"
+    DELIVERY = "undelivered events"
+    BUS = "bus"
+    RECONCILER = "reconciler"
+    PROVIDER_KEY = "provider key"
+
+
 @dataclass(frozen=True, slots=True)
 class Finding:
+    """`symptom`: it says less than another finding of the same cause, as an alarm says less than a check."""
+
     level: Level
     what: str
     why: str = ""
     cure: str = ""
+    cause: Cause | None = None
+    symptom: bool = False
 
 
 def ok(what: str) -> Finding:
@@ -32,8 +46,8 @@ def warning(what: str, why: str, cure: str) -> Finding:
     return Finding(Level.WARNING, what, why, cure)
 
 
-def trouble(what: str, why: str, cure: str) -> Finding:
-    return Finding(Level.TROUBLE, what, why, cure)
+def trouble(what: str, why: str, cure: str, cause: Cause | None = None, *, symptom: bool = False) -> Finding:
+    return Finding(Level.TROUBLE, what, why, cure, cause, symptom)
 
 
 def unchecked(error: Exception) -> Finding:

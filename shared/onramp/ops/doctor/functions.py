@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from onramp.ops.common.deployment import LIVE, Deployment
+from onramp.ops.common.shell import command
 from onramp.ops.doctor.findings import Finding, ok, trouble, warning
 
 FUNCTIONS = {
@@ -13,7 +14,9 @@ FUNCTIONS = {
     "worker": "EnrichProfileFunctionName",
     "reconciler": "ReconcileFunctionName",
 }
+RESERVED = {"trigger": "PostConfirmationReservedConcurrency", "worker": "EnrichReservedConcurrency"}
 NO_MESSAGES = "the worker receives no messages from the queue."
+NOT_PACED = "each worker takes its share of the providers' limits: with another number of them the shares are wrong."
 COGNITO_TIMEOUT = 5  # seconds
 TIMEOUTS_PER_VISIBILITY = 6  # AWS's advice: the visibility timeout is at least six times the function's timeout
 COMPARED = ("CodeSha256", "Handler", "Runtime", "Timeout", "MemorySize", "Role", "Architectures", "Layers")
@@ -34,6 +37,7 @@ PARAMETERS = {
     "RevenueCatRequestsPerMinute": "REVENUECAT_REQUESTS_PER_MINUTE",
     "ReconcileMost": "RECONCILE_MOST",
     "SweepPages": "SWEEP_PAGES",
+    "SweepMaxRequestsPerSecond": "SWEEP_MAX_REQUESTS_PER_SECOND",
     "SweepGraceSeconds": "SWEEP_GRACE_SECONDS",
     "Revision": "CODE_VERSION",
 }
@@ -48,7 +52,8 @@ def live_version(stack: Deployment) -> Iterator[Finding]:
         different += _different(_environment(latest), _environment(live))
         stale = [name for name in _changed_by_hand(stack, _environment(live)) if name not in different]
         version = live.get("Version", "?")
-        cure = f"{stack.deploy_command()}  (where that changes nothing: aws cloudformation detect-stack-drift)"
+        drift = command("aws cloudformation detect-stack-drift --stack-name {}", stack.name)
+        cure = f"{stack.deploy_command()}  (where that changes nothing: {drift})"
         if different:
             what = f"the {role}'s alias `live` (version {version}) differs from the stack: {', '.join(different)}."
             yield trouble(what, "the last deployed change does not run.", cure)
@@ -84,14 +89,24 @@ def concurrency(stack: Deployment) -> Iterator[Finding]:
     for role, output in FUNCTIONS.items():
         client, name = stack.client("lambda"), stack.outputs[output]
         if client.get_function_concurrency(FunctionName=name).get("ReservedConcurrentExecutions") == 0:
-            cure = f"aws lambda delete-function-concurrency --function-name {name}"
+            cure = _concurrency_command(stack, role, name)
             yield trouble(f"the {role} is switched off (reserved concurrency 0).", "Lambda throttles every call.", cure)
         routing = client.get_alias(FunctionName=name, Name=LIVE).get("RoutingConfig") or {}
         weights = routing.get("AdditionalVersionWeights")
         if weights:
             why = "two versions run side by side: a gradual deployment was not finished."
-            cure = f"aws lambda update-alias --function-name {name} --name live --routing-config {{}}"
+            update = "aws lambda update-alias --function-name {} --name {} --routing-config {}"
+            cure = command(update, name, LIVE, "AdditionalVersionWeights={}")
             yield warning(f"a part of the {role}'s calls goes to version {', '.join(weights)}.", why, cure)
+
+
+def _concurrency_command(stack: Deployment, role: str, function: str) -> str:
+    """Reserves what the stack's parameter says; 0 and a function without such a parameter reserve nothing."""
+    reserved = stack.parameters.get(RESERVED.get(role, ""), "0")
+    if reserved == "0":
+        return command("aws lambda delete-function-concurrency --function-name {}", function)
+    put = "aws lambda put-function-concurrency --function-name {} --reserved-concurrent-executions {}"
+    return command(put, function, reserved)
 
 
 def timeouts(stack: Deployment) -> Iterator[Finding]:
@@ -104,7 +119,9 @@ def timeouts(stack: Deployment) -> Iterator[Finding]:
     worker = stack.function(FUNCTIONS["worker"])["Timeout"]
     visibility = int(stack.queue("ProvisioningQueueUrl")["VisibilityTimeout"])
     both = f"the visibility timeout of ProvisioningQueue is {visibility} s, the worker's timeout {worker} s"
-    if visibility < TIMEOUTS_PER_VISIBILITY * worker:
+    if visibility < TIMEOUTS_PER_VISIBILITY * worker and stack.is_local:
+        yield ok(f"{both}: short, so that a message of a crashed worker returns soon on this machine.")
+    elif visibility < TIMEOUTS_PER_VISIBILITY * worker:
         yield warning(
             f"{both}: less than {TIMEOUTS_PER_VISIBILITY} times as long.",
             "SQS delivers a slow batch again while the worker still processes it.",
@@ -119,14 +136,19 @@ def event_source(stack: Deployment) -> Iterator[Finding]:
     client, queue = stack.client("lambda"), stack.queue("ProvisioningQueueUrl")["QueueArn"]
     name = f"{stack.outputs[FUNCTIONS['worker']]}:{LIVE}"
     mappings = client.list_event_source_mappings(FunctionName=name, EventSourceArn=queue)["EventSourceMappings"]
+    limit = stack.parameters["EnrichMaximumConcurrency"]
     if not mappings:
-        cure = (
-            f"aws lambda create-event-source-mapping --function-name {name} --event-source-arn {queue}"
-            " --batch-size 10 --function-response-types ReportBatchItemFailures"
+        cure = command(
+            "aws lambda create-event-source-mapping --function-name {} --event-source-arn {}"
+            " --batch-size 10 --function-response-types ReportBatchItemFailures --scaling-config {}",
+            name,
+            queue,
+            f"MaximumConcurrency={limit}",
         )
         yield trouble("the worker's alias `live` has no event source mapping.", NO_MESSAGES, cure)
     for mapping in mappings:
-        update = f"aws lambda update-event-source-mapping --uuid {mapping['UUID']}"
+        concurrent = mapping.get("ScalingConfig", {}).get("MaximumConcurrency")
+        update = command("aws lambda update-event-source-mapping --uuid {}", mapping["UUID"])
         if mapping["State"] not in ("Enabled", "Enabling", "Updating", "Creating"):
             what = f"the worker's event source mapping is {mapping['State'].lower()}."
             yield trouble(what, NO_MESSAGES, f"{update} --enabled")
@@ -134,5 +156,9 @@ def event_source(stack: Deployment) -> Iterator[Finding]:
             what = "the worker's event source mapping ignores its batch item failures."
             why = "a message that has to be retried is deleted; its user waits until the reconciler queues it again."
             yield trouble(what, why, f"{update} --function-response-types ReportBatchItemFailures")
+        elif str(concurrent) != limit:
+            what = f"the worker's maximum concurrency is {concurrent or 'not set'}, and not the stack's {limit}."
+            cure = update + command(" --scaling-config {}", f"MaximumConcurrency={limit}")
+            yield warning(what, NOT_PACED, cure)
         else:
             yield ok("the worker receives its messages from ProvisioningQueue.")

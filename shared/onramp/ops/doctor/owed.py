@@ -7,8 +7,10 @@ from collections.abc import Iterator
 from onramp.domain.users import Owed
 from onramp.ops.common.deployment import Deployment
 from onramp.ops.common.metrics import MINUTE
+from onramp.ops.common.next_steps import next_step
 from onramp.ops.common.when import format_duration
-from onramp.ops.doctor.findings import Finding, ok, trouble
+from onramp.ops.doctor.findings import Cause, Finding, ok, trouble
+from onramp.ops.doctor.queues import DEAD_LETTERS, dead_letter_count
 
 DAY = 24 * 60 * MINUTE
 EMIT_OVERDUE = 30 * MINUTE  # six runs of the reconciler
@@ -20,8 +22,8 @@ WHY = {
 CURES = {
     Owed.EMIT: "onramp doctor --only bus --only reconciler",
     Owed.ENRICH: "onramp status",
-    Owed.OPERATOR: "onramp dlq list",
 }
+CAUSES = {Owed.EMIT: Cause.BUS, Owed.OPERATOR: Cause.DEAD_LETTERS}
 
 
 def owed(stack: Deployment) -> Iterator[Finding]:
@@ -36,6 +38,28 @@ def owed(stack: Deployment) -> Iterator[Finding]:
         what = f"`{kind}` is owed to {users}, for {format_duration(now - owing.oldest)} at the longest."
         overdue = now - owing.oldest > DAY or (kind is Owed.EMIT and now - owing.due > EMIT_OVERDUE)
         if kind is Owed.OPERATOR or overdue:
-            yield trouble(what, WHY[kind], CURES[kind])
+            letters = _dead_letters(stack)
+            cure = CURES.get(kind) or _operators_cure(letters, owing.count)
+            # Users without a letter have a cure of their own, which the line of the dead letters does not say.
+            symptom = kind is not Owed.OPERATOR or letters >= owing.count
+            yield trouble(what + _last_errors(stack, kind), WHY[kind], cure, CAUSES.get(kind), symptom=symptom)
         else:
             yield ok(f"{what} No action is needed.")
+
+
+def _last_errors(stack: Deployment, kind: Owed) -> str:
+    """Part of what is the case: a line that is told with its cause keeps no other part."""
+    if kind is Owed.EMIT or not (causes := stack.owed_causes).counts:
+        return ""
+    return f" Last errors of {causes.users:,} owed users: {causes.sentence()}; see onramp user list."
+
+
+def _dead_letters(stack: Deployment) -> int:
+    return sum(dead_letter_count(stack, output) for output in DEAD_LETTERS)
+
+
+def _operators_cure(letters: int, users: int) -> str:
+    """A letter that was dropped or has expired leaves its user owed: then only the table can be redriven."""
+    if not letters:
+        return next_step("owed_without_letter")
+    return next_step("owed_with_letter" if letters >= users else "owed_some_with_letter")

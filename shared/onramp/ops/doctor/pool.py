@@ -8,13 +8,14 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from onramp.adapters.aws import error_code
+from onramp.domain.policies import Grant
 from onramp.domain.trust import BUILT_IN, TrustPolicy
 from onramp.ops.common.deployment import Deployment
-from onramp.ops.common.policies import Grant
+from onramp.ops.common.shell import command
 from onramp.ops.common.trigger_permission import TriggerPermission
 from onramp.ops.doctor.findings import Finding, ok, trouble, warning
 
-UNPROVISIONED = "users who sign up there get no record until the sweep finds them."
+UNPROVISIONED = "users who sign up there get no record until the sweep finds them (TriggerDetachedAlarm, HealedAlarm)."
 
 
 def trigger(stack: Deployment) -> Iterator[Finding]:
@@ -39,19 +40,19 @@ def _trigger(stack: Deployment, pool: str, triggers: Mapping[str, Any]) -> Itera
     if named == alias:
         yield ok(f"{pool} calls the trigger at every confirmation.")
     elif not named:
-        yield trouble(f"{pool} calls no trigger.", UNPROVISIONED, f"onramp attach --user-pool {pool}")
+        yield trouble(f"{pool} calls no trigger.", UNPROVISIONED, command("onramp attach --user-pool {}", pool))
     elif str(named).startswith(alias.rpartition(":")[0]):
         why = "a deployment moves the alias only: this pool does not get the new version."
-        cure = f"onramp attach --user-pool {pool}"
+        cure = command("onramp attach --user-pool {}", pool)
         yield trouble(f"{pool} calls the function without its alias `live`.", why, cure)
     else:
-        cure = f"onramp attach --user-pool {pool} --replace"
+        cure = command("onramp attach --user-pool {} --replace", pool)
         yield trouble(f"{pool} calls another function: {named}.", UNPROVISIONED, cure)
     if stack.parameters.get("HealOnSignIn") == "true" and triggers.get("PostAuthentication") != alias:
         yield warning(
             f"{pool} does not call the trigger at sign-in.",
             "the stack was deployed with HealOnSignIn; without the call a user without a record waits for the sweep.",
-            f"onramp attach --user-pool {pool} --heal-on-sign-in",
+            command("onramp attach --user-pool {} --heal-on-sign-in", pool),
         )
 
 
@@ -71,7 +72,7 @@ def permission(stack: Deployment) -> Iterator[Finding]:
             case Grant.NONE:
                 yield trouble(
                     f"Cognito may not invoke the trigger for {pool}.",
-                    "every confirmation there fails before the trigger runs.",
+                    "every confirmation there fails before the trigger runs (TriggerDetachedAlarm).",
                     cognito.command(pool),
                 )
 
@@ -81,14 +82,15 @@ def providers(stack: Deployment) -> Iterator[Finding]:
     settings = stack.settings("PostConfirmationFunctionName")
     trusted = settings.get("TRUSTED_IDENTITY_PROVIDERS", "")
     unverified = settings.get("ALLOW_UNVERIFIED_SIGNUPS") == "true"
-    named = {name for name, _ in TrustPolicy.parse(trusted, allow_unverified=unverified).trusted}
+    entries = TrustPolicy.parse(trusted, allow_unverified=unverified).trusted
     for pool in stack.pools:
         pages = stack.client("cognito-idp").get_paginator("list_identity_providers").paginate(UserPoolId=pool)
         types = {entry["ProviderName"]: entry["ProviderType"] for page in pages for entry in page["Providers"]}
+        named = {name for accepted, name, _ in entries if accepted in (pool, "*")}
         untrusted = [name for name, kind in types.items() if name not in named and not _built_in(name, kind)]
         for name in untrusted:
-            entries = ",".join(filter(None, (trusted, f"{name}@YOUR-DOMAIN")))
-            cure = stack.deploy_command(TrustedIdentityProviders=entries)
+            wanted = ",".join(filter(None, (trusted, f"{name}@YOUR-DOMAIN")))
+            cure = stack.deploy_command(TrustedIdentityProviders=wanted)
             if unverified:
                 what = f"{pool} signs users in through {name}, which is not trusted."
                 why = "its users get a record with the default role only, and never link a pre-created record."

@@ -4,20 +4,23 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from onramp.domain.policies import Grant, effective_grant, is_open, statements_of
 from onramp.ops.common.deployment import SIGNED_UP_RULE, Deployment
-from onramp.ops.common.policies import Grant, effective_grant
+from onramp.ops.common.shell import command
 from onramp.ops.common.when import format_duration
-from onramp.ops.doctor.bus import NOT_QUEUED
-from onramp.ops.doctor.findings import Finding, ok, trouble, warning
+from onramp.ops.doctor import keys
+from onramp.ops.doctor.findings import Cause, Finding, ok, trouble, warning
+from onramp.ops.doctor.keys import EVENTS
+from onramp.ops.doctor.rules import NOT_QUEUED
 
 if TYPE_CHECKING:
     from mypy_boto3_sqs.literals import QueueAttributeNameType
 
-EVENTS = "events.amazonaws.com"
+GRANT_SIDS = {"ProvisioningQueueUrl": "SignupsFromTheBus", "EventDeliveryDlqUrl": "UndeliveredEvents"}
+TLS_ONLY = "TlsOnly"
 FROM_EVENTBRIDGE = ("ProvisioningQueueUrl", "EventDeliveryDlqUrl")
-KEY_ACTIONS = ("kms:Decrypt", "kms:GenerateDataKey")
 MESSAGE_COUNTS: tuple[QueueAttributeNameType, ...] = (
     "ApproximateNumberOfMessages",
     "ApproximateNumberOfMessagesNotVisible",
@@ -31,11 +34,10 @@ DEAD_LETTERS = {
 
 def policies(stack: Deployment) -> Iterator[Finding]:
     """EventBridge reports no refusal: the event goes to the rule's DLQ, and is dropped where that refuses it, too."""
-    alias, bus = stack.trigger, stack.outputs["EventBusName"]
-    rule = f"arn:{alias.partition}:events:{alias.region}:{alias.account}:rule/{bus}/{stack.physical_id(SIGNED_UP_RULE)}"
+    alias, rule = stack.trigger, _rule(stack)
     for output in FROM_EVENTBRIDGE:
         policy, queue = json.loads(stack.queue(output).get("Policy") or "{}"), _name(output)
-        cure = _policy_command(stack.outputs[output], stack.queue(output)["QueueArn"], rule, alias.account)
+        cure = _policy_command(stack, output, policy, rule)
         match effective_grant(policy, service=EVENTS, action="sqs:SendMessage", source=rule, account=alias.account):
             case Grant.NARROW:
                 yield ok(f"EventBridge may send to {queue}.")
@@ -46,19 +48,46 @@ def policies(stack: Deployment) -> Iterator[Finding]:
                 yield trouble(f"EventBridge may not send to {queue}.", NOT_QUEUED, cure)
 
 
-def _policy_command(url: str, queue: str, rule: str, account: str) -> str:
-    statement = {
+def _rule(stack: Deployment) -> str:
+    """The ARN for which EventBridge acts when it sends a signup to a queue."""
+    alias, bus = stack.trigger, stack.outputs["EventBusName"]
+    return f"arn:{alias.partition}:events:{alias.region}:{alias.account}:rule/{bus}/{stack.physical_id(SIGNED_UP_RULE)}"
+
+
+def _policy_command(stack: Deployment, output: str, policy: Mapping[str, Any], rule: str) -> str:
+    """SetQueueAttributes replaces the whole policy: the statements that are not about EventBridge stay."""
+    url, queue = stack.outputs[output], stack.queue(output)["QueueArn"]
+    source = {"ArnEquals": {"aws:SourceArn": rule}, "StringEquals": {"aws:SourceAccount": stack.trigger.account}}
+    grant = {
+        "Sid": GRANT_SIDS[output],
         "Effect": "Allow",
         "Principal": {"Service": EVENTS},
         "Action": "sqs:SendMessage",
         "Resource": queue,
-        "Condition": {"ArnEquals": {"aws:SourceArn": rule}, "StringEquals": {"aws:SourceAccount": account}},
+        "Condition": source,
     }
-    return _set_command(url, Policy=json.dumps({"Version": "2012-10-17", "Statement": [statement]}))
+    tls_only = {
+        "Sid": TLS_ONLY,
+        "Effect": "Deny",
+        "Principal": "*",
+        "Action": "sqs:*",
+        "Resource": queue,
+        "Condition": {"Bool": {"aws:SecureTransport": "false"}},
+    }
+    kept = [statement for statement in statements_of(policy) if not _is_replaced(statement, GRANT_SIDS[output])]
+    over_tls = [tls_only] if url.startswith("https://") else []  # the local stack answers plain http only
+    statements = [grant, *kept, *over_tls]
+    return _set_command(url, Policy=json.dumps({"Version": "2012-10-17", "Statement": statements}))
+
+
+def _is_replaced(statement: Mapping[str, Any], sid: str) -> bool:
+    """The statements that the cure writes anew, open grants, and a Deny without a condition."""
+    denies_all = statement.get("Effect") == "Deny" and not statement.get("Condition")
+    return statement.get("Sid") in (sid, TLS_ONLY) or is_open(statement, EVENTS) or denies_all
 
 
 def _set_command(url: str, **attributes: str) -> str:
-    return f"aws sqs set-queue-attributes --queue-url {url} --attributes '{json.dumps(attributes)}'"
+    return command("aws sqs set-queue-attributes --queue-url {} --attributes {}", url, json.dumps(attributes))
 
 
 def encryption(stack: Deployment) -> Iterator[Finding]:
@@ -68,7 +97,9 @@ def encryption(stack: Deployment) -> Iterator[Finding]:
         if not key:
             yield ok(f"{queue} is encrypted without a key that EventBridge would need.")
         elif "alias/aws/" in key or _managed_by_aws(stack, key):
-            cure = _set_command(stack.outputs[output], KmsMasterKeyId="", SqsManagedSseEnabled="true")
+            own = stack.parameters.get("DataKeyArn", "")
+            encrypted = {"KmsMasterKeyId": own} if own else {"KmsMasterKeyId": "", "SqsManagedSseEnabled": "true"}
+            cure = _set_command(stack.outputs[output], **encrypted)
             yield trouble(f"{queue} is encrypted with the AWS-managed key {key}.", NOT_QUEUED, cure)
         else:
             yield _key_policy(stack, output, key)
@@ -79,14 +110,9 @@ def _managed_by_aws(stack: Deployment, key: str) -> bool:
 
 
 def _key_policy(stack: Deployment, output: str, key: str) -> Finding:
-    policy = json.loads(stack.client("kms").get_key_policy(KeyId=key, PolicyName="default")["Policy"])
-    source, account = stack.queue(output)["QueueArn"], stack.trigger.account
-    grants = [
-        effective_grant(policy, service=EVENTS, action=action, source=source, account=account) for action in KEY_ACTIONS
-    ]
-    if Grant.NONE in grants:
-        cure = f"let {EVENTS} {' and '.join(KEY_ACTIONS)} in the key's policy: aws kms put-key-policy --key-id {key}"
-        return trouble(f"EventBridge may not use the key of {_name(output)}.", NOT_QUEUED, cure)
+    if missing := keys.missing_for_queue(stack, key, _rule(stack)):
+        what = f"EventBridge may not use the key of {_name(output)}."
+        return trouble(what, NOT_QUEUED, keys.cure(key, missing))
     return ok(f"EventBridge may use the key of {_name(output)}.")
 
 
@@ -115,14 +141,17 @@ def retention(stack: Deployment) -> Iterator[Finding]:
 
 def dead_letters(stack: Deployment) -> Iterator[Finding]:
     for output, why in DEAD_LETTERS.items():
-        if count := _depth(stack.queue(output)):
-            yield trouble(f"{count:,} dead letter{'s' * (count != 1)} in {_name(output)}.", why, "onramp dlq list")
+        if count := dead_letter_count(stack, output):
+            what = f"{count:,} dead letter{'s' * (count != 1)} in {_name(output)}."
+            cause = Cause.DELIVERY if output == "EventDeliveryDlqUrl" else Cause.DEAD_LETTERS
+            yield trouble(what, why, "onramp dlq list", cause)
         else:
             yield ok(f"{_name(output)} is empty.")
 
 
-def _depth(attributes: Mapping[QueueAttributeNameType, str]) -> int:
-    return sum(int(attributes.get(name, 0)) for name in MESSAGE_COUNTS)
+def dead_letter_count(stack: Deployment, output: str) -> int:
+    """Approximate, as SQS counts."""
+    return sum(int(stack.queue(output).get(name, 0)) for name in MESSAGE_COUNTS)
 
 
 def _name(output: str) -> str:

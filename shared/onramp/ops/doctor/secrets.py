@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 import urllib3
@@ -10,8 +11,16 @@ from botocore.exceptions import ClientError
 
 from onramp.adapters.aws import error_code
 from onramp.ops.common.deployment import Deployment
-from onramp.ops.doctor.findings import Finding, ok, trouble, warning
+from onramp.ops.common.next_steps import next_step
+from onramp.ops.common.shell import command
+from onramp.ops.doctor.findings import Cause, Finding, ok, trouble, warning
 
+if TYPE_CHECKING:
+    from mypy_boto3_ssm.type_defs import ParameterStringFilterTypeDef
+
+DEFAULT_KEY = "alias/aws/ssm"
+CREATE = "aws ssm put-parameter --name {} --type SecureString --value KEY"
+OVERWRITE = "aws ssm put-parameter --name {} --type SecureString --overwrite --value KEY"
 WAITING = "new signups wait in the queue; none is lost, and the worker provisions them once this is cured."
 
 
@@ -31,25 +40,59 @@ def _provider(stack: Deployment, provider: str, parameter: str, url: str) -> Ite
     if not name:
         yield ok(f"{provider} is not used: {parameter} is empty.")
         return
-    put = f"aws ssm put-parameter --name {name} --type SecureString --overwrite --value KEY"
     try:
         secret = stack.client("ssm").get_parameter(Name=name, WithDecryption=True)["Parameter"]
     except ClientError as error:
         if error_code(error) not in ("ParameterNotFound", "ParameterVersionNotFound"):
             raise
-        yield trouble(f"{provider}'s key is missing: there is no SSM parameter {name}.", WAITING, put)
+        yield trouble(
+            f"{provider}'s key is missing: there is no SSM parameter {name}.",
+            WAITING,
+            command(OVERWRITE, name),
+            Cause.PROVIDER_KEY,
+        )
         return
     if secret["Type"] != "SecureString":
         why = "every caller that may read parameters may read the key: it is not encrypted."
-        cure = f"aws ssm delete-parameter --name {name} && {put.replace(' --overwrite', '')}"
+        # SSM changes no parameter's type: it has to be another parameter of the same name.
+        cure = " && ".join([command("aws ssm delete-parameter --name {}", name), command(CREATE, name)])
         yield trouble(f"{provider}'s key in {name} is not a SecureString.", why, cure)
     if key := secret["Value"].strip():
-        yield _accepted(stack, provider, name, url, key, put)
+        yield _accepted(stack, provider, name, url, key)
     else:
-        yield trouble(f"{provider}'s key in {name} is empty.", WAITING, put)
+        what = f"{provider}'s key in {name} is empty."
+        yield trouble(what, WAITING, _overwrite_command(stack, name), Cause.PROVIDER_KEY)
 
 
-def _accepted(stack: Deployment, provider: str, name: str, url: str, key: str, put: str) -> Finding:
+def _answers(stack: Deployment, provider: str, name: str) -> Finding:
+    """The check only reads: a key that may read, and is refused at each create, looks well to it."""
+    step = provider.lower()
+    accepted = f"{provider} accepts the key in {name}"
+    codes = stack.owed_causes.of_step(step)
+    if not codes:
+        return ok(f"{accepted}.")
+    users = sum(count for _, count in codes)
+    errors = ", ".join(f"{code} ({count:,})" for code, count in codes[:3])
+    return warning(
+        f"{accepted} for reading; {users:,} of {stack.owed_causes.users:,} owed users have an error of it: {errors}.",
+        "these users are not provisioned.",
+        next_step("users_wait_for_a_provider", step=step),
+    )
+
+
+def _overwrite_command(stack: Deployment, name: str) -> str:
+    """PutParameter without a key encrypts with the account's default one, also where the old value had another."""
+    put = command(OVERWRITE, name)
+    filters: list[ParameterStringFilterTypeDef] = [{"Key": "Name", "Option": "Equals", "Values": [name]}]
+    try:
+        (described,) = stack.client("ssm").describe_parameters(ParameterFilters=filters)["Parameters"]
+    except (ClientError, ValueError):  # the permission is missing, or the parameter
+        return put
+    key = described.get("KeyId", DEFAULT_KEY)
+    return put if key == DEFAULT_KEY else put + command(" --key-id {}", key)
+
+
+def _accepted(stack: Deployment, provider: str, name: str, url: str, key: str) -> Finding:
     """One read call, with the key as the worker sends it."""
     try:
         reply = stack.http.request("GET", url, headers={"Authorization": f"Bearer {key}"}, redirect=False)
@@ -58,9 +101,10 @@ def _accepted(stack: Deployment, provider: str, name: str, url: str, key: str, p
         return warning(f"{provider} does not answer this machine ({type(error).__name__}).", WAITING, cure)
     match reply.status:
         case 200:
-            return ok(f"{provider} accepts the key in {name}.")
+            return _answers(stack, provider, name)
         case 401 | 403:
-            return trouble(f"{provider} refuses the key in {name} ({reply.status}).", WAITING, put)
+            what = f"{provider} refuses the key in {name} ({reply.status})."
+            return trouble(what, WAITING, _overwrite_command(stack, name), Cause.PROVIDER_KEY)
         case 404 if provider == "RevenueCat":
             cure = stack.deploy_command(RevenueCatProjectId="PROJECT_ID")
             return trouble("RevenueCat has no such project.", "it refuses every customer, permanently.", cure)

@@ -8,6 +8,7 @@ from onramp.ops.common.context import OperatorContext
 from onramp.ops.common.deployment import SIGNED_UP_RULE, Deployment
 from onramp.ops.common.errors import CommandFailed, UsageError
 from onramp.ops.common.output import Output
+from onramp.ops.common.shell import command
 from onramp.ops.common.when import format_time
 from onramp.ops.replay.archive import DONE, IN_PROGRESS, MINUTE, ReplayPlan, ReplayProgress, Window
 from onramp.ops.replay.wiring import ReplayWiring
@@ -90,5 +91,7 @@ def _follow(out: Output, wiring: ReplayWiring, plan: ReplayPlan, name: str) -> R
                     return progress
                 wiring.sleep(POLL_SECONDS)
     except KeyboardInterrupt:
-        out.say(f"EventBridge continues the replay. To stop it: aws events cancel-replay --replay-name {name}")
+        out.say(
+            command("EventBridge continues the replay. To stop it: aws events cancel-replay --replay-name {}", name)
+        )
         raise

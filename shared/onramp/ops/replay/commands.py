@@ -10,11 +10,12 @@ from onramp.domain.users import Owed, Status
 from onramp.ops.common.context import OperatorContext
 from onramp.ops.common.errors import UsageError
 from onramp.ops.common.options import Yes
+from onramp.ops.common.queue_room import MOST_IN_QUEUE
 from onramp.ops.common.when import parse_time
 from onramp.ops.replay.archive import Window
 from onramp.ops.replay.archive_command import ArchiveReplayCommand
 from onramp.ops.replay.records import Query
-from onramp.ops.replay.table_command import TableReplayCommand
+from onramp.ops.replay.table_command import DEFAULT_RATE, TableReplayCommand
 from onramp.ops.replay.wiring import ReplayWiring
 
 ARCHIVE_DELAY = "10m"
@@ -39,7 +40,13 @@ def replay(
     ] = False,
     status: Annotated[Status | None, typer.Option(help="With --from-table: only users with this status.")] = None,
     owed: Annotated[Owed | None, typer.Option(help="With --from-table: only users who are owed this.")] = None,
-    rate: Annotated[float, typer.Option(min=0.1, help="With --from-table: events a second.")] = 50.0,
+    rate: Annotated[float, typer.Option(min=0.1, help="With --from-table: events a second.")] = DEFAULT_RATE,
+    max_queue: Annotated[
+        int,
+        typer.Option(
+            "--max-queue", min=0, help="With --from-table: wait while the provisioning queue is longer; 0: never wait."
+        ),
+    ] = MOST_IN_QUEUE,
     yes: Yes = False,
 ) -> None:
     """Deliver UserSignedUp again: from the archive to one rule, or from the table to every rule.
@@ -56,7 +63,7 @@ def replay(
     if not from_table and (status or owed):
         raise UsageError("the archive has neither the status nor what is owed: add --from-table.")
     command = (
-        TableReplayCommand(Query(window.start, window.end, status, owed), rate, again, yes)
+        TableReplayCommand(Query(window.start, window.end, status, owed), rate, max_queue, again, yes)
         if from_table
         else ArchiveReplayCommand(window, consumer, archive, again, yes)
     )

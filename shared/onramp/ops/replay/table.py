@@ -1,62 +1,93 @@
 """Re-emits UserSignedUp from the records, for users whose events the archive no longer holds.
 
-The eventId is the one of the first emission, the origin is `replay`. PutEvents reaches every rule of the bus. A run
-after an interruption continues after the last page: the interrupted page is emitted twice, and consumers deduplicate.
+The eventId is the one of the first emission, the origin is `replay`. PutEvents reaches every rule of the bus. Each
+batch is read again immediately before it is published: no erased user is announced after UserForgotten.
+A run after an interruption continues at the segment that was not finished, of about one batch: its users may be emitted
+twice, and consumers deduplicate.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from onramp.domain.errors import EventsRefused, RetryableError
 from onramp.domain.event_data import Event, Origin, user_signed_up
+from onramp.domain.users import User
 from onramp.ops.common.errors import CommandFailed
-from onramp.ops.replay.records import LinkedRecords, Query
+from onramp.ops.replay.records import CurrentUsers, LinkedRecords, Query
 from onramp.ops.tables.replay_checkpoints import ReplayCheckpoint, ReplayCheckpoints
 from onramp.usecases.batches import PUT_EVENTS, chunks
 from onramp.usecases.signup import Publisher
 
+MOST_SEGMENTS = 1_000_000  # DynamoDB's maximum
 ATTEMPTS = 5
 
 
 @dataclass(frozen=True, slots=True)
 class Emission:
-    """`pace` waits for the turn of one event; `sleep` takes seconds."""
+    """`pace` waits for the turn of one event, `wait_for_room` until the provisioning queue has room for so many.
+
+    `sleep` takes seconds.
+    """
 
     records: LinkedRecords
+    current: CurrentUsers
     checkpoints: ReplayCheckpoints
     publisher: Publisher
     pace: Callable[[], None]
+    wait_for_room: Callable[[int], None]
     sleep: Callable[[float], None]
     correlation_id: str
 
-    def run(self, query: Query, start: ReplayCheckpoint) -> Iterator[int]:
-        """Yields the total of emitted events after each batch. Raises CommandFailed where PutEvents keeps failing."""
-        emitted = start.emitted
-        for users, key in self.records.pages(query, start.key):
-            for batch in chunks(users, PUT_EVENTS):
-                self._publish(
-                    [user_signed_up(user, correlation_id=self.correlation_id, origin=Origin.REPLAY) for user in batch]
-                )
-                emitted += len(batch)
-                yield emitted
-            self.checkpoints.save(query.digest, ReplayCheckpoint(key, emitted))
+    def run(self, query: Query, start: ReplayCheckpoint, matching: int) -> Iterator[int]:
+        """Yields the total of emitted events after each batch. `matching`: how many users match, for a new run.
 
-    def _publish(self, events: Sequence[Event]) -> None:
-        """Publishes again only the events that the bus refused."""
-        unpublished = list(events)
+        Raises RetryableError, and CommandFailed where PutEvents keeps failing.
+        """
+        checkpoint = start if start.segments else replace(start, segments=_segments(matching))
+        self.checkpoints.save(query.digest, checkpoint)
+        while not checkpoint.done:
+            emitted = checkpoint.emitted
+            users = self.records.segment(query, checkpoint.segment, checkpoint.segments)
+            for batch in chunks(users, PUT_EVENTS):
+                self.wait_for_room(len(batch))
+                emitted += self._publish(batch)
+                yield emitted
+            checkpoint = checkpoint.after_segment(emitted)
+            self.checkpoints.save(query.digest, checkpoint)
+
+    def _publish(self, users: Sequence[User]) -> int:
+        """Returns how many were published. Publishes again only the events that the bus refused."""
+        unpublished, published = list(users), 0
         for _ in unpublished:
             self.pace()
         for attempt in range(ATTEMPTS):
-            try:
-                self.publisher.publish(*unpublished)
-            except EventsRefused as refused:
-                code = refused.code
-                unpublished = [event for place, event in enumerate(unpublished) if place in refused.codes]
-            except RetryableError as error:
-                code = error.code
-            else:
-                return
+            unpublished = self.current.among(unpublished)
+            refused, code = self._refused(unpublished)
+            published += len(unpublished) - len(refused)
+            if not refused:
+                return published
+            unpublished = refused
             self.sleep(0.2 * 2**attempt)
         raise CommandFailed(f"PutEvents keeps failing ({code}).")
+
+    def _refused(self, users: Sequence[User]) -> tuple[list[User], str]:
+        """The users whose event was not published, and the error code."""
+        if not users:
+            return [], ""
+        try:
+            self.publisher.publish(*map(self._event, users))
+        except EventsRefused as refused:
+            return [user for place, user in enumerate(users) if place in refused.codes], refused.code
+        except RetryableError as error:
+            return list(users), error.code
+        return [], ""
+
+    def _event(self, user: User) -> Event:
+        return user_signed_up(user, correlation_id=self.correlation_id, origin=Origin.REPLAY)
+
+
+def _segments(matching: int) -> int:
+    """About one PutEvents call in each."""
+    return min(max(1, -(-matching // PUT_EVENTS)), MOST_SEGMENTS)

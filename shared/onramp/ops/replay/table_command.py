@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
+from onramp.ops.common.audit_log import AuditEntry
 from onramp.ops.common.context import OperatorContext
 from onramp.ops.common.errors import UsageError
 from onramp.ops.common.output import Output
+from onramp.ops.common.queue_room import MOST_IN_QUEUE, WaitingNotice
 from onramp.ops.replay.records import Query
 from onramp.ops.replay.wiring import ReplayWiring
 from onramp.ops.tables.replay_checkpoints import ReplayCheckpoint
+
+DEFAULT_RATE = 50.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,10 +37,11 @@ class TableReplayReport:
 
 @dataclass(frozen=True, slots=True)
 class TableReplayCommand:
-    """`rate` in events a second; `again`: from the start, even after a complete run."""
+    """`rate` in events a second; `max_queue` as in the backfill; `again`: from the start, even after a complete run."""
 
     query: Query
     rate: float
+    max_queue: int
     again: bool
     yes: bool
 
@@ -44,39 +50,48 @@ class TableReplayCommand:
         start = ReplayCheckpoint() if self.again else wiring.checkpoints.load(self.query.digest)
         if start.done:
             raise UsageError(f"these {start.emitted:,} users were re-emitted before: add --again to do it once more.")
-        remaining = self._count(context.out, wiring, start)
+        matching = self._count(context.out, wiring)
+        remaining = max(matching - start.emitted, 0)
         rules = sorted(rule["Name"] for rule in wiring.replays.rules(wiring.bus_name))
         if start.emitted:
             context.out.say(f"Continues after {start.emitted:,} that were emitted before; --again starts over.")
         context.out.say(f"PutEvents reaches every rule of {wiring.bus_name}: {', '.join(rules)}.")
         context.out.confirm(f"Re-emits UserSignedUp of {remaining:,} users, {self.rate:g} a second.", yes=self.yes)
-        with self._explain_interruption(context.out):
-            emitted = self._emit(context, wiring, start, remaining)
-        return TableReplayReport(self.query, emitted, rules)
+        return TableReplayReport(self.query, self._emit(context, wiring, start, matching), rules)
 
-    def _emit(self, context: OperatorContext, wiring: ReplayWiring, start: ReplayCheckpoint, remaining: int) -> int:
-        audited = context.audited("replay --from-table", **self.query.options())
-        with audited as entry, context.out.progress() as bar:
-            task = bar.add_task("emitting", total=remaining)
-            for emitted in wiring.emission(self.rate).run(self.query, start):
+    def _emit(self, context: OperatorContext, wiring: ReplayWiring, start: ReplayCheckpoint, matching: int) -> int:
+        emission = wiring.emission(self.rate, self.max_queue, WaitingNotice(context.out, "events"))
+        with (
+            context.audited("replay --from-table", **self.query.options()) as entry,
+            self._explain_interruption(context.out, start, matching, entry),
+            context.out.progress() as bar,
+        ):
+            task = bar.add_task("emitting", total=max(matching - start.emitted, 0))
+            for emitted in emission.run(self.query, start, matching):
                 entry.count = emitted - start.emitted
                 bar.update(task, completed=entry.count)
         return entry.count
 
-    def _count(self, out: Output, wiring: ReplayWiring, start: ReplayCheckpoint) -> int:
+    def _count(self, out: Output, wiring: ReplayWiring) -> int:
         with out.progress() as bar:
             task, count = bar.add_task("counting", total=None), 0
-            for users, _ in wiring.records.pages(self.query, start.key):
+            for users in wiring.records.pages(self.query):
                 count += len(users)
                 bar.update(task, completed=count)
         return count
 
     @contextmanager
-    def _explain_interruption(self, out: Output) -> Iterator[None]:
+    def _explain_interruption(
+        self, out: Output, start: ReplayCheckpoint, matching: int, entry: AuditEntry
+    ) -> Iterator[None]:
         """Times given as `2h` mean another query later: the command to continue names them in full."""
         try:
             yield
         except BaseException:
-            options = " ".join(f"--{name} {value}" for name, value in self.query.options().items())
-            out.say(f"To continue: onramp replay --from-table {options}")
+            emitted = start.emitted + entry.count
+            options = [word for name, value in self.query.options().items() for word in (f"--{name}", value)]
+            options += ["--rate", f"{self.rate:g}"] if self.rate != DEFAULT_RATE else []
+            options += ["--max-queue", str(self.max_queue)] if self.max_queue != MOST_IN_QUEUE else []
+            out.say(f"Re-emitted {emitted:,} of {matching:,} users; the next run continues there.")
+            out.say(f"To continue: {shlex.join(['onramp', 'replay', '--from-table', *options])}")
             raise

@@ -12,7 +12,7 @@ from onramp.domain.errors import RetryableError
 from onramp.domain.event_data import rfc3339
 from onramp.domain.users import Owed
 from onramp.ops.common.errors import reason
-from onramp.ops.common.metrics import MINUTE
+from onramp.ops.common.metrics import MINUTE, RECONCILER_OVERDUE
 from onramp.ops.common.when import format_duration
 from onramp.ops.status.wiring import StatusWiring
 
@@ -22,9 +22,11 @@ PROVIDER_METRICS = {
     "ProviderKeyRejected": "key refused",
     "SecretUnreadable": "key unreadable",
     "RetriesExhausted": "given up",
-    "PermanentFailure": "permanent failures",
+    "ProviderRefused": "refused for good",
+    "PermanentFailure": "",
     "WorkerBug": "bugs",
 }
+"""Metric -> its words. PermanentFailure also counts malformed messages and unknown users: it is in the JSON only."""
 QUEUES = ("ProvisioningQueue", "ProvisioningDlq", "EventDeliveryDlq")
 Part = dict[str, Any]
 
@@ -138,18 +140,39 @@ def _providers_sentence(part: Part) -> str:
     counts = [
         f"{words} {part[name]['last5Minutes']:,} ({part[name]['lastHour']:,} in the last hour)"
         for name, words in PROVIDER_METRICS.items()
-        if part[name]["lastHour"]
+        if words and part[name]["lastHour"]
     ]
     return "   ".join(counts) or "no error in the last hour"
+
+
+def _causes(wiring: StatusWiring) -> Part:
+    """Which provider and which code: from the step records of a sample of the owed users."""
+    causes = wiring.stack.owed_causes
+    return {
+        "sample": causes.users,
+        "causes": [
+            {"step": step, "errorCode": code, "users": users} for (step, code), users in causes.counts.most_common()
+        ],
+    }
+
+
+def _causes_sentence(part: Part) -> str:
+    counts = [f"{cause['step']} {cause['errorCode']} {cause['users']:,}" for cause in part["causes"]]
+    if not counts:
+        return "no owed user has a failed step"
+    return f"{'   '.join(counts[:4])}   (of {part['sample']:,} owed users looked at; onramp user list)"
 
 
 def _reconciler(wiring: StatusWiring) -> Part:
     now = wiring.stack.now()
     at = wiring.metrics.last_run(now)
-    return {"lastCompleted": at and rfc3339(at), "secondsAgo": at and max(0, now - at) // 1000}
+    new = now - wiring.stack.deployed_at("ReconcileFunctionName") < RECONCILER_OVERDUE if at is None else False
+    return {"lastCompleted": at and rfc3339(at), "secondsAgo": at and max(0, now - at) // 1000, "newlyDeployed": new}
 
 
 def _reconciler_sentence(part: Part) -> str:
+    if part["newlyDeployed"]:
+        return "has not run yet; the stack was deployed less than 15 minutes ago"
     ago = part["secondsAgo"]
     return (
         "no completed run in the last three hours"
@@ -164,5 +187,6 @@ PARTS: dict[str, tuple[Callable[[StatusWiring], Part], Callable[[Part], str]]] =
     "users": (_users, _users_sentence),
     "queues": (_queues, _queues_sentence),
     "providers": (_providers, _providers_sentence),
+    "waitingFor": (_causes, _causes_sentence),
     "reconciler": (_reconciler, _reconciler_sentence),
 }

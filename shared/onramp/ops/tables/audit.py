@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 class AuditRow:
     """One command that changed or revealed something.
 
-    `at` is ISO 8601 in UTC with milliseconds, `who` an ARN. `details` holds no personal data in the clear. `result` is
+    `at` is RFC 3339 in UTC with milliseconds, `who` an ARN. `details` holds no personal data in the clear. `result` is
     `started`, `done`, `failed` or `interrupted`.
     """
 
@@ -69,7 +69,7 @@ def _row_from(item: Mapping[str, Any]) -> AuditRow:
     row = from_item(item)
     at, _, identity = row["sk"].partition("#")
     return AuditRow(
-        at,
+        at.replace("+00:00", "Z"),  # earlier versions wrote the offset
         identity,
         row["who"],
         row["what"],

@@ -6,7 +6,7 @@ A record is never read and put back as a whole: an update names its attributes a
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
@@ -113,15 +113,23 @@ class UserWrites:
     def relink(self, user: User, claim: Claim) -> bool:
         """Links the record to another sub, and owes `emit` in the same write. `user`: the record as it was read.
 
-        False, and nothing is written, where the record is linked to another sub than the one that was read.
+        This one write is the whole relink: the new sub's worker inherits what the earlier subs in `linkedBefore` began.
+        The new `linkedAt` is later than the one before at any clock. False, and nothing is written, where the record
+        was relinked after it was read: by its sub, and by `linkedAt` for A -> B -> A.
         """
+        later = replace(claim, at=max(claim.at, (user.linked_at or 0) + 1))
+        earlier = list(dict.fromkeys((*user.linked_before, str(user.cognito_sub))))
+        values = {**identity_values(later), ":before": earlier, ":old": user.cognito_sub}
+        condition = "cognitoSub = :old"
+        if user.linked_at is not None:  # an edit by hand may have removed it
+            condition, values[":read"] = f"{condition} AND linkedAt = :read", user.linked_at
         return condition_holds(
             self.client.update_item,
             TableName=self.table,
             Key=_key(user.user_id),
-            UpdateExpression=SET_IDENTITY,
-            ConditionExpression="cognitoSub = :old",
-            ExpressionAttributeValues=to_values({**identity_values(claim), ":old": user.cognito_sub}),
+            UpdateExpression=f"{SET_IDENTITY}, linkedBefore = :before",
+            ConditionExpression=condition,
+            ExpressionAttributeValues=to_values(values),
         )
 
     def delete(self, user_id: str, sub: str | None) -> bool:

@@ -7,11 +7,14 @@ from typing import Annotated
 
 import typer
 
+from onramp.domain.users import Owed
 from onramp.ops.common.context import OperatorContext
 from onramp.ops.common.options import Reveal, Yes
 from onramp.ops.user.explain import explain_user
 from onramp.ops.user.forget import forget_user
+from onramp.ops.user.heal import heal_user
 from onramp.ops.user.import_csv import import_users
+from onramp.ops.user.list_users import list_users
 from onramp.ops.user.lookup import UserIdentifier
 from onramp.ops.user.pre_create import pre_create_user
 from onramp.ops.user.relink import relink_user
@@ -31,6 +34,26 @@ Vouch = Annotated[
 ]
 
 
+@app.command("list")
+def list_(
+    ctx: typer.Context,
+    owed: Annotated[Owed | None, typer.Option(help="Users to whom this is owed.", show_default="all")] = None,
+    failed: Annotated[bool, typer.Option("--failed", help="Users who failed: an operator must act.")] = False,
+    waiting_for: Annotated[
+        str | None, typer.Option(metavar="STEP", help="Users whom the worker retries at this step, as stripe.")
+    ] = None,
+    limit: Annotated[int, typer.Option(min=1, max=1000, help="Users a page.")] = 50,
+    after: Annotated[str | None, typer.Option(metavar="POSITION", help="The page after this one, as printed.")] = None,
+    reveal: Reveal = False,
+) -> None:
+    """The users who are owed work, with the step and the code that they wait for, a page at a time.
+
+    Example: onramp user list --waiting-for stripe
+    """
+    context: OperatorContext = ctx.obj
+    list_users(context, owed=owed, failed=failed, waiting_for=waiting_for, limit=limit, after=after, reveal=reveal)
+
+
 @app.command()
 def show(ctx: typer.Context, user: User, reveal: Reveal = False) -> None:
     """The record and the profile as they are stored, personal data masked."""
@@ -39,11 +62,18 @@ def show(ctx: typer.Context, user: User, reveal: Reveal = False) -> None:
 
 
 @app.command()
-def explain(ctx: typer.Context, user: User, reveal: Reveal = False) -> None:
+def explain(
+    ctx: typer.Context,
+    user: Annotated[
+        str, typer.Argument(metavar="EMAIL|SUB|REFERENCE", help="Or the reference that a refused user quotes.")
+    ],
+    reveal: Reveal = False,
+) -> None:
     """How the user signed up, each step since, where provisioning stopped, and the command to run next.
 
     For a user without a record: whether Cognito has the user, and why the
-    signup was refused. Exit code 1 where an operator must act.
+    signup was refused. For a support reference ("quote d7346be3-..."): what
+    the trigger logged of that call. Exit code 1 where an operator must act.
     """
     context: OperatorContext = ctx.obj
     raise typer.Exit(0 if explain_user(context, UserIdentifier.of(user), reveal=reveal) else 1)
@@ -70,6 +100,7 @@ def pre_create(
 def import_(
     ctx: typer.Context,
     file: Annotated[Path, typer.Argument(metavar="FILE.csv", help="Columns: email,roles,given_name,family_name.")],
+    skip_bad: Annotated[bool, typer.Option("--skip-bad", help="Leave out wrong rows and import the others.")] = False,
     yes: Yes = False,
 ) -> None:
     """Pre-create many records from a CSV file. All rows are checked before the first one is written.
@@ -79,7 +110,7 @@ def import_(
     FILE.errors.csv. Safe to interrupt and to run again.
     """
     context: OperatorContext = ctx.obj
-    import_users(context, file, yes=yes)
+    import_users(context, file, skip_bad=skip_bad, yes=yes)
 
 
 @app.command()
@@ -98,6 +129,18 @@ def roles(
     """
     context: OperatorContext = ctx.obj
     change_roles(context, email, add or [], remove or [], replace or [], vouch=vouch, yes=yes)
+
+
+@app.command()
+def heal(ctx: typer.Context, user: User, yes: Yes = False) -> None:
+    """Give one confirmed user without a record their record, by the rules of the trigger and the sweep.
+
+    For a user for whom Cognito never called the trigger: created by an
+    administrator, imported or migrated. Writes nothing where the rules refuse
+    the user, or where the user has a record.
+    """
+    context: OperatorContext = ctx.obj
+    heal_user(context, UserIdentifier.of(user), yes=yes)
 
 
 @app.command()

@@ -23,6 +23,7 @@ from onramp.usecases.batches import chunks
 
 REQUIRED, OPTIONAL = ("email", "roles"), ("given_name", "family_name")
 WRITERS, BATCH = 16, 200
+SHOWN = 10  # wrong rows on the screen
 EXISTS = "another record exists, and was not changed"
 
 
@@ -35,40 +36,85 @@ class RowError(NamedTuple):
 
 
 class CsvRow(NamedTuple):
+    """`typed`: the address as it stands in the file."""
+
     line: int
     user: PreCreatedUser
+    typed: str
 
 
-def import_users(context: OperatorContext, file: Path, *, yes: bool) -> None:
+def import_users(context: OperatorContext, file: Path, *, skip_bad: bool, yes: bool) -> None:
+    """`skip_bad`: imports the valid rows of a file that has wrong ones, too."""
     rows, bad = read_csv(file, allowed_roles(context))
     if bad:
-        raise UsageError(f"{len(bad):,} rows are wrong and nothing was written: see {write_errors(file, bad)}.")
+        _say_errors(context, bad)
+    if bad and not skip_bad:
+        raise UsageError(
+            f"{len(bad):,} rows are wrong and nothing was written: see {write_errors(file, bad)}."
+            " Correct them, or import the others with --skip-bad."
+        )
     if not rows:
-        raise UsageError(f"{file} has no rows.")
+        raise UsageError(f"{file} has no rows." if not bad else f"{file} has no valid row.")
     csv_import = CsvImport(UserWiring.of(context).records, context.now, context.threads)
-    context.out.confirm(_plan(csv_import.compare(rows)), yes=yes)
-    with context.audited("user import", file=file.name) as entry, context.out.progress() as bar:
-        task = bar.add_task("records", total=len(rows))
-        for counts in csv_import.write(rows):
-            entry.count, entry.outcome = counts[PreCreation.NEW], dict(counts)
-            bar.update(task, completed=counts.total())
+    context.out.confirm(_plan(csv_import.compare(rows), len(bad)), yes=yes)
+    _write_audited(context, csv_import, file, rows)
+    errors = [*bad, *csv_import.errors]
     data: dict[str, Any] = {"rows": len(rows), **csv_import.counts, "errors": None}
-    if csv_import.errors:
-        data["errors"] = str(write_errors(file, csv_import.errors))
+    if bad:
+        data["wrong"] = len(bad)
+    if errors:
+        data["errors"] = str(write_errors(file, errors))
     context.out.result(data, lambda: context.out.facts({name.replace("_", " "): count for name, count in data.items()}))
     if csv_import.errors:
+        _say_errors(context, csv_import.errors)
         raise CommandFailed(
             f"{len(csv_import.errors):,} users have another record, which was not changed: see {data['errors']}."
         )
+    if bad:
+        raise CommandFailed(f"{len(bad):,} rows are wrong and were left out: see {data['errors']}.")
 
 
-def _plan(counts: Counter[str]) -> str:
+def _say_errors(context: OperatorContext, errors: Sequence[RowError]) -> None:
+    """The first ones, addresses masked."""
+    for error in sorted(errors)[:SHOWN]:
+        context.out.say(f"line {error.line}: {masked_email(error.email)}: {error.error}")
+    if len(errors) > SHOWN:
+        context.out.say(f"... and {len(errors) - SHOWN:,} more")
+
+
+def _write_audited(context: OperatorContext, csv_import: CsvImport, file: Path, rows: Sequence[CsvRow]) -> None:
+    """An audit row for each batch names the roles, the lines of the file and the masked addresses that get them."""
+    with context.out.progress() as bar:
+        task = bar.add_task("records", total=len(rows))
+        for batch in chunks(rows, BATCH):
+            before = Counter(csv_import.counts)
+            with context.audited("user import", file=file.name, **_grants(batch)) as entry:
+                try:
+                    csv_import.write_batch(batch)
+                finally:  # also of an interrupted batch
+                    entry.outcome = {name: count - before[name] for name, count in csv_import.counts.items()}
+                    entry.count = csv_import.counts[PreCreation.NEW] - before[PreCreation.NEW]
+            bar.update(task, completed=csv_import.counts.total())
+
+
+def _grants(batch: Sequence[CsvRow]) -> dict[str, str]:
+    """`{"role admin": "line 2 n***@example.com, ..."}`."""
+    grants: dict[str, list[str]] = {}
+    for row in batch:
+        for role in row.user.roles:
+            grants.setdefault(f"role {role}", []).append(f"line {row.line} {masked_email(row.user.user_id)}")
+    return {role: ", ".join(users) for role, users in grants.items()}
+
+
+def _plan(counts: Counter[str], bad: int) -> str:
     labels = {
         PreCreation.NEW: "to create",
         PreCreation.ALREADY: "created already",
         PreCreation.IN_THE_WAY: "with another record, which is not changed",
     }
     parts = [f"{counts[kind]:,} {label}" for kind, label in labels.items() if counts[kind] or kind is PreCreation.NEW]
+    if bad:
+        parts.append(f"{bad:,} wrong rows, which are left out")
     return f"Records: {'; '.join(parts)}."
 
 
@@ -91,15 +137,18 @@ class CsvImport:
 
     def write(self, rows: Sequence[CsvRow]) -> Iterator[Counter[str]]:
         """Yields `counts` after each batch. An interrupted import has written whole records only."""
+        for batch in chunks(rows, BATCH):
+            self.write_batch(batch)
+            yield self.counts
+
+    def write_batch(self, batch: Sequence[CsvRow]) -> None:
         with self.threads(WRITERS) as writers:
-            for batch in chunks(rows, BATCH):
-                writes = [writers.submit(self.records.pre_create, row.user, self.now()) for row in batch]
-                for row, write in zip(batch, writes, strict=True):
-                    result = write.result()
-                    self.counts[result.value] += 1
-                    if result is PreCreation.IN_THE_WAY:
-                        self.errors.append(RowError(row.line, row.user.user_id, EXISTS))
-                yield self.counts
+            writes = [writers.submit(self.records.pre_create, row.user, self.now()) for row in batch]
+            for row, write in zip(batch, writes, strict=True):
+                result = write.result()
+                self.counts[result.value] += 1
+                if result is PreCreation.IN_THE_WAY:
+                    self.errors.append(RowError(row.line, row.typed, EXISTS))
 
 
 def read_csv(path: Path, allowed: Sequence[str]) -> tuple[list[CsvRow], list[RowError]]:
@@ -142,7 +191,7 @@ def _parse_rows(
         if earlier := valid.get(user.user_id):
             bad.append(RowError(line, email, f"the same address as in line {earlier.line}"))
         else:
-            valid[user.user_id] = CsvRow(line, user)
+            valid[user.user_id] = CsvRow(line, user, email)
     return list(valid.values()), bad
 
 
@@ -161,12 +210,12 @@ def _parse_user(row: Mapping[str | None, str | list[str] | None], allowed: Seque
 
 
 def write_errors(path: Path, errors: Iterable[RowError]) -> Path:
-    """Writes `FILE.errors.csv`, mode 0600: line, masked address and error. Replaces the one of an earlier run."""
+    """Writes `FILE.errors.csv`, mode 0600: line, address as typed and error. Replaces the one of an earlier run."""
     target = path.with_name(f"{path.stem}.errors.csv")
     target.unlink(missing_ok=True)
     with private_file(target) as file:
         writer = csv.writer(file)
         writer.writerow(["line", "email", "error"])
         for error in sorted(errors):
-            writer.writerow([error.line, csv_cell(masked_email(error.email)), csv_cell(error.error)])
+            writer.writerow([error.line, csv_cell(error.email), csv_cell(error.error)])
     return target

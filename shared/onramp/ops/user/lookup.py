@@ -28,7 +28,10 @@ def parse_email(text: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class UserIdentifier:
-    """An e-mail address or a sub, the other is None. `text` is as it was typed."""
+    """An e-mail address or a sub, the other is None. `text` is as it was typed.
+
+    Cognito makes subs in lower case, so a sub that was typed in capitals is the same sub.
+    """
 
     text: str
     email: str | None
@@ -40,7 +43,12 @@ class UserIdentifier:
         email, sub = canonical_email(text), usable_sub(text)
         if not email and not sub:
             raise UsageError(f"'{text}' is neither an e-mail address nor a Cognito sub.")
-        return cls(text, email, sub)
+        return cls(text, email, sub and sub.lower())
+
+    @property
+    def sub_spellings(self) -> tuple[str, ...]:
+        """The sub in lower case, then as it was typed: stored subs stay as they came."""
+        return tuple(dict.fromkeys((self.sub, self.text))) if self.sub else ()
 
     def label(self, *, reveal: bool = False) -> str:
         """The sub, or the address, which is masked without `reveal`."""
@@ -80,12 +88,18 @@ class UserLookup:
 
     def find(self, identifier: UserIdentifier) -> StoredUser:
         """Consistent reads, except the index from a sub to its record, which may lag behind by seconds."""
-        user_id = identifier.email or UserTable(self.client, self.users_table).holder_of(str(identifier.sub))
+        user_id = identifier.email or self._holder_of(identifier)
         item = self._item(self.users_table, user_id) if user_id else None
         user = user_from(item) if item else None
-        sub = user.cognito_sub if user else identifier.sub
-        profile = self._item(self.profiles_table, sub) if sub else None
+        subs = (user.cognito_sub,) if user else identifier.sub_spellings
+        profiles = (self._item(self.profiles_table, sub) for sub in subs if sub)
+        profile = next(filter(None, profiles), None)
         return StoredUser(from_item(item) if item else None, from_item(profile) if profile else None, user)
+
+    def profile_of(self, sub: str) -> Row | None:
+        """A consistent read."""
+        item = self._item(self.profiles_table, sub)
+        return from_item(item) if item else None
 
     def find_record(self, email: str) -> tuple[StoredUser, User]:
         """The rows, and the record among them. Raises UsageError where the address has no record."""
@@ -94,6 +108,10 @@ class UserLookup:
         if stored.user is None:
             raise UsageError(f"{masked_email(user_id)} has no record: `onramp user explain` shows the reason.")
         return stored, stored.user
+
+    def _holder_of(self, identifier: UserIdentifier) -> str | None:
+        users = UserTable(self.client, self.users_table)
+        return next(filter(None, map(users.holder_of, identifier.sub_spellings)), None)
 
     def _item(self, table: str, key: str) -> dict[str, Any] | None:
         reply = self.client.get_item(TableName=table, Key={"userId": {"S": key}}, ConsistentRead=True)

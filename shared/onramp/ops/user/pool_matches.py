@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -12,9 +13,10 @@ from onramp.adapters.users import UserTable
 from onramp.domain.decision import Decision, Facts, Listed, decide
 from onramp.ops.common.context import OperatorContext
 from onramp.ops.common.deployed_rules import DeployedRules
+from onramp.ops.common.next_steps import next_step
 from onramp.ops.common.output import Output
 from onramp.ops.common.reasons import reason_of
-from onramp.ops.common.text import masked, masked_email
+from onramp.ops.common.text import masked_text
 from onramp.ops.user.lookup import UserIdentifier
 
 
@@ -62,25 +64,27 @@ def match_data(match: PoolMatch, *, reveal: bool) -> dict[str, Any]:
     return {
         "userPoolId": user.user_pool_id,
         "sub": user.sub,
-        "email": email if reveal else masked_email(email) if "@" in email else masked(email),
+        "email": email if reveal else masked_text(email),
         "status": user.status,
         "outcome": decision.label,
         "why": reason.why,
-        "next": reason.cure.replace("SUB", user.sub or "SUB"),
+        "next": reason.cure.replace("SUB", shlex.quote(user.sub or "SUB")),
     }
 
 
 def report_no_record(
     context: OperatorContext, pool_matches: PoolMatches, identifier: UserIdentifier, *, reveal: bool
-) -> None:
-    """The result of `show` and `explain` for a user without a record."""
+) -> int:
+    """The result of `show` and `explain` for a user without a record. Returns how many users of the pools it shows."""
     data = no_record_data(pool_matches, identifier, context.now(), reveal=reveal)
     context.out.result(data, lambda: print_no_record(context.out, data))
+    return len(data["cognito"])
 
 
 def no_record_data(pool_matches: PoolMatches, identifier: UserIdentifier, now: int, *, reveal: bool) -> dict[str, Any]:
     return {
         "asked": identifier.label(reveal=reveal),
+        "sub": identifier.sub,
         "record": None,
         "forgotten": identifier.sub is not None and pool_matches.tombstones.is_forgotten(identifier.sub),
         "cognito": [match_data(match, reveal=reveal) for match in pool_matches.find(identifier, now)],
@@ -93,6 +97,7 @@ def print_no_record(out: Output, data: Mapping[str, Any]) -> None:
         out.line("The user was erased with `onramp user forget`: the pipeline does not create a record again.")
     if not data["cognito"]:
         out.line("The user is in no user pool of this stack.")
+        out.facts({"next": next_step("user_nowhere", user=data["asked"] if data["sub"] else "EMAIL")})
     for match in data["cognito"]:
         out.line("")
         out.line(f"Found in Cognito: {match['why']}.")

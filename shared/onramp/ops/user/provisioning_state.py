@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 from onramp.domain.event_data import rfc3339
 from onramp.domain.users import Owed, Status, User
+from onramp.ops.common.next_steps import next_step
 from onramp.ops.common.when import format_time
 
 LATE = 15 * 60_000  # milliseconds after dueAt: three runs of the reconciler, as its alarm has it
@@ -57,7 +58,7 @@ def provisioning_state(user: User, status: str | None, steps: Steps, now: int) -
     return ProvisioningState(
         "unsettled",
         "Nothing is owed, but the profile is not ready: a row was edited by hand.",
-        f"onramp replay --from-table --from {rfc3339(at)} --to {rfc3339(at + 1)}",
+        next_step("user_unsettled", since=rfc3339(at), until=rfc3339(at + 1)),
     )
 
 
@@ -78,7 +79,7 @@ def _failed(user: User, steps: Steps) -> ProvisioningState:
     return ProvisioningState(
         "operator",
         f"Failed {where}: it is not retried before an operator redrives it.",
-        f"fix the cause, then: onramp dlq redrive --user {user.cognito_sub}",
+        next_step("user_failed", sub=user.cognito_sub),
         since=record.get("at") or user.owed_since,
     )
 
@@ -88,7 +89,7 @@ def _not_started(user: User, now: int) -> ProvisioningState:
     return ProvisioningState(
         "waiting",
         "The worker has not started: UserSignedUp is on its way, or EventBridge did not accept it.",
-        "onramp doctor: the reconciler should have emitted it by now" if late else "nothing: the reconciler emits it",
+        next_step("user_not_started") if late else "nothing: the reconciler emits it",
         since=user.owed_since,
         due_at=user.due_at,
     )
@@ -100,7 +101,7 @@ def _queued(user: User, steps: Steps, now: int) -> ProvisioningState:
     why = f"The worker retries: {name} answered {code}." if name else "Queued for the worker."
     action = "nothing: SQS delivers the message again"
     if "key_rejected" in code or "secret" in code:
-        action = "onramp doctor, which names the key; once the key works, provisioning continues"
+        action = next_step("user_waits_for_a_key")
     if user.due_at is not None and user.due_at > now:
         action += f", and the reconciler queues it again at {format_time(user.due_at)}"
     return ProvisioningState("waiting", why, action, since=user.owed_since, due_at=user.due_at)

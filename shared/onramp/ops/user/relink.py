@@ -1,4 +1,4 @@
-"""`onramp user relink`: checks the new Cognito user, then transfers the record."""
+"""`onramp user relink`: checks the new Cognito user, then links the record to it in one write."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def relink_user(context: OperatorContext, email: str, sub: str, *, vouch: bool, 
         context.out.confirm(_plan(wiring, user, stored, new), yes=yes)
         voucher = claim.email_vouched_by
         with context.audited("user relink", user=masked, **{"from": old}, to=new, vouched=voucher) as entry:
-            if not wiring.record_transfer.run(user, claim):
+            if not wiring.records.relink(user, claim):
                 raise CommandFailed("the record was relinked after it was read: check it with onramp user explain.")
             entry.count = 1
     data = {"user": masked, "from": old if relinked else None, "to": new, "relinked": relinked}
@@ -39,7 +39,7 @@ def _plan(wiring: UserWiring, user: User, stored: StoredUser, new: str) -> str:
     profile, old = stored.profile or {}, str(user.cognito_sub)
     ids = [str(profile[name]) for name in ("stripeCustomerId", "revenueCatId") if profile.get(name)]
     plan = f"Links the record of {masked_email(user.user_id)} with {', '.join(user.roles)} to {new} instead of {old}"
-    plan += f", and moves {' and '.join(ids)} to the new profile." if ids else "."
+    plan += f"; the worker copies {' and '.join(ids)} to the new profile." if ids else "."
     if wiring.pool_matches.pools_of([old]):
         plan += " The old user is still in Cognito, and will have no record."
     return plan

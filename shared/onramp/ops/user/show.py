@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from onramp.ops.common.context import OperatorContext
-from onramp.ops.common.masking import mask_field
+from onramp.ops.common.masking import Path, known_paths, mask
 from onramp.ops.common.output import Output
 from onramp.ops.common.when import format_time
 from onramp.ops.user.lookup import Row, StoredUser, UserIdentifier
 from onramp.ops.user.pool_matches import report_no_record
 from onramp.ops.user.wiring import UserWiring
 
-HARMLESS = frozenset(
-    {
-        "cognitoSub", "userPoolId", "roles", "onboarding", "identityProvider", "emailVouchedBy", "createdAt",
-        "updatedAt", "linkedAt", "owed", "owedSince", "dueAt", "stripeCustomerId", "revenueCatId", "provisioningStatus",
-        "state", "attempts", "errorCode", "at", "codeVersion", "epoch", "key", "relinkedFrom", "relinkedTo",
-    }
+RECORD = known_paths(
+    "cognitoSub", "userPoolId", "roles.[]", "onboarding", "identityProvider", "emailVouchedBy", "createdAt",
+    "updatedAt", "linkedAt", "linkedBefore", "owed", "owedSince", "dueAt",
+)  # fmt: skip
+PROFILE = known_paths(
+    "sub", "createdAt", "updatedAt", "stripeCustomerId", "revenueCatId", "provisioningStatus",
+    "provisioning.*.state", "provisioning.*.attempts", "provisioning.*.errorCode", "provisioning.*.at",
+    "provisioning.*.codeVersion", "provisioning.*.epoch", "provisioning.*.key", "provisioning.*.createdAt",
+    "provisioning.*.link",
 )  # fmt: skip
 FIRST = ("userId", "sub", "cognitoSub", "userPoolId", "roles", "onboarding", "provisioningStatus")
 TIMES = ("createdAt", "updatedAt", "linkedAt", "owedSince", "dueAt", "at")
@@ -27,12 +30,12 @@ TIMES = ("createdAt", "updatedAt", "linkedAt", "owedSince", "dueAt", "at")
 def show_user(context: OperatorContext, identifier: UserIdentifier, *, reveal: bool) -> bool:
     """Whether the user has a record or a profile."""
     wiring = UserWiring.of(context)
-    with context.audit_reveal("user show", reveal=reveal, user=identifier.label()):
+    with context.audit_reveal("user show", reveal=reveal, user=identifier.label()) as entry:
         stored = wiring.users.find(identifier)
         if stored.record is None and stored.profile is None:
-            report_no_record(context, wiring.pool_matches, identifier, reveal=reveal)
+            entry.count = report_no_record(context, wiring.pool_matches, identifier, reveal=reveal)
             return False
-        data = rows_data(stored, reveal=reveal)
+        data, entry.count = rows_data(stored, reveal=reveal), 1
     context.out.result(data, lambda: print_rows(context.out, data))
     return True
 
@@ -41,19 +44,14 @@ def rows_data(stored: StoredUser, *, reveal: bool) -> dict[str, Any]:
     profile = dict(stored.profile) if stored.profile else None
     if profile:
         profile["sub"] = profile.pop("userId")  # in `Users` this attribute is an address
-    return {"record": _row(stored.record, reveal=reveal), "profile": _row(profile, reveal=reveal, harmless=("sub",))}
+    return {"record": _row(stored.record, RECORD, reveal=reveal), "profile": _row(profile, PROFILE, reveal=reveal)}
 
 
-def _row(row: Row | None, *, reveal: bool, harmless: tuple[str, ...] = ()) -> dict[str, Any] | None:
+def _row(row: Row | None, known: Collection[Path], *, reveal: bool) -> dict[str, Any] | None:
     if row is None:
         return None
     ordered = {name: row[name] for name in sorted(row, key=_position)}
-    if reveal:
-        return ordered
-    return {
-        name: value if name in harmless else mask_field(name, value, HARMLESS, mask_numbers=True)
-        for name, value in ordered.items()
-    }
+    return ordered if reveal else dict(mask(ordered, known))
 
 
 def _position(name: str) -> tuple[int, str]:

@@ -48,7 +48,7 @@ def story_data(stored: StoredUser, user: User, now: int, project: str, *, reveal
 def _timeline(stored: StoredUser, user: User) -> Iterator[tuple[int, str]]:
     """Unix milliseconds and what happened, in no order."""
     profile = stored.profile or {}
-    pre_created, old_sub = user.onboarding == Onboarding.PRE_CREATED, profile.get("relinkedFrom")
+    pre_created, old_sub = user.onboarding == Onboarding.PRE_CREATED, next(reversed(user.linked_before), None)
     if user.created_at and (pre_created or old_sub):
         yield user.created_at, "an administrator created the record" if pre_created else "the record was created"
     if user.linked_at:

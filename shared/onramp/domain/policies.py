@@ -7,20 +7,35 @@ from enum import StrEnum
 from fnmatch import fnmatchcase
 from typing import Any
 
+COGNITO = "cognito-idp.amazonaws.com"
+INVOKE = "lambda:InvokeFunction"
+
 
 class Grant(StrEnum):
     NONE = "none"
     """No statement allows the call."""
     OPEN = "open"
-    """A statement allows the call for every source: no SourceArn narrows it."""
+    """A statement allows the call for every source, whatever other statements say: no SourceArn narrows it."""
     NARROW = "narrow"
-    """A statement allows the call for this source."""
+    """The statements that allow the call name this source."""
 
 
-def effective_grant(policy: Mapping[str, Any], *, service: str, action: str, source: str, account: str) -> Grant:
-    """What `policy` grants `service` when it acts for the resource `source` of `account`."""
-    best = Grant.NONE
-    for statement in _as_list(policy.get("Statement")):
+def effective_grant(
+    policy: Mapping[str, Any],
+    *,
+    service: str,
+    action: str,
+    source: str,
+    account: str,
+    context: Mapping[str, str] | None = None,
+) -> Grant:
+    """What `policy` grants `service` when it acts for the resource `source` of `account`.
+
+    `context` has the keys of a KMS encryption context: a statement that names another key does not apply.
+    """
+    encryption = {key.lower(): value for key, value in (context or {}).items()}
+    grant = Grant.NONE
+    for statement in statements_of(policy):
         if not _principal_matches(statement.get("Principal"), service):
             continue
         if not _action_matches(statement.get("Action"), action):
@@ -32,9 +47,32 @@ def effective_grant(policy: Mapping[str, Any], *, service: str, action: str, sou
             continue  # its condition is not evaluated here, such as "not over plain http"
         if not (_admits(conditions, "aws:sourcearn", source) and _admits(conditions, "aws:sourceaccount", account)):
             continue
-        narrow = best is Grant.NARROW or "aws:sourcearn" in conditions
-        best = Grant.NARROW if narrow else Grant.OPEN
-    return best
+        if not all(
+            key in encryption and _admits(conditions, key, encryption[key])
+            for key in conditions
+            if key.startswith("kms:encryptioncontext:")
+        ):
+            continue
+        narrow = "aws:sourcearn" in conditions and grant is not Grant.OPEN
+        grant = Grant.NARROW if narrow else Grant.OPEN
+    return grant
+
+
+def statements_of(policy: Mapping[str, Any]) -> list[Any]:
+    return _as_list(policy.get("Statement"))
+
+
+def is_open(statement: Mapping[str, Any], service: str) -> bool:
+    """Whether it allows calls by `service`, or by every principal, and names no source."""
+    allows = statement.get("Effect") == "Allow" and _principal_matches(statement.get("Principal"), service)
+    return allows and "aws:sourcearn" not in dict(_conditions(statement))
+
+
+def invocation_grant(policy: Mapping[str, Any], *, alias_arn: str, user_pool_id: str) -> Grant:
+    """Whether Cognito may invoke the alias for this pool, which is of the alias's own account and region."""
+    _, partition, _, region, account, _ = alias_arn.split(":", 5)
+    pool = f"arn:{partition}:cognito-idp:{region}:{account}:userpool/{user_pool_id}"
+    return effective_grant(policy, service=COGNITO, action=INVOKE, source=pool, account=account)
 
 
 def _principal_matches(principal: Any, service: str) -> bool:
