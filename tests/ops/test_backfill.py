@@ -78,13 +78,16 @@ def test_a_killed_process_run_again_loses_and_duplicates_no_user(
     worker = deployed.outputs["EnrichProfileFunctionName"]
     (found,) = deployed.stack.client("lambda").list_event_source_mappings(FunctionName=worker)["EventSourceMappings"]
     mapping = found["UUID"]
+    # Nothing empties the queue, so the backfills wait for no room in it.
     deployed.stack.client("lambda").update_event_source_mapping(UUID=mapping, Enabled=False)
     events_of = deployed.subscribe("UserSignedUp")
     emails = [unique_email("crowd") for _ in range(CROWD)]
     subs = people(stack, *((email, "CONFIRMED", {}) for email in emails))
     expected = onramp("backfill", "--json").json["found"]["create"]
     environment = {**os.environ, **stack.environment(), "ONRAMP_STACK": STACK_NAME}
-    command = "from onramp.ops.cli import main; main(['backfill', '--apply', '--yes', '--rate', '5'])"
+    command = (
+        "from onramp.ops.cli import main; main(['backfill', '--apply', '--yes', '--rate', '5', '--max-queue', '0'])"
+    )
     process = subprocess.Popen([sys.executable, "-c", command], env=environment, stderr=subprocess.DEVNULL)
     checkpoint = {"pk": {"S": "BACKFILL#run"}, "sk": {"S": "run"}}
     table = deployed.outputs["OperationsTableName"]
@@ -98,7 +101,7 @@ def test_a_killed_process_run_again_loses_and_duplicates_no_user(
     process.wait()
     written = sum(row["userId"]["S"].startswith("crowd.") for row in rows_of(deployed))
     assert 100 <= written < CROWD
-    done = onramp("backfill", "--apply", "--yes", "--json")
+    done = onramp("backfill", "--apply", "--yes", "--max-queue", "0", "--json")
     assert done.json["found"]["create"] == expected >= CROWD
     crowd = {r["userId"]["S"]: r["cognitoSub"]["S"] for r in rows_of(deployed) if r["userId"]["S"].startswith("crowd.")}
     assert crowd == dict(zip(emails, subs, strict=True))

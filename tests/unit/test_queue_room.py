@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -130,3 +131,24 @@ def test_a_backfill_without_room_writes_nothing(pipeline: InMemoryPipeline) -> N
     with pytest.raises(KeyboardInterrupt):
         list(backfill.run(backfill.start(resume=True)))
     assert pipeline.user("cleo@example.com") is None
+
+
+def test_what_is_written_is_saved_before_a_wait(pipeline: InMemoryPipeline) -> None:
+    """A wait may last as long as an outage: a process that is killed in it goes on after the pages written."""
+
+    def interrupt(_: float) -> None:
+        raise KeyboardInterrupt
+
+    for number in range(100):
+        sub, email = f"00000000-0000-0000-0000-{number:012}", f"user{number}@example.com"
+        pipeline.cognito.add_user(sub, {"sub": sub, "email": email, "email_verified": "true"}, "CONFIRMED")
+    pipeline.clock.advance(3600)
+    wiring = BackfillWiring.of(operator_context(pipeline))
+    room = replace(wiring.queue_room(60), sleep=interrupt)
+    backfill = wiring.backfill(
+        wiring.rules.pools, wiring.batch_publisher(), RefusalsFile(None), rate=1_000.0, apply=True, room=room
+    )
+    with pytest.raises(KeyboardInterrupt):
+        list(backfill.run(backfill.start(resume=True)))
+    assert backfill.start(resume=True).users == 60
+    assert len(pipeline.events.events) == 60

@@ -24,6 +24,7 @@ from onramp.domain.users import Claim, Onboarding, User
 from onramp.ops.backfill.batch_publisher import BatchPublisher
 from onramp.ops.backfill.page_reader import PageFacts, PageReader
 from onramp.ops.backfill.record_index import RecordIndex
+from onramp.ops.common.queue_room import QueueRoom
 from onramp.usecases.batches import chunks
 from onramp.usecases.signup import SignUp, SignUpOutcome
 from onramp.usecases.sweep import Page
@@ -68,8 +69,7 @@ class WrittenPage:
 class PageWriter:
     """`sign_up` None: a dry run. `started_at` in Unix milliseconds: when the run began that this one may resume.
 
-    `wait_for_room` waits until the provisioning queue has room for so many messages, or the run is stopped.
-    `is_stopped`: True where no further page is to be begun.
+    `room`: of the provisioning queue, for the messages of a page. `is_stopped`: True where no further page is begun.
     """
 
     reader: PageReader
@@ -77,7 +77,7 @@ class PageWriter:
     admission: Admission
     sign_up: SignUp | None
     publisher: BatchPublisher
-    wait_for_room: Callable[[int], None]
+    room: QueueRoom
     correlation_id: str
     started_at: int
     clock: Callable[[], int]
@@ -95,30 +95,33 @@ class PageWriter:
                 started: deque[tuple[Page, list[DecidedUser]]] = deque()
                 for page, facts in self.reader.pages(user_pool_id, token):
                     decided = self._decided(page, facts)
-                    if self.is_stopped() or not self._has_room_for(decided):
+                    to_write = sum(user.is_to_be_written for user in decided)
+                    if not self.room.try_take(to_write):
+                        # The wait may last as long as an outage: what is written is reported, and saved, before it.
+                        yield from self._finish_all(started)
+                        self.publisher.flush()
+                        self.room.take(to_write)
+                    if self.is_stopped():
                         break
                     started.append((page, self._start(decided, writers)))
                     if len(started) >= PAGES_AT_ONCE:
                         yield self._finish(*started.popleft())
-                while started:
-                    yield self._finish(*started.popleft())
+                yield from self._finish_all(started)
         finally:  # a crash before this flush loses events; their records owe them, and the reconciler emits them
             self.publisher.flush()
 
     def close(self) -> None:
         self.index.close()
 
+    def _finish_all(self, started: deque[tuple[Page, list[DecidedUser]]]) -> Iterator[WrittenPage]:
+        while started:
+            yield self._finish(*started.popleft())
+
     def _finish(self, page: Page, users: Sequence[DecidedUser]) -> WrittenPage:
         return WrittenPage([(user.listed, user.result()) for user in users], page.next_token)
 
     def _decided(self, page: Page, facts: PageFacts) -> list[DecidedUser]:
         return [DecidedUser(listed, self._decide(listed, facts)) for listed in page.users]
-
-    def _has_room_for(self, users: Sequence[DecidedUser]) -> bool:
-        """False where the run was stopped while it waited: the page is not begun."""
-        if self.sign_up:
-            self.wait_for_room(sum(user.is_to_be_written for user in users))
-        return not self.is_stopped()
 
     def _start(self, users: list[DecidedUser], writers: Executor) -> list[DecidedUser]:
         to_write = [place for place, user in enumerate(users) if self.sign_up and user.is_to_be_written]

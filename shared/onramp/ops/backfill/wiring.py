@@ -116,7 +116,7 @@ class BackfillWiring:
             admission=self.rules.admission,
             sign_up=SignUp(self.users, publisher) if apply else None,
             publisher=publisher,
-            wait_for_room=room.take,
+            room=room,
             correlation_id=f"backfill-{uuid.uuid4()}",
             started_at=started_at,
             clock=self.now,

@@ -73,23 +73,32 @@ class QueueRoom:
     is_stopped: Callable[[], bool] = never
     _sent: deque[tuple[float, int]] = field(default_factory=deque)
     """When how many were sent, of the last `settle_seconds`."""
+    _depth: int = 0
+    """The messages in the queue at the last look."""
 
     def take(self, count: int) -> None:
         """Waits until `count` more messages have room."""
-        if not self.most or not count:
-            return
         waited = False
-        while (depth := self._depth()) + self._unsettled() + min(count, self.most) > self.most:
+        while not self.try_take(count):
             if self.is_stopped():
                 return
             waited = True
-            self.on_wait(depth)
+            self.on_wait(self._depth)
             self.sleep(POLL_SECONDS)
         if waited:
             self.on_wait(0)
-        self._sent.append((self.monotonic(), count))
 
-    def _depth(self) -> int:
+    def try_take(self, count: int) -> bool:
+        """Without waiting. False where the queue has no room for `count` more messages."""
+        if not self.most or not count:
+            return True
+        self._depth = self._read_depth()
+        if self._depth + self._unsettled() + min(count, self.most) > self.most:
+            return False
+        self._sent.append((self.monotonic(), count))
+        return True
+
+    def _read_depth(self) -> int:
         reply = self.sqs.get_queue_attributes(QueueUrl=self.queue_url, AttributeNames=COUNTS)
         return sum(int(reply.get("Attributes", {}).get(name, "0")) for name in COUNTS)
 
