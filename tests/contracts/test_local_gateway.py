@@ -244,7 +244,7 @@ def test_a_web_page_reaches_nothing(
 
 
 def test_a_web_page_cannot_create_a_function(toy: LocalStack) -> None:
-    """The attack: a simple POST needs no preflight, and the emulator reads its body whatever its type is."""
+    """The attack: a simple POST needs no preflight, and the emulator reads its body as JSON for every content type."""
     name = f"from-a-page-{uuid4()}"
     role = "arn:aws:iam::000000000000:role/any"
     body = json.dumps({"FunctionName": name, "Role": role, "Runtime": "python3.13", "Handler": "a.b", "Code": {}})

@@ -13,6 +13,7 @@ from onramp.local.fakes.faults import Fault
 from onramp.ops.common.errors import CommandInterrupted, UsageError
 from onramp.ops.common.queue_reader import WORKING_SECONDS
 from tests.dlq_scenario import RULE_DLQ, DlqScenario, Sends
+from tests.fakes.faults import Plan
 from tests.pipeline import DLQ, OPERATIONS, QUEUE, USERS
 
 ADA, BEN, CYD = (f"7d1f3a52-90b1-70c4-5e0f-2b8c1a6d4e0{n}" for n in (1, 2, 3))
@@ -27,6 +28,18 @@ def scenario() -> Iterator[DlqScenario]:
 
 def owed(scenario: DlqScenario, email: str) -> str:
     return str((scenario.user(email) or {}).get("owed", "nothing")).partition("#")[0]
+
+
+def interrupt_second_send() -> Plan:
+    sends = 0
+
+    def interrupt(_call: int, _service: str, name: str) -> None:
+        nonlocal sends
+        sends += name == "send_message_batch"
+        if name == "send_message_batch" and sends == 2:
+            raise KeyboardInterrupt
+
+    return interrupt
 
 
 class TestByCause:
@@ -266,16 +279,8 @@ class TestCtrlC:
         for number in range(5):
             scenario.refuse(f"u{number}@example.com", str(uuid.uuid4()))
         scenario.stripe.faults.clear()
-        sent = 0
-
-        def interrupt(_call: int, _service: str, name: str) -> None:
-            nonlocal sent
-            sent += name == "send_message_batch"
-            if name == "send_message_batch" and sent == 2:
-                raise KeyboardInterrupt
-
         with pytest.raises(CommandInterrupted):
-            scenario.redrive(interrupt)
+            scenario.redrive(interrupt_second_send())
         (row,) = scenario.audit()
         assert (row["count"], row["result"]) == (1, "interrupted")
 
@@ -283,16 +288,8 @@ class TestCtrlC:
         for number in range(5):
             scenario.refuse(f"u{number}@example.com", str(uuid.uuid4()))
         scenario.stripe.faults.clear()
-        sends = 0
-
-        def interrupt(_call: int, _service: str, name: str) -> None:
-            nonlocal sends
-            sends += name == "send_message_batch"
-            if name == "send_message_batch" and sends == 2:
-                raise KeyboardInterrupt
-
         with pytest.raises(CommandInterrupted) as interrupted:
-            scenario.redrive(interrupt, reasons=(STRIPE,), since=1_790_000_000_000, limit=4)
+            scenario.redrive(interrupt_second_send(), reasons=(STRIPE,), since=1_790_000_000_000, limit=4)
         assert interrupted.value.exit_code == 130
         how_far, _, command = str(interrupted.value).partition("; to go on: ")
         assert how_far.startswith("interrupted: 1 sent, of which 1 are repaired so far")
@@ -304,7 +301,7 @@ class TestCtrlC:
         assert scenario.redrive(reasons=(STRIPE,), limit=3).counts.sent == 3
 
     def test_what_was_verified_before_ctrl_c_counts(self, scenario: DlqScenario) -> None:
-        """Ada is repaired; Ben, whom Stripe refuses slowly, is waited for when the operator stops."""
+        """Ada is repaired; Stripe refuses Ben slowly: the redrive still waits for him when the operator stops."""
         scenario.refuse("ada@example.com", ADA)
         scenario.refuse("ben@example.com", BEN)
         scenario.stripe.faults.clear()

@@ -1,4 +1,4 @@
-"""The steps of one user: all of them end before `run` does, whatever one of them raises."""
+"""The steps of one user: all of them end before `run` does, also where one of them raises."""
 
 from __future__ import annotations
 

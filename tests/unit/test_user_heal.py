@@ -1,4 +1,4 @@
-"""`onramp user heal`: one user whom Cognito never announced, by the rules of the trigger."""
+"""`onramp user heal`: one user that Cognito did not announce, by the rules of the trigger."""
 
 from __future__ import annotations
 

@@ -15,7 +15,7 @@ class Grant(StrEnum):
     NONE = "none"
     """No statement allows the call."""
     OPEN = "open"
-    """A statement allows the call for every source, whatever other statements say: no SourceArn narrows it."""
+    """A statement allows the call for every source, and no other statement can narrow it."""
     NARROW = "narrow"
     """The statements that allow the call name this source."""
 

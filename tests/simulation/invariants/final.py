@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 @holds("drained")
 def handed_over_signups_need_no_sweep(sim: Simulation) -> str | None:
-    """Every user whom the trigger handed over has got a record when the queues are empty, or is refused."""
+    """Every user that the trigger handed over has got a record when the queues are empty, or is refused."""
     linked = {sub for _, sub in sim.observed.linked}
     for sub in sim.observed.handed_over - linked:
         if not sim.is_refused(sim.observed.confirmed[sub]):

@@ -1,7 +1,7 @@
 """Bulk work waits while the provisioning queue is long: live signups use the same queue and the same worker.
 
 The providers' limits, not the worker, decide how fast the queue empties: 400 users a minute with RevenueCat's default.
-A message waits for at most `most` others, whatever the number of users, and never comes near the queue's retention.
+A message waits for at most `most` others, for any number of users, and never comes near the queue's retention.
 """
 
 from __future__ import annotations

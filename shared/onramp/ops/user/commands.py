@@ -37,10 +37,10 @@ Vouch = Annotated[
 @app.command("list")
 def list_(
     ctx: typer.Context,
-    owed: Annotated[Owed | None, typer.Option(help="Users to whom this is owed.", show_default="all")] = None,
+    owed: Annotated[Owed | None, typer.Option(help="Users to which this is owed.", show_default="all")] = None,
     failed: Annotated[bool, typer.Option("--failed", help="Users who failed: an operator must act.")] = False,
     waiting_for: Annotated[
-        str | None, typer.Option(metavar="STEP", help="Users whom the worker retries at this step, as stripe.")
+        str | None, typer.Option(metavar="STEP", help="Users that the worker retries at this step, as stripe.")
     ] = None,
     limit: Annotated[int, typer.Option(min=1, max=1000, help="Users a page.")] = 50,
     after: Annotated[str | None, typer.Option(metavar="POSITION", help="The page after this one, as printed.")] = None,
@@ -135,7 +135,7 @@ def roles(
 def heal(ctx: typer.Context, user: User, yes: Yes = False) -> None:
     """Give one confirmed user without a record their record, by the rules of the trigger and the sweep.
 
-    For a user for whom Cognito never called the trigger: created by an
+    For a user that Cognito did not pass to the trigger: created by an
     administrator, imported or migrated. Writes nothing where the rules refuse
     the user, or where the user has a record.
     """

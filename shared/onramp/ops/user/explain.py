@@ -36,7 +36,7 @@ def explain_user(context: OperatorContext, identifier: UserIdentifier, *, reveal
 def _without_record(
     context: OperatorContext, wiring: UserWiring, identifier: UserIdentifier, *, reveal: bool
 ) -> tuple[int, bool]:
-    """How many users of the pools are shown, and whether nobody has to act.
+    """How many users of the pools are shown, and whether no operator has to act.
 
     A support reference is shaped like a sub: it is looked for in the log where no pool and no tombstone has it.
     """

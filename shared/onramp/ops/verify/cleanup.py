@@ -1,4 +1,4 @@
-"""Deletes what a run has created, the last first, whatever happened in between.
+"""Deletes what a run has created, the last first, also after a failure.
 
 A step is added before its resource is created, and deletes nothing where there is nothing: a crash between two calls
 leaves no resource without a step.
