@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import socket
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from http.client import parse_headers
 from typing import Any
@@ -15,6 +16,7 @@ import urllib3
 from botocore.exceptions import ClientError
 
 from onramp.local.stack import LocalStack
+from tests.contracts.toy import PASSWORD
 from tests.deployed import eventually
 
 
@@ -113,6 +115,22 @@ def test_an_invalid_control_request_is_rejected(toy: LocalStack, method: str, co
         answer = http.request(method, f"{toy.endpoint}/_onramp/{control}", body=b'{"kind": "earthquake"}')
     assert 400 <= answer.status < 500
     assert answer.json()["message"]
+
+
+def test_sign_ups_at_the_same_time_into_a_large_pool(toy: LocalStack) -> None:
+    cognito = toy.client("cognito-idp")
+    pool = cognito.create_user_pool(PoolName="crowd", UsernameAttributes=["email"])["UserPool"]["Id"]
+    client = cognito.create_user_pool_client(UserPoolId=pool, ClientName="app")["UserPoolClient"]["ClientId"]
+    toy.control.populate(pool, [{"attributes": {"email": f"old{number}@example.com"}} for number in range(3_000)])
+
+    def sign_up(number: int) -> str:
+        return str(cognito.sign_up(ClientId=client, Username=f"new{number}@example.com", Password=PASSWORD)["UserSub"])
+
+    with ThreadPoolExecutor(8) as threads:
+        subs = set(threads.map(sign_up, range(100)))
+    listed = cognito.get_paginator("list_users").paginate(UserPoolId=pool)
+    assert subs <= {user["Username"] for page in listed for user in page["Users"]}
+    assert len(subs) == 100
 
 
 @dataclass

@@ -21,6 +21,9 @@ _PREFIXES = {
     "DynamoDB_20120810": "dynamodb",
     "AWSCognitoIdentityProviderService": "cognito-idp",
 }
+INTERRUPTED_WALK = b"dictionary changed size during iteration"
+"""The emulator serves Cognito on threads, and looks for a user before it writes: a concurrent SignUp ends that walk."""
+WALKS = 20
 _TARGETS = {service: prefix for prefix, service in _PREFIXES.items()}
 _INVOKE = re.compile(r"^/2015-03-31/functions/([^/]+)/invocations$")
 
@@ -80,7 +83,11 @@ def with_layers(layers: Sequence[Layer], app: App) -> Forward:
     """The app behind the layers: a call passes the first layer first."""
 
     async def to_app(aws_call: AwsCall) -> Reply:
-        return await call(app, aws_call.scope, aws_call.body)
+        for _ in range(WALKS):
+            reply = await call(app, aws_call.scope, aws_call.body)
+            if reply.status != 500 or INTERRUPTED_WALK not in reply.body:
+                break
+        return reply
 
     def below(layer: Layer, rest: Forward) -> Forward:
         async def forward(aws_call: AwsCall) -> Reply:
