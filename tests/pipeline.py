@@ -12,6 +12,7 @@ conditions and SDK errors are the real ones. Nothing runs in parallel and time i
 from __future__ import annotations
 
 import contextlib
+import gc
 import importlib
 import io
 import json
@@ -31,7 +32,7 @@ from onramp.local.fakes.revenuecat import LOCAL_PROJECT, FakeRevenueCat
 from onramp.local.fakes.stripe import LOCAL_KEY as STRIPE_KEY
 from onramp.local.fakes.stripe import FakeStripe
 from onramp.observability import logger
-from onramp.wiring import clients, http
+from onramp.wiring import clients, http, warm_up
 from tests.fakes import (
     FakeCognito,
     FakeDynamoDB,
@@ -174,12 +175,13 @@ class InMemoryPipeline:
     def replacements(self) -> dict[tuple[ModuleType, str], Any]:
         """(module, name) -> the replacement of each connection to the outside of the process."""
         return {
-            (clients, "session"): lambda: SimpleNamespace(client=lambda service, **_: self.aws[service]),
+            (clients, "session"): lambda: SimpleNamespace(create_client=lambda service, **_: self.aws[service]),
             (clients, "now_millis"): lambda: round(self.clock() * 1000),
             (clients, "monotonic"): self.clock,
             (clients, "sleep"): self.clock.advance,
             (clients, "chance"): self.rng.random,
             (clients, "threads"): lambda count, name: InlineExecutor(),
+            (warm_up, "warm_up"): lambda rehearsal, replies: gc.enable(),
             (http, "for_stripe"): lambda: StripeInMemory(self.stripe, self.clock),
             (http, "for_revenuecat"): lambda connections: HttpInMemory(self.revenuecat, self.clock),
         }

@@ -87,7 +87,7 @@ class Enforced(InMemoryPipeline):
         return super().function(name)
 
     def replacements(self) -> dict[tuple[ModuleType, str], Any]:
-        return super().replacements() | {(clients, "session"): lambda: SimpleNamespace(client=self._client)}
+        return super().replacements() | {(clients, "session"): lambda: SimpleNamespace(create_client=self._client)}
 
     def _client(self, service: str, **_: Any) -> Any:
         client = self.aws[service]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import hashlib
 import json
 from collections.abc import Iterator
@@ -14,7 +15,7 @@ from typing import Any, Self
 from aws_lambda_powertools.utilities.parameters import base as parameters
 
 from onramp.usecases import steps
-from onramp.wiring import clients, http
+from onramp.wiring import clients, http, warm_up
 from tests.fakes import SiteLog
 from tests.fakes.attributes import Item
 from tests.fakes.providers import HttpInMemory, StripeInMemory
@@ -73,12 +74,13 @@ class Simulation(InMemoryPipeline):
         stripe: Any = StripeInMemory(self.providers["stripe"], sleeping)  # type: ignore[arg-type]
         revenuecat: Any = HttpInMemory(self.providers["revenuecat"], sleeping)  # type: ignore[arg-type]
         return {
-            (clients, "session"): lambda: SimpleNamespace(client=lambda service, **_: self.clients[service]),
+            (clients, "session"): lambda: SimpleNamespace(create_client=lambda service, **_: self.clients[service]),
             (clients, "now_millis"): self._now_millis,
             (clients, "monotonic"): self.clock,
             (clients, "sleep"): self.scheduler.sleep,
             (clients, "chance"): lambda: self._process.jitter_rng.random(),
             (clients, "threads"): lambda count, name: GreenletExecutor(self.scheduler, self.observed.on_task_end),
+            (warm_up, "warm_up"): lambda rehearsal, replies: gc.enable(),
             (http, "for_stripe"): lambda: stripe,
             (http, "for_revenuecat"): lambda connections: revenuecat,
             (steps, "wait"): _wait,

