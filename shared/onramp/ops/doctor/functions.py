@@ -23,6 +23,7 @@ COMPARED = ("CodeSha256", "Handler", "Runtime", "Timeout", "MemorySize", "Role",
 PARAMETERS = {
     "TrustedIdentityProviders": "TRUSTED_IDENTITY_PROVIDERS",
     "AllowUnverifiedSignups": "ALLOW_UNVERIFIED_SIGNUPS",
+    "DefaultRole": "DEFAULT_ROLE",
     "EmitDueAfterSeconds": "EMIT_DUE_AFTER_SECONDS",
     "EnrichDueAfterSeconds": "ENRICH_DUE_AFTER_SECONDS",
     "MaxReceiveCount": "MAX_RECEIVE_COUNT",
