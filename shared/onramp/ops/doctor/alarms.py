@@ -21,6 +21,7 @@ NO_NOTIFICATION = "the alarms notify no subscriber."
 CURES = {
     "ProvisioningDlqAlarm": "onramp dlq list",
     "EventDeliveryDlqAlarm": "onramp dlq list",
+    "SignupHealDlqAlarm": "onramp doctor --only owed",
     "RetriesExhaustedAlarm": "onramp dlq list",
     "PermanentFailureAlarm": "onramp dlq list",
     "OldestOwedAlarm": "onramp status",
@@ -37,6 +38,7 @@ CAUSES = {
     "RetriesExhaustedAlarm": Cause.DEAD_LETTERS,
     "PermanentFailureAlarm": Cause.DEAD_LETTERS,
     "EventDeliveryDlqAlarm": Cause.DELIVERY,
+    "SignupHealDlqAlarm": Cause.UNHEALED,
     "EmitFailedAlarm": Cause.BUS,
     "ReconcileMissingAlarm": Cause.RECONCILER,
     "ProviderKeyRejectedAlarm": Cause.PROVIDER_KEY,

@@ -21,6 +21,7 @@ class Cause(StrEnum):
 
     DEAD_LETTERS = "dead letters"
     DELIVERY = "undelivered events"
+    UNHEALED = "signups without a record"
     BUS = "bus"
     RECONCILER = "reconciler"
     PROVIDER_KEY = "provider key"
