@@ -439,8 +439,44 @@ class TestOneLineForEachCause:
         findings = [stripe, revenuecat, other, self.LETTER, trouble("another alarm.", "why", "cure", symptom=True)]
         assert self.merged(*findings) == findings
 
-    def test_every_alarm_with_a_cause_has_a_cure(self) -> None:
-        assert alarms.CAUSES.keys() <= alarms.CURES.keys()
+    def test_every_alarm_of_the_template_has_a_cause_and_every_cause_of_an_alarm_a_cure(self) -> None:
+        resources = load_template(ROOT / "template.yaml")["Resources"]
+        in_template = {name for name, resource in resources.items() if resource["Type"] == alarms.ALARM}
+        assert alarms.CAUSES.keys() == in_template
+        assert set(alarms.CAUSES.values()) == {*alarms.CURES, *alarms.LOGS}
+        assert {f"{function}Function" for function in alarms.LOGS.values()} < resources.keys()
+        groups = [word for cure in alarms.CURES.values() for word in cure.split() if word in CHECKS]
+        assert len(groups) == sum(cure.count("--only") for cure in alarms.CURES.values())
+
+    @pytest.mark.parametrize("alarm", alarms.CAUSES)
+    def test_every_alarm_is_told_with_its_cure(self, alarm: str) -> None:
+        firing = {"AlarmName": "one", "StateValue": "ALARM", "AlarmActions": [], "AlarmDescription": "why"}
+        deployed = stack(cloudwatch={"describe_alarms": {"MetricAlarms": [firing]}})
+        deployed.resources = {alarm: Resource(alarms.ALARM, "one")}
+        finding = by_level(alarms.alarms(deployed))["trouble"]
+        assert (finding.cause, finding.symptom) == (alarms.CAUSES[alarm], True)
+        program, *words = shlex.split(finding.cure)
+        assert program in ("onramp", "aws")
+        if program == "aws":
+            assert words[:2] == ["logs", "tail"]
+            assert words[2] == f"/aws/lambda/onramp-{alarms.LOGS[alarms.CAUSES[alarm]]}"
+
+    def test_an_alarm_that_the_doctor_does_not_know_is_told_by_its_name(self) -> None:
+        firing = {"AlarmName": "mine", "StateValue": "ALARM", "AlarmActions": []}
+        deployed = stack(cloudwatch={"describe_alarms": {"MetricAlarms": [firing]}})
+        deployed.resources = {"MyAlarm": Resource(alarms.ALARM, "mine")}
+        finding = by_level(alarms.alarms(deployed))["trouble"]
+        assert finding.cure == "aws cloudwatch describe-alarms --alarm-names mine"
+
+    def test_an_alarm_is_told_in_the_line_of_the_check_that_found_its_fault(self) -> None:
+        mapping = {"UUID": "1", "State": "Disabled"}
+        answers = {"list_event_source_mappings": {"EventSourceMappings": [mapping]}}
+        sqs = {"get_queue_attributes": {"Attributes": {"QueueArn": QUEUE}}}
+        worker, _ = functions.event_sources(stack(lambda_=answers, sqs=sqs))
+        alarm = trouble("ProvisioningQueueAgeAlarm is in alarm.", "why", "look", Cause.UNREAD, symptom=True)
+        (line,) = self.merged(alarm, worker)
+        assert line.cure == "aws lambda update-event-source-mapping --uuid 1 --enabled"
+        assert line.what.endswith("ProvisioningQueueAgeAlarm is in alarm.")
 
 
 class TestALocalStack:

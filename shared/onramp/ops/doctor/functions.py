@@ -8,7 +8,7 @@ from typing import Any
 
 from onramp.ops.common.deployment import LIVE, Deployment
 from onramp.ops.common.shell import command
-from onramp.ops.doctor.findings import Finding, ok, trouble, warning
+from onramp.ops.doctor.findings import Cause, Finding, ok, trouble, warning
 from onramp.ops.doctor.rules import NOT_HEALED
 
 FUNCTIONS = {
@@ -25,6 +25,7 @@ class Consumer:
     """A function that receives the messages of `queue`. `unread`, `unretried`, `unpaced`: why a fault matters.
 
     `concurrency`: the parameter with the mapping's MaximumConcurrency, or the number where the template has it.
+    `cause`: of unread messages, where an alarm watches their age.
     """
 
     role: str
@@ -33,6 +34,7 @@ class Consumer:
     unread: str
     unretried: str
     unpaced: str
+    cause: Cause | None = None
 
 
 # As template.yaml has them: a cure leaves the stack as it was deployed (tests/ops/test_doctor.py).
@@ -44,6 +46,7 @@ CONSUMERS = (
         unread="the worker receives no messages from the queue.",
         unretried="a message that has to be retried is deleted; its user waits until the reconciler queues it again.",
         unpaced="each worker takes its share of the providers' limits: with another number the shares are wrong.",
+        cause=Cause.UNREAD,
     ),
     Consumer(
         role="healer",
@@ -54,6 +57,7 @@ CONSUMERS = (
         unpaced="the healers share Cognito's quota of ListUsers with the sweep and the operators.",
     ),
 )
+THROTTLED = {"trigger": Cause.TRIGGER_THROTTLED, "worker": Cause.WORKER_THROTTLED}
 COGNITO_TIMEOUT = 5  # seconds
 TIMEOUTS_PER_VISIBILITY = 6  # AWS's advice: the visibility timeout is at least six times the function's timeout
 COMPARED = ("CodeSha256", "Handler", "Runtime", "Timeout", "MemorySize", "Role", "Architectures", "Layers")
@@ -128,7 +132,8 @@ def concurrency(stack: Deployment) -> Iterator[Finding]:
         client, name = stack.client("lambda"), stack.outputs[output]
         if client.get_function_concurrency(FunctionName=name).get("ReservedConcurrentExecutions") == 0:
             cure = _concurrency_command(stack, role, name)
-            yield trouble(f"the {role} is switched off (reserved concurrency 0).", "Lambda throttles every call.", cure)
+            what = f"the {role} is switched off (reserved concurrency 0)."
+            yield trouble(what, "Lambda throttles every call.", cure, THROTTLED.get(role))
         routing = client.get_alias(FunctionName=name, Name=LIVE).get("RoutingConfig") or {}
         weights = routing.get("AdditionalVersionWeights")
         if weights:
@@ -192,13 +197,13 @@ def _event_source(stack: Deployment, consumer: Consumer) -> Iterator[Finding]:
             queue,
             f"MaximumConcurrency={limit}",
         )
-        yield trouble(f"the {role}'s alias `live` has no event source mapping.", consumer.unread, cure)
+        yield trouble(f"the {role}'s alias `live` has no event source mapping.", consumer.unread, cure, consumer.cause)
     for mapping in mappings:
         concurrent = mapping.get("ScalingConfig", {}).get("MaximumConcurrency")
         update = command("aws lambda update-event-source-mapping --uuid {}", mapping["UUID"])
         if mapping["State"] not in ("Enabled", "Enabling", "Updating", "Creating"):
             what = f"the {role}'s event source mapping is {mapping['State'].lower()}."
-            yield trouble(what, consumer.unread, f"{update} --enabled")
+            yield trouble(what, consumer.unread, f"{update} --enabled", consumer.cause)
         elif "ReportBatchItemFailures" not in mapping.get("FunctionResponseTypes", []):
             what = f"the {role}'s event source mapping ignores its batch item failures."
             yield trouble(what, consumer.unretried, f"{update} --function-response-types ReportBatchItemFailures")
