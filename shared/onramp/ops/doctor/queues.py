@@ -62,7 +62,7 @@ def _exists(stack: Deployment, queue: str) -> bool:
 def _create_command(stack: Deployment, queue: str) -> str:
     name = stack.outputs[f"{queue}Url"].rpartition("/")[2]
     sources = [source for source, dlq in DLQS.items() if dlq == queue]
-    attributes = {name: value for name, value in _encryption(stack).items() if value}
+    attributes = {attribute: value for attribute, value in _encryption(stack).items() if value}
     attributes["MessageRetentionPeriod"] = MESSAGES_KEPT if queue in DLQS else LETTERS_KEPT
     if queue in DLQS:
         attributes["VisibilityTimeout"] = stack.parameters["VisibilityTimeoutSeconds"]
