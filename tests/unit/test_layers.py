@@ -98,9 +98,8 @@ def test_one_place_reads_the_environment_and_one_makes_clients() -> None:
     for path, _ in (*shipped(), *modules(ROOT / "functions")):
         text, name = path.read_text(), path.relative_to(ROOT).as_posix()
         assert ("os.environ" in text) == (name == "shared/onramp/settings.py"), name
-        assert ("boto3.Session(" in text or "boto3.client(" in text) == (name == "shared/onramp/wiring/clients.py"), (
-            name
-        )
+        assert ("create_client(" in text) == (name == "shared/onramp/wiring/clients.py"), name
+        assert "import boto3" not in text, f"{name}: see `session` in wiring/clients.py"
 
 
 COMMON = ("common", "tables")

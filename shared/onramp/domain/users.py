@@ -13,7 +13,6 @@ from typing import Any
 
 from onramp.domain.identity import MAX_NAME
 
-DEFAULT_ROLES = ("team_member",)
 SHARDS = 4
 
 
@@ -67,7 +66,7 @@ class User:
     """
 
     user_id: str
-    roles: tuple[str, ...] = DEFAULT_ROLES
+    roles: tuple[str, ...] = ()
     onboarding: str = Onboarding.SELF_SERVICE
     cognito_sub: str | None = None
     user_pool_id: str | None = None
@@ -112,7 +111,8 @@ class User:
 class Claim:
     """The claim of one confirmed identity on the record of its address, with what the write will owe.
 
-    `may_link` False: the write may only create, never take over a pre-created record.
+    `may_link` False: the write may only create, never take over a pre-created record. `default_role` is written where
+    the record has no roles.
     """
 
     user_id: str
@@ -124,13 +124,14 @@ class Claim:
     may_link: bool
     at: int
     due_at: int
+    default_role: str
 
     @property
     def owed(self) -> str:
         return Owed.EMIT.on(shard_of(self.sub))
 
     def as_new_user(self) -> User:
-        return User(self.user_id).linked_to(self)
+        return User(self.user_id, (self.default_role,)).linked_to(self)
 
 
 class Status(StrEnum):

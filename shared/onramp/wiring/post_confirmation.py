@@ -24,7 +24,7 @@ def build() -> Trigger:
     dynamodb = clients.dynamodb(session, clients.TRIGGER_WRITE)
     events = clients.events(session, clients.TRIGGER_EMIT)
     bus = EventBus(events, settings.event_bus)
-    admission = Admission(settings.user_pool_ids, settings.trust, settings.emit_due_after)
+    admission = Admission(settings.user_pool_ids, settings.trust, settings.emit_due_after, settings.default_role)
     sign_up = SignUp(UserTable(dynamodb, settings.users_table), bus)
 
     @cache

@@ -52,8 +52,11 @@ def _rehearse(rehearsal: Callable[[], object], replies: Mapping[Any, bytes]) -> 
 
 
 def _answer(body: bytes) -> Callable[..., AWSResponse]:
+    headers: Any = HeadersDict()
+
     def answer(request: Any, **_: Any) -> AWSResponse:
-        return AWSResponse(request.url, 200, HeadersDict(), HTTPResponse(io.BytesIO(body), preload_content=False))
+        raw: Any = HTTPResponse(io.BytesIO(body), preload_content=False)
+        return AWSResponse(request.url, 200, headers, raw)
 
     return answer
 
