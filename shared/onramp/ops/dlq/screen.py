@@ -106,7 +106,7 @@ def letter_state(letter: Letter, user: User | None, profile: Profile | None, *, 
     linked = user is not None and user.cognito_sub == letter.sub
     if user and linked and user.owed is None and profile and profile.ready:
         return "letter_settled"
-    if user and letter.sub in user.linked_before:
+    if user and not linked and letter.sub in user.linked_before:  # after A, B, A the present sub is among them
         return "letter_of_the_sub_before"
     if forgotten and not linked:
         return "letter_forgotten"
