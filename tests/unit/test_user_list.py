@@ -89,7 +89,7 @@ def test_a_row_has_step_code_and_reason(outage: DlqScenario, capsys: pytest.Capt
 
 def test_reveal_is_audited(outage: DlqScenario, capsys: pytest.CaptureFixture[str]) -> None:
     assert emails(listed(outage, capsys, reveal=True)) == {STRIPE, REVENUECAT, REFUSED}
-    assert [row["what"] for row in outage.audit()] == ["reveal user list"]
+    assert [(row["what"], row["count"]) for row in outage.audit()] == [("reveal user list", 3)]
 
 
 def test_pages_hold_each_user_once_and_positions_no_address(
