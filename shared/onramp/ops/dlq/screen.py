@@ -10,7 +10,6 @@ from onramp.domain.users import Profile, User
 from onramp.ops.common.dead_letters import DELIVER, POISON, UNKNOWN, Letter
 from onramp.ops.common.next_steps import next_step
 from onramp.ops.common.output import Output
-from onramp.ops.common.text import visible
 from onramp.ops.common.when import format_duration, format_time
 from onramp.ops.dlq.export import letter_row
 from onramp.ops.dlq.groups import LetterGroups
@@ -146,11 +145,8 @@ def show_letter(out: Output, letter: Letter, data: Mapping[str, Any], now: int) 
     out.line(f"Next: {data['next']}")
 
 
-def _step_text(record: object) -> str:
-    if not isinstance(record, Mapping):
-        return visible(record)
-    at = record.get("at")
-    when = f" at {format_time(at)}" if isinstance(at, int) else ""
+def _step_text(record: Mapping[str, Any]) -> str:
+    when = f" at {format_time(record['at'])}" if "at" in record else ""
     code = f" {record['errorCode']}" if record.get("errorCode") else ""
     return f"{record.get('state')}{code}{when}, attempts {record.get('attempts')}, code {record.get('codeVersion')}"
 
