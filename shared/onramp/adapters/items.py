@@ -40,8 +40,8 @@ def _plain(value: Any) -> Any:
             return [_plain(inner) for inner in value]
         case set():
             return {_plain(inner) for inner in value}
-        case Binary():  # its str() raises TypeError
-            return value.value
+        case Binary():  # its own str() raises TypeError
+            return value.__bytes__()
     return value
 
 
