@@ -90,6 +90,10 @@ class TestReading:
     def test_user_show(self, typed: TypedCommands, name: str) -> None:
         assert SUBS[name] in typed.prints("user", "show", SUBS[name])
 
+    def test_user_show_of_a_binary_value(self, typed: TypedCommands) -> None:
+        row = typed.json("user", "show", SUBS["the version is binary"])["profile"]
+        assert row["provisioning"]["stripe"]["codeVersion"] == "b'1'"
+
     def test_lists_and_exports(self, typed: TypedCommands) -> None:
         assert typed.json("dlq", "list")["count"] == len(SUBS)
         assert "stripe" in typed.prints("dlq", "list")

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import json
+import re
 import uuid
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from onramp.access import user_of_token
+from onramp.domain.users import EDITABLE, ID_OF_STEP
 from tests.pipeline import EMAIL, OTHER_SUB, PROFILES, QUEUE, SUB, USERS, InMemoryPipeline
 
+PAGE = (Path(__file__).parents[2] / "docs" / "architecture.md").read_text()
 HUGE = {"N": "1E+30"}
 
 
@@ -153,6 +157,21 @@ class TestIdWithoutItsStep:
         pipeline.run_worker()
         assert (pipeline.profile(SUB) or {})["stripeCustomerId"] == customer
         assert len(pipeline.stripe.customers()) == 1
+
+
+class TestEditable:
+    def test_nothing_that_the_worker_relies_on_is_the_users(self, pipeline: InMemoryPipeline) -> None:
+        pipeline.sign_up(EMAIL, SUB, given_name="Nia", family_name="Newcomer")
+        pipeline.run_worker()
+        assert set(pipeline.profile(SUB) or {}) - set(EDITABLE) == {
+            "userId", "email", "createdAt", "updatedAt", "provisioningStatus", "provisioning", "stripeCustomerId",
+            "revenueCatId",
+        }  # fmt: skip
+        assert not [name for name in EDITABLE if name in ID_OF_STEP.values() or name.startswith("provisioning")]
+
+    def test_the_page_lists_them(self) -> None:
+        (sentence,) = re.findall(r"may let its users write (.+?)\s+\(`EDITABLE`", PAGE, re.DOTALL)
+        assert re.findall(r"`(\w+)`", sentence) == list(EDITABLE)
 
 
 class TestAccess:
