@@ -154,7 +154,7 @@ class Profile:
     """One row of `UserProfiles`. `steps` holds a record per enricher: state, attempts, errorCode, at, codeVersion.
 
     An id counts only with its step `done`: both are written in one update. `unproven` holds ids by attribute that some
-    other writer put there. `unreadable`: the paths of what another writer made unusable; it counts as absent.
+    other writer put there. `unreadable`: the paths of what another writer made unusable. It counts as absent.
     """
 
     sub: str
