@@ -12,7 +12,8 @@ import pytest
 
 from onramp.ops.common.errors import CommandFailed, UsageError
 from onramp.ops.tables.users import PreCreatedUser, PreCreation, UserWrites
-from onramp.ops.user.import_csv import CsvImport, CsvRow, import_users, read_csv, write_errors
+from onramp.ops.user.csv_file import CsvRow, read_csv, write_errors
+from onramp.ops.user.import_csv import CsvImport, import_users
 from onramp.ops.user.pre_create import parse_name
 from onramp.ops.user.roles import plan_role_change
 from tests.fakes import Faulty, ProcessKilled, SiteLog
@@ -163,8 +164,8 @@ class TestImport:
         records(pipeline).pre_create(rows[5].user, 1)
         csv_import = self.csv_import(pipeline)
         assert csv_import.compare(rows) == {NEW: 28, ALREADY: 1, IN_THE_WAY: 1}
-        *_, counts = csv_import.write(rows)
-        assert counts == {NEW: 28, ALREADY: 1, IN_THE_WAY: 1}
+        csv_import.write_batch(rows)
+        assert csv_import.counts == {NEW: 28, ALREADY: 1, IN_THE_WAY: 1}
         assert [(error.line, error.email) for error in csv_import.errors] == [(5, "user3@example.com")]
         assert (pipeline.user("user3@example.com") or {})["cognitoSub"] == OLD
 
@@ -175,11 +176,11 @@ class TestImport:
             with InMemoryPipeline() as pipeline:
                 plan: Any = lambda index, *_, at=call: fault if index == at else None  # noqa: E731
                 with pytest.raises(ProcessKilled):
-                    list(self.csv_import(pipeline, Faulty(pipeline.dynamodb, plan, SiteLog())).write(rows))
+                    self.csv_import(pipeline, Faulty(pipeline.dynamodb, plan, SiteLog())).write_batch(rows)
                 csv_import = self.csv_import(pipeline)
-                *_, counts = csv_import.write(rows)
+                csv_import.write_batch(rows)
                 assert csv_import.errors == []
-                assert counts[ALREADY] == call - (fault == "killed_before")
+                assert csv_import.counts[ALREADY] == call - (fault == "killed_before")
                 assert len(pipeline.dynamodb.rows(USERS)) == 12
                 assert {row["createdAt"] for row in pipeline.dynamodb.rows(USERS)} == {7}
 

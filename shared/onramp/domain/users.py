@@ -146,14 +146,16 @@ ID_OF_STEP = {"stripe": "stripeCustomerId", "revenuecat": "revenueCatId"}
 EDITABLE = ("displayName", "givenName", "familyName", "avatarUrl", "preferences")
 """The profile attributes that an application may let its users write. Ids and `provisioning*` are never the user's."""
 
+BROKEN_INTENT = "provisioning.stripeIntent"
+"""In `Profile.unreadable`: a request may have been sent under a key that is lost."""
+
 
 @dataclass(frozen=True, slots=True)
 class Profile:
     """One row of `UserProfiles`. `steps` holds a record per enricher: state, attempts, errorCode, at, codeVersion.
 
     An id counts only with its step `done`: both are written in one update. `unproven` holds ids by attribute that some
-    other writer put there. `broken_intent`: an intent is stored that cannot be read. `readable`: `provisioning` is a
-    map.
+    other writer put there. `unreadable`: the paths of what another writer made unusable. It counts as absent.
     """
 
     sub: str
@@ -164,8 +166,8 @@ class Profile:
     intent: Intent | None = None
     steps: dict[str, dict[str, Any]] = field(default_factory=dict)
     unproven: dict[str, str] = field(default_factory=dict)
-    broken_intent: bool = False
-    readable: bool = True
+    created_at: int | None = None
+    unreadable: tuple[str, ...] = ()
 
     @property
     def ready(self) -> bool:
