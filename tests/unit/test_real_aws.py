@@ -35,4 +35,4 @@ def test_a_command_of_the_aws_cli_exists_with_its_options(command: str) -> None:
     operations = {xform_name(name, "-"): name for name in service_model(service).operation_names}
     shape = service_model(service).operation_model(operations[verb]).input_shape
     options = {xform_name(name, "-") for name in shape.members}
-    assert {word.removeprefix("--") for word in words if word.startswith("--")} <= options
+    assert {word.removeprefix("--").removeprefix("no-") for word in words if word.startswith("--")} <= options
