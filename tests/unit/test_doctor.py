@@ -37,10 +37,13 @@ OUTPUTS = {
     "UserProfilesTableName": "profiles",
     "PostConfirmationFunctionName": "onramp-PostConfirmation",
     "EnrichProfileFunctionName": "onramp-EnrichProfile",
+    "HealSignupFunctionName": "onramp-HealSignup",
     "ReconcileFunctionName": "onramp-Reconcile",
     "ProvisioningQueueUrl": "https://sqs/Provisioning",
     "ProvisioningDlqUrl": "https://sqs/ProvisioningDlq",
     "EventDeliveryDlqUrl": "https://sqs/EventDeliveryDlq",
+    "SignupHealQueueUrl": "https://sqs/SignupHeal",
+    "SignupHealDlqUrl": "https://sqs/SignupHealDlq",
 }
 PARAMETERS = {
     "StripeSecretName": "/stripe",
@@ -220,12 +223,12 @@ class TestFunctions:
         sqs = {"get_queue_attributes": {"Attributes": {"QueueArn": QUEUE}}}
         assert (
             "ReportBatchItemFailures"
-            in by_level(functions.event_source(stack(lambda_=answers, sqs=sqs)))["trouble"].cure
+            in by_level(functions.event_sources(stack(lambda_=answers, sqs=sqs)))["trouble"].cure
         )
         nothing: dict[str, Answer] = {"list_event_source_mappings": {"EventSourceMappings": []}}
         assert (
             "create-event-source-mapping"
-            in by_level(functions.event_source(stack(lambda_=nothing, sqs=sqs)))["trouble"].cure
+            in by_level(functions.event_sources(stack(lambda_=nothing, sqs=sqs)))["trouble"].cure
         )
 
 
@@ -338,8 +341,13 @@ class TestDeadLetters:
             kept = "1209600" if letters else "345600"
             return {"Attributes": {"QueueArn": LETTERS if letters else QUEUE, "MessageRetentionPeriod": kept}}
 
-        findings = by_level(queues.retention(stack(sqs={"get_queue_attributes": attributes})))
-        assert '\\"maxReceiveCount\\": \\"60\\"' in findings["trouble"].cure
+        worker, healer = (
+            finding
+            for finding in queues.retention(stack(sqs={"get_queue_attributes": attributes}))
+            if finding.level is Level.TROUBLE
+        )
+        assert '\\"maxReceiveCount\\": \\"60\\"' in worker.cure
+        assert '\\"maxReceiveCount\\": \\"240\\"' in healer.cure
 
 
 class TestSecrets:
@@ -431,8 +439,44 @@ class TestOneLineForEachCause:
         findings = [stripe, revenuecat, other, self.LETTER, trouble("another alarm.", "why", "cure", symptom=True)]
         assert self.merged(*findings) == findings
 
-    def test_every_alarm_with_a_cause_has_a_cure(self) -> None:
-        assert alarms.CAUSES.keys() <= alarms.CURES.keys()
+    def test_every_alarm_of_the_template_has_a_cause_and_every_cause_of_an_alarm_a_cure(self) -> None:
+        resources = load_template(ROOT / "template.yaml")["Resources"]
+        in_template = {name for name, resource in resources.items() if resource["Type"] == alarms.ALARM}
+        assert alarms.CAUSES.keys() == in_template
+        assert set(alarms.CAUSES.values()) == {*alarms.CURES, *alarms.LOGS}
+        assert {f"{function}Function" for function in alarms.LOGS.values()} < resources.keys()
+        groups = [word for cure in alarms.CURES.values() for word in cure.split() if word in CHECKS]
+        assert len(groups) == sum(cure.count("--only") for cure in alarms.CURES.values())
+
+    @pytest.mark.parametrize("alarm", alarms.CAUSES)
+    def test_every_alarm_is_told_with_its_cure(self, alarm: str) -> None:
+        firing = {"AlarmName": "one", "StateValue": "ALARM", "AlarmActions": [], "AlarmDescription": "why"}
+        deployed = stack(cloudwatch={"describe_alarms": {"MetricAlarms": [firing]}})
+        deployed.resources = {alarm: Resource(alarms.ALARM, "one")}
+        finding = by_level(alarms.alarms(deployed))["trouble"]
+        assert (finding.cause, finding.symptom) == (alarms.CAUSES[alarm], True)
+        program, *words = shlex.split(finding.cure)
+        assert program in ("onramp", "aws")
+        if program == "aws":
+            assert words[:2] == ["logs", "tail"]
+            assert words[2] == f"/aws/lambda/onramp-{alarms.LOGS[alarms.CAUSES[alarm]]}"
+
+    def test_an_alarm_that_the_doctor_does_not_know_is_told_by_its_name(self) -> None:
+        firing = {"AlarmName": "mine", "StateValue": "ALARM", "AlarmActions": []}
+        deployed = stack(cloudwatch={"describe_alarms": {"MetricAlarms": [firing]}})
+        deployed.resources = {"MyAlarm": Resource(alarms.ALARM, "mine")}
+        finding = by_level(alarms.alarms(deployed))["trouble"]
+        assert finding.cure == "aws cloudwatch describe-alarms --alarm-names mine"
+
+    def test_an_alarm_is_told_in_the_line_of_the_check_that_found_its_fault(self) -> None:
+        mapping = {"UUID": "1", "State": "Disabled"}
+        answers = {"list_event_source_mappings": {"EventSourceMappings": [mapping]}}
+        sqs = {"get_queue_attributes": {"Attributes": {"QueueArn": QUEUE}}}
+        worker, _ = functions.event_sources(stack(lambda_=answers, sqs=sqs))
+        alarm = trouble("ProvisioningQueueAgeAlarm is in alarm.", "why", "look", Cause.UNREAD, symptom=True)
+        (line,) = self.merged(alarm, worker)
+        assert line.cure == "aws lambda update-event-source-mapping --uuid 1 --enabled"
+        assert line.what.endswith("ProvisioningQueueAgeAlarm is in alarm.")
 
 
 class TestALocalStack:
@@ -442,9 +486,9 @@ class TestALocalStack:
         configuration = {"get_function_configuration": {"Timeout": 5}}
         attributes = {"get_queue_attributes": {"Attributes": {"VisibilityTimeout": "29"}}}
         deployed = stack(lambda_=configuration, sqs=attributes)
-        assert [finding.level for finding in functions.timeouts(deployed)] == [Level.OK, Level.WARNING]
+        assert [finding.level for finding in functions.timeouts(deployed)] == [Level.OK, Level.WARNING, Level.WARNING]
         deployed.is_local = True
-        assert [finding.level for finding in functions.timeouts(deployed)] == [Level.OK, Level.OK]
+        assert [finding.level for finding in functions.timeouts(deployed)] == [Level.OK] * 3
 
     def test_alarms_without_a_topic_are_meant(self) -> None:
         alarm = {"AlarmName": "one", "StateValue": "OK", "AlarmActions": [], "ActionsEnabled": True}

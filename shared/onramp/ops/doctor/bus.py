@@ -66,7 +66,9 @@ def encryption(stack: Deployment) -> Iterator[Finding]:
         return
     if missing := keys.missing_for_bus(stack, key, arn):
         why = "events are lost after PutEvents has accepted them."
-        yield trouble(f"EventBridge may not use the key of the event bus {name}.", why, keys.cure(key, missing))
+        yield trouble(
+            f"EventBridge may not use the key of the event bus {name}.", why, keys.cure(key, missing), Cause.BUS
+        )
     else:
         yield ok(f"EventBridge may use the key of the event bus {name} and of its archive.")
     if not description.get("DeadLetterConfig", {}).get("Arn"):

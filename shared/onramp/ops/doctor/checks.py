@@ -17,14 +17,14 @@ Check = Callable[[Deployment], Iterator[Finding]]
 
 CHECKS: dict[str, tuple[Check, ...]] = {
     "pool": (pool.trigger, pool.permission, pool.providers),
-    "functions": (functions.live_version, functions.concurrency, functions.timeouts, functions.event_source),
+    "functions": (functions.live_version, functions.concurrency, functions.timeouts, functions.event_sources),
     "bus": (bus.bus, bus.encryption, rules.rules),
-    "queues": (queues.policies, queues.encryption, queues.retention),
+    "queues": (queues.existence, queues.policies, queues.encryption, queues.retention),
     "stripe": (secrets.stripe,),
     "revenuecat": (secrets.revenuecat,),
     "reconciler": (reconciler.schedule, reconciler.last_run),
     "alarms": (alarms.alarms,),
-    "owed": (owed.owed, queues.dead_letters),
+    "owed": (owed.owed, queues.dead_letters, queues.unhealed),
 }
 
 

@@ -1,28 +1,70 @@
-"""The functions: does `live` run the deployed version, do the timeouts fit, does the worker receive its messages."""
+"""The functions: does `live` run the deployed version, do the timeouts fit, do the messages of the queues arrive."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from onramp.ops.common.deployment import LIVE, Deployment
 from onramp.ops.common.shell import command
-from onramp.ops.doctor.findings import Finding, ok, trouble, warning
+from onramp.ops.doctor.findings import Cause, Finding, ok, trouble, warning
+from onramp.ops.doctor.rules import NOT_HEALED
 
 FUNCTIONS = {
     "trigger": "PostConfirmationFunctionName",
     "worker": "EnrichProfileFunctionName",
+    "healer": "HealSignupFunctionName",
     "reconciler": "ReconcileFunctionName",
 }
 RESERVED = {"trigger": "PostConfirmationReservedConcurrency", "worker": "EnrichReservedConcurrency"}
-NO_MESSAGES = "the worker receives no messages from the queue."
-NOT_PACED = "each worker takes its share of the providers' limits: with another number of them the shares are wrong."
+
+
+@dataclass(frozen=True, slots=True)
+class Consumer:
+    """A function that receives the messages of `queue`. `unread`, `unretried`, `unpaced`: why a fault matters.
+
+    `concurrency`: the parameter with the mapping's MaximumConcurrency, or the number where the template has it.
+    `cause`: of unread messages, where an alarm watches their age.
+    """
+
+    role: str
+    queue: str
+    concurrency: str
+    unread: str
+    unretried: str
+    unpaced: str
+    cause: Cause | None = None
+
+
+# As template.yaml has them: a cure leaves the stack as it was deployed (tests/ops/test_doctor.py).
+CONSUMERS = (
+    Consumer(
+        role="worker",
+        queue="ProvisioningQueue",
+        concurrency="EnrichMaximumConcurrency",
+        unread="the worker receives no messages from the queue.",
+        unretried="a message that has to be retried is deleted; its user waits until the reconciler queues it again.",
+        unpaced="each worker takes its share of the providers' limits: with another number the shares are wrong.",
+        cause=Cause.UNREAD,
+    ),
+    Consumer(
+        role="healer",
+        queue="SignupHealQueue",
+        concurrency="2",
+        unread=NOT_HEALED,
+        unretried="a message that has to be retried is deleted; its user waits for the sweep.",
+        unpaced="the healers share Cognito's quota of ListUsers with the sweep and the operators.",
+    ),
+)
+THROTTLED = {"trigger": Cause.TRIGGER_THROTTLED, "worker": Cause.WORKER_THROTTLED}
 COGNITO_TIMEOUT = 5  # seconds
 TIMEOUTS_PER_VISIBILITY = 6  # AWS's advice: the visibility timeout is at least six times the function's timeout
 COMPARED = ("CodeSha256", "Handler", "Runtime", "Timeout", "MemorySize", "Role", "Architectures", "Layers")
 PARAMETERS = {
     "TrustedIdentityProviders": "TRUSTED_IDENTITY_PROVIDERS",
     "AllowUnverifiedSignups": "ALLOW_UNVERIFIED_SIGNUPS",
+    "DefaultRole": "DEFAULT_ROLE",
     "EmitDueAfterSeconds": "EMIT_DUE_AFTER_SECONDS",
     "EnrichDueAfterSeconds": "ENRICH_DUE_AFTER_SECONDS",
     "MaxReceiveCount": "MAX_RECEIVE_COUNT",
@@ -90,7 +132,8 @@ def concurrency(stack: Deployment) -> Iterator[Finding]:
         client, name = stack.client("lambda"), stack.outputs[output]
         if client.get_function_concurrency(FunctionName=name).get("ReservedConcurrentExecutions") == 0:
             cure = _concurrency_command(stack, role, name)
-            yield trouble(f"the {role} is switched off (reserved concurrency 0).", "Lambda throttles every call.", cure)
+            what = f"the {role} is switched off (reserved concurrency 0)."
+            yield trouble(what, "Lambda throttles every call.", cure, THROTTLED.get(role))
         routing = client.get_alias(FunctionName=name, Name=LIVE).get("RoutingConfig") or {}
         weights = routing.get("AdditionalVersionWeights")
         if weights:
@@ -116,27 +159,36 @@ def timeouts(stack: Deployment) -> Iterator[Finding]:
         yield warning(f"the trigger's timeout is {trigger} s.", why, stack.deploy_command())
     else:
         yield ok(f"the trigger's timeout is {trigger} s; Cognito waits {COGNITO_TIMEOUT} s.")
-    worker = stack.function(FUNCTIONS["worker"])["Timeout"]
-    visibility = int(stack.queue("ProvisioningQueueUrl")["VisibilityTimeout"])
-    both = f"the visibility timeout of ProvisioningQueue is {visibility} s, the worker's timeout {worker} s"
-    if visibility < TIMEOUTS_PER_VISIBILITY * worker and stack.is_local:
-        yield ok(f"{both}: short, so that a message of a crashed worker returns soon on this machine.")
-    elif visibility < TIMEOUTS_PER_VISIBILITY * worker:
-        yield warning(
-            f"{both}: less than {TIMEOUTS_PER_VISIBILITY} times as long.",
-            "SQS delivers a slow batch again while the worker still processes it.",
-            stack.deploy_command(VisibilityTimeoutSeconds=str(TIMEOUTS_PER_VISIBILITY * worker)),
-        )
-    else:
-        yield ok(f"{both}.")
+    for consumer in CONSUMERS:
+        yield _visibility_timeout(stack, consumer)
 
 
-def event_source(stack: Deployment) -> Iterator[Finding]:
-    """The event source mapping between queue and worker."""
-    client, queue = stack.client("lambda"), stack.queue("ProvisioningQueueUrl")["QueueArn"]
-    name = f"{stack.outputs[FUNCTIONS['worker']]}:{LIVE}"
+def _visibility_timeout(stack: Deployment, consumer: Consumer) -> Finding:
+    timeout = stack.function(FUNCTIONS[consumer.role])["Timeout"]
+    visibility = int(stack.queue(f"{consumer.queue}Url")["VisibilityTimeout"])
+    both = f"the visibility timeout of {consumer.queue} is {visibility} s, the {consumer.role}'s timeout {timeout} s"
+    if visibility >= TIMEOUTS_PER_VISIBILITY * timeout:
+        return ok(f"{both}.")
+    if stack.is_local:
+        return ok(f"{both}: short, so that a message of a crashed {consumer.role} returns soon on this machine.")
+    return warning(
+        f"{both}: less than {TIMEOUTS_PER_VISIBILITY} times as long.",
+        f"SQS delivers a slow batch again while the {consumer.role} still processes it.",
+        stack.deploy_command(VisibilityTimeoutSeconds=str(TIMEOUTS_PER_VISIBILITY * timeout)),
+    )
+
+
+def event_sources(stack: Deployment) -> Iterator[Finding]:
+    """The event source mapping between each queue and its function."""
+    for consumer in CONSUMERS:
+        yield from _event_source(stack, consumer)
+
+
+def _event_source(stack: Deployment, consumer: Consumer) -> Iterator[Finding]:
+    client, queue = stack.client("lambda"), stack.queue(f"{consumer.queue}Url")["QueueArn"]
+    role, name = consumer.role, f"{stack.outputs[FUNCTIONS[consumer.role]]}:{LIVE}"
     mappings = client.list_event_source_mappings(FunctionName=name, EventSourceArn=queue)["EventSourceMappings"]
-    limit = stack.parameters["EnrichMaximumConcurrency"]
+    limit = stack.parameters.get(consumer.concurrency, consumer.concurrency)
     if not mappings:
         cure = command(
             "aws lambda create-event-source-mapping --function-name {} --event-source-arn {}"
@@ -145,20 +197,19 @@ def event_source(stack: Deployment) -> Iterator[Finding]:
             queue,
             f"MaximumConcurrency={limit}",
         )
-        yield trouble("the worker's alias `live` has no event source mapping.", NO_MESSAGES, cure)
+        yield trouble(f"the {role}'s alias `live` has no event source mapping.", consumer.unread, cure, consumer.cause)
     for mapping in mappings:
         concurrent = mapping.get("ScalingConfig", {}).get("MaximumConcurrency")
         update = command("aws lambda update-event-source-mapping --uuid {}", mapping["UUID"])
         if mapping["State"] not in ("Enabled", "Enabling", "Updating", "Creating"):
-            what = f"the worker's event source mapping is {mapping['State'].lower()}."
-            yield trouble(what, NO_MESSAGES, f"{update} --enabled")
+            what = f"the {role}'s event source mapping is {mapping['State'].lower()}."
+            yield trouble(what, consumer.unread, f"{update} --enabled", consumer.cause)
         elif "ReportBatchItemFailures" not in mapping.get("FunctionResponseTypes", []):
-            what = "the worker's event source mapping ignores its batch item failures."
-            why = "a message that has to be retried is deleted; its user waits until the reconciler queues it again."
-            yield trouble(what, why, f"{update} --function-response-types ReportBatchItemFailures")
+            what = f"the {role}'s event source mapping ignores its batch item failures."
+            yield trouble(what, consumer.unretried, f"{update} --function-response-types ReportBatchItemFailures")
         elif str(concurrent) != limit:
-            what = f"the worker's maximum concurrency is {concurrent or 'not set'}, and not the stack's {limit}."
+            what = f"the {role}'s maximum concurrency is {concurrent or 'not set'}, and not the stack's {limit}."
             cure = update + command(" --scaling-config {}", f"MaximumConcurrency={limit}")
-            yield warning(what, NOT_PACED, cure)
+            yield warning(what, consumer.unpaced, cure)
         else:
-            yield ok("the worker receives its messages from ProvisioningQueue.")
+            yield ok(f"the {role} receives its messages from {consumer.queue}.")

@@ -13,7 +13,7 @@ from onramp.domain.trust import BUILT_IN, TrustPolicy
 from onramp.ops.common.deployment import Deployment
 from onramp.ops.common.shell import command
 from onramp.ops.common.trigger_permission import TriggerPermission
-from onramp.ops.doctor.findings import Finding, ok, trouble, warning
+from onramp.ops.doctor.findings import Cause, Finding, ok, trouble, warning
 
 UNPROVISIONED = "users who sign up there get no record until the sweep finds them (TriggerDetachedAlarm, HealedAlarm)."
 
@@ -40,14 +40,15 @@ def _trigger(stack: Deployment, pool: str, triggers: Mapping[str, Any]) -> Itera
     if named == alias:
         yield ok(f"{pool} calls the trigger at every confirmation.")
     elif not named:
-        yield trouble(f"{pool} calls no trigger.", UNPROVISIONED, command("onramp attach --user-pool {}", pool))
+        cure = command("onramp attach --user-pool {}", pool)
+        yield trouble(f"{pool} calls no trigger.", UNPROVISIONED, cure, Cause.POOL)
     elif str(named).startswith(alias.rpartition(":")[0]):
         why = "a deployment moves the alias only: this pool does not get the new version."
         cure = command("onramp attach --user-pool {}", pool)
-        yield trouble(f"{pool} calls the function without its alias `live`.", why, cure)
+        yield trouble(f"{pool} calls the function without its alias `live`.", why, cure, Cause.POOL)
     else:
         cure = command("onramp attach --user-pool {} --replace", pool)
-        yield trouble(f"{pool} calls another function: {named}.", UNPROVISIONED, cure)
+        yield trouble(f"{pool} calls another function: {named}.", UNPROVISIONED, cure, Cause.POOL)
     if stack.parameters.get("HealOnSignIn") == "true" and triggers.get("PostAuthentication") != alias:
         yield warning(
             f"{pool} does not call the trigger at sign-in.",
@@ -74,6 +75,7 @@ def permission(stack: Deployment) -> Iterator[Finding]:
                     f"Cognito may not invoke the trigger for {pool}.",
                     "every confirmation there fails before the trigger runs (TriggerDetachedAlarm).",
                     cognito.command(pool),
+                    Cause.POOL,
                 )
 
 
@@ -97,7 +99,7 @@ def providers(stack: Deployment) -> Iterator[Finding]:
                 yield warning(what, why, cure)
             else:
                 why = f"{name} is not trusted to vouch for their addresses."
-                yield trouble(f"the users of {name} in {pool} are refused.", why, cure)
+                yield trouble(f"the users of {name} in {pool} are refused.", why, cure, Cause.REJECTIONS)
         if not untrusted:
             yield ok(f"every identity provider of {pool} is accepted: {', '.join(['Cognito', *sorted(types)])}.")
 
