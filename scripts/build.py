@@ -7,11 +7,14 @@ The architecture `host` builds for the current machine and Python, so that tests
 from __future__ import annotations
 
 import argparse
+import gzip
+import json
 import shutil
 import subprocess
 import sys
 import zipfile
 from pathlib import Path
+from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
 PLATFORMS = {"arm64": "aarch64-manylinux2014", "x86_64": "x86_64-manylinux2014"}
@@ -37,6 +40,7 @@ def build(function: str, target: Path, architecture: str, runtime: str) -> None:
     lock = LOCKS.get(function, function.replace("_", "-"))
     install(ROOT / "requirements" / f"{lock}.txt", target, architecture, runtime)
     prune(target, SERVICES[function])
+    shorten_data(target / "botocore" / "data", SERVICES[function])
     shutil.copytree(ROOT / "functions" / function, target / "functions" / function, ignore=NEVER_SHIPPED)
     shutil.copytree(ROOT / "shared" / "onramp", target / "onramp", ignore=NEVER_SHIPPED)
     if interpreter := interpreter_of(architecture, runtime):
@@ -56,10 +60,29 @@ def prune(target: Path, services: set[str]) -> None:
     for pattern in LEFTOVERS:
         for path in target.glob(pattern):
             remove(path)
-    for data in (target / "botocore" / "data", target / "boto3" / "data"):
+    for data in target.glob("boto*/data"):
         for folder in data.iterdir():
             if folder.is_dir() and folder.name not in services:
                 remove(folder)
+
+
+def shorten_data(data: Path, services: set[str]) -> None:
+    """botocore parses these files in each cold start, and most of their text is documentation and other services.
+
+    Endpoints follow from the rule sets. Of `endpoints.json` botocore reads the regions and what is left here.
+    """
+    for model in data.glob("*/*/service-2.json.gz"):
+        parsed = json.loads(gzip.decompress(model.read_bytes()), object_hook=without_documentation)
+        model.write_bytes(gzip.compress(json.dumps(parsed, separators=(",", ":")).encode(), mtime=0))
+    endpoints = data / "endpoints.json"
+    content = json.loads(endpoints.read_text())
+    for partition in content["partitions"]:
+        partition["services"] = {name: rest for name, rest in partition["services"].items() if name in services}
+    endpoints.write_text(json.dumps(content, separators=(",", ":")))
+
+
+def without_documentation(shape: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in shape.items() if name != "documentation" or not isinstance(value, str)}
 
 
 def remove(path: Path) -> None:

@@ -22,10 +22,23 @@ if TYPE_CHECKING:
     from mypy_boto3_sqs.client import SQSClient
     from mypy_boto3_ssm.client import SSMClient
 
+# Else botocore writes the text anew for each call: a tenth of the trigger's processor time.
+USER_AGENT = "Onramp"
+
 # Cognito waits 5 s for the trigger, and botocore's defaults wait 60 s for one read. Worst case here: two attempts of
 # 1.5 s and up to 1 s of backoff between them, then PutEvents with 1.2 s, skipped below `EMIT_NEEDS_MILLIS`.
-TRIGGER_WRITE = Config(connect_timeout=0.5, read_timeout=1.0, retries={"mode": "standard", "total_max_attempts": 2})
-TRIGGER_EMIT = Config(connect_timeout=0.5, read_timeout=0.7, retries={"mode": "standard", "total_max_attempts": 1})
+TRIGGER_WRITE = Config(
+    connect_timeout=0.5,
+    read_timeout=1.0,
+    retries={"mode": "standard", "total_max_attempts": 2},
+    user_agent=USER_AGENT,
+)
+TRIGGER_EMIT = Config(
+    connect_timeout=0.5,
+    read_timeout=0.7,
+    retries={"mode": "standard", "total_max_attempts": 1},
+    user_agent=USER_AGENT,
+)
 EMIT_NEEDS_MILLIS = 1300
 # A sign-in waits for the heal: up to three reads of 1.2 s, and the write only with `HEAL_NEEDS_MILLIS` left.
 SIGN_IN_READ = Config(connect_timeout=0.5, read_timeout=0.7, retries={"mode": "standard", "total_max_attempts": 1})
