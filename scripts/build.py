@@ -28,6 +28,11 @@ SERVICES = {
 }
 LOCKS = {"heal_signup": "post-confirmation"}
 """The lock of a function with the dependencies of another one; the others have one of their own name."""
+AMAZON_ROOTS = [
+    *(f"Amazon Root CA {number}" for number in (1, 2, 3, 4)),
+    "Starfield Services Root Certificate Authority - G2",
+]
+"""What a client of AWS must trust: https://aws.amazon.com/blogs/security/acm-will-no-longer-cross-sign-certificates"""
 NEVER_SHIPPED = shutil.ignore_patterns("ops", "local", "__pycache__")
 # Files of the installer. RECORD would list deleted files. METADATA stays: some packages read their version from it.
 LEFTOVERS = [".lock", "bin", "*.dist-info/RECORD", "*.dist-info/INSTALLER", "*.dist-info/REQUESTED"]
@@ -41,6 +46,8 @@ def build(function: str, target: Path, architecture: str, runtime: str) -> None:
     install(ROOT / "requirements" / f"{lock}.txt", target, architecture, runtime)
     prune(target, SERVICES[function])
     shorten_data(target / "botocore" / "data", SERVICES[function])
+    if function == "post_confirmation":
+        shorten_roots(target / "botocore")
     shutil.copytree(ROOT / "functions" / function, target / "functions" / function, ignore=NEVER_SHIPPED)
     shutil.copytree(ROOT / "shared" / "onramp", target / "onramp", ignore=NEVER_SHIPPED)
     if interpreter := interpreter_of(architecture, runtime):
@@ -83,6 +90,17 @@ def shorten_data(data: Path, services: set[str]) -> None:
 
 def without_documentation(shape: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in shape.items() if name != "documentation" or not isinstance(value, str)}
+
+
+def shorten_roots(botocore: Path) -> None:
+    """OpenSSL 3 parses all 127 roots for each new connection, 17 ms for each of the trigger's two. See wiring/clients.py."""
+    bundle = botocore / "cacert.pem"
+    sections = bundle.read_text().split("\n# Issuer: ")
+    kept = [section for section in sections if any(f'# Label: "{root}"\n' in section for root in AMAZON_ROOTS)]
+    if len(kept) != len(AMAZON_ROOTS):
+        sys.exit(f"botocore's cacert.pem has {len(kept)} of {len(AMAZON_ROOTS)} Amazon roots: correct AMAZON_ROOTS.")
+    bundle.rename(botocore / "cacert-all.pem")
+    bundle.write_text("".join(f"\n# Issuer: {section}" for section in kept))
 
 
 def remove(path: Path) -> None:

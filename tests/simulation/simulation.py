@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import gc
 import hashlib
 import json
 from collections.abc import Iterator
@@ -80,7 +79,7 @@ class Simulation(InMemoryPipeline):
             (clients, "sleep"): self.scheduler.sleep,
             (clients, "chance"): lambda: self._process.jitter_rng.random(),
             (clients, "threads"): lambda count, name: GreenletExecutor(self.scheduler, self.observed.on_task_end),
-            (warm_up, "warm_up"): lambda rehearsal, replies: gc.enable(),
+            (warm_up, "warm_up"): lambda rehearsal, replies: True,
             (http, "for_stripe"): lambda: stripe,
             (http, "for_revenuecat"): lambda connections: revenuecat,
             (steps, "wait"): _wait,

@@ -9,8 +9,10 @@ from __future__ import annotations
 import random
 import time
 from concurrent.futures import Executor, ThreadPoolExecutor
+from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
+import botocore
 from botocore.config import Config
 from botocore.session import Session
 
@@ -21,6 +23,9 @@ if TYPE_CHECKING:
     from mypy_boto3_lambda.client import LambdaClient
     from mypy_boto3_sqs.client import SQSClient
     from mypy_boto3_ssm.client import SSMClient
+
+ALL_ROOTS = Path(botocore.__file__).with_name("cacert-all.pem")
+"""scripts/build.py writes it."""
 
 # Else botocore writes the text anew for each call: a tenth of the trigger's processor time.
 USER_AGENT = "Onramp"
@@ -58,6 +63,12 @@ WORKER = Config(
 def session() -> Session:
     """botocore's: boto3 makes the same clients from it, and its import is 8 % of the trigger's cold start."""
     return Session()
+
+
+def trust_all_roots(session: Session) -> None:
+    """The artifact's own bundle has the roots of Amazon's endpoints only: OpenSSL parses it for each new connection."""
+    if ALL_ROOTS.exists():
+        session.set_config_variable("ca_bundle", str(ALL_ROOTS))
 
 
 def dynamodb(session: Session, config: Config) -> DynamoDBClient:

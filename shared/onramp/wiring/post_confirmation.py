@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from onramp.adapters.eventbridge import EventBus
 from onramp.adapters.tombstones import Tombstones
@@ -16,11 +16,24 @@ from onramp.usecases.signup import SignUp
 from onramp.usecases.trigger import CONFIRMATION, Call, Trigger
 from onramp.wiring import clients, warm_up
 
+if TYPE_CHECKING:
+    from botocore.session import Session
+
 
 def build() -> Trigger:
     """Raises ConfigurationError."""
-    settings = SignupSettings.read(environment())
-    session = clients.session()
+    settings, session = SignupSettings.read(environment()), clients.session()
+    trigger, replies = _build(settings, session)
+    confirmation = _confirmation(min(settings.user_pool_ids))
+    call = Call("warm-up", lambda: clients.EMIT_NEEDS_MILLIS)
+    if warm_up.warm_up(lambda: trigger(confirmation, call), replies):
+        return trigger
+    clients.trust_all_roots(session)
+    return _build(settings, session)[0]
+
+
+def _build(settings: SignupSettings, session: Session) -> tuple[Trigger, dict[Any, bytes]]:
+    """The trigger, and its clients with a reply of success for each."""
     dynamodb = clients.dynamodb(session, clients.TRIGGER_WRITE)
     events = clients.events(session, clients.TRIGGER_EMIT)
     bus = EventBus(events, settings.event_bus)
@@ -45,10 +58,7 @@ def build() -> Trigger:
         emit_needs=clients.EMIT_NEEDS_MILLIS,
         heal_needs=clients.HEAL_NEEDS_MILLIS,
     )
-    replies = {dynamodb: b"{}", events: b'{"FailedEntryCount": 0, "Entries": [{}]}'}
-    confirmation = _confirmation(min(settings.user_pool_ids))
-    warm_up.warm_up(lambda: trigger(confirmation, Call("warm-up", lambda: clients.EMIT_NEEDS_MILLIS)), replies)
-    return trigger
+    return trigger, {dynamodb: b"{}", events: b'{"FailedEntryCount": 0, "Entries": [{}]}'}
 
 
 def _confirmation(user_pool_id: str) -> dict[str, Any]:

@@ -15,19 +15,22 @@ from threading import Thread
 from typing import Any
 
 from botocore.awsrequest import AWSRequest, AWSResponse, HeadersDict
+from botocore.exceptions import SSLError
 from urllib3 import HTTPResponse
 
 SECONDS = 1.0
 """The longest wait for the connections: Cognito's five seconds include init."""
 
 
-def warm_up(rehearsal: Callable[[], object], replies: Mapping[Any, bytes]) -> None:
+def warm_up(rehearsal: Callable[[], object], replies: Mapping[Any, bytes]) -> bool:
     """Runs `rehearsal` while each client answers with its reply, and opens a connection for each client.
 
-    Sends nothing but one `GET /` to each endpoint. Raises nothing: without it, only the first signup takes longer.
+    Sends nothing but one `GET /` to each endpoint. Raises nothing: without it, only the first signup takes longer. False
+    where the certificate of an endpoint is not trusted: a request would fail too.
     """
     deadline = time.monotonic() + SECONDS
-    threads = [Thread(target=_open_connection, args=(client,), daemon=True) for client in replies]
+    untrusted: list[SSLError] = []
+    threads = [Thread(target=_open_connection, args=(client, untrusted), daemon=True) for client in replies]
     for thread in threads:
         thread.start()
     with suppress(Exception):
@@ -37,6 +40,7 @@ def warm_up(rehearsal: Callable[[], object], replies: Mapping[Any, bytes]) -> No
     # What exists now stays until the environment ends: no later collection has to look at it.
     gc.freeze()
     gc.enable()
+    return not untrusted
 
 
 def _rehearse(rehearsal: Callable[[], object], replies: Mapping[Any, bytes]) -> None:
@@ -61,7 +65,10 @@ def _answer(body: bytes) -> Callable[..., AWSResponse]:
     return answer
 
 
-def _open_connection(client: Any) -> None:
+def _open_connection(client: Any, untrusted: list[SSLError]) -> None:
     """Leaves it in the client's own pool, which only a private attribute of botocore reaches."""
     with suppress(Exception):
-        client._endpoint.http_session.send(AWSRequest("GET", client.meta.endpoint_url).prepare())
+        try:
+            client._endpoint.http_session.send(AWSRequest("GET", client.meta.endpoint_url).prepare())
+        except SSLError as error:
+            untrusted.append(error)

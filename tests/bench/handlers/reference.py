@@ -19,6 +19,11 @@ def handler(event, context):
         ExpressionAttributeValues={":sub": {"S": attributes["sub"]}, ":now": {"N": str(now)}},
     )
     detail = '{"userId": "%s", "sub": "%s"}' % (attributes["email"], attributes["sub"])
-    entry = {"EventBusName": os.environ["EVENT_BUS_NAME"], "Source": "bench", "DetailType": "SignedUp", "Detail": detail}
+    entry = {
+        "EventBusName": os.environ["EVENT_BUS_NAME"],
+        "Source": "bench",
+        "DetailType": "SignedUp",
+        "Detail": detail,
+    }
     events.put_events(Entries=[entry])
     return event
