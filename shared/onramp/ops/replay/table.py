@@ -91,7 +91,7 @@ class Emission:
         except EventsRefused as refused:
             return [(users[place], code) for place, code in refused.codes.items()]
         except RetryableError as error:
-            return [(user, error.code) for user in users]
+            return [(user, error.code.removeprefix("put_events_")) for user in users]
         return []
 
     def _event(self, user: User) -> Event:
