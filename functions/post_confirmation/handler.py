@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from typing import Any
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
@@ -15,6 +16,7 @@ from onramp.usecases.trigger import Call, Failed, Healed, Refused, Report
 from onramp.wiring import post_confirmation
 
 trigger = post_confirmation.build()
+gc.enable()
 
 
 @logger.inject_lambda_context(log_event=False)

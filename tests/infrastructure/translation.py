@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -43,6 +44,18 @@ class Translation:
     def environment(self, function: str) -> dict[str, Any]:
         variables: dict[str, Any] = self[function]["Environment"]["Variables"]
         return variables
+
+    def settings(self, function: str) -> dict[str, str]:
+        """The same as text: the defaults of the parameters, and a placeholder for other values."""
+        return {name: self._setting(given) for name, given in self.environment(function).items()}
+
+    def _setting(self, given: Any) -> str:
+        if isinstance(given, str):
+            return given
+        match given:
+            case {"Ref": name} | {"Fn::Join": [",", {"Ref": name}]} if name in self.parameters:
+                return str(self.default(name))
+        return f"any-{len(json.dumps(given))}"
 
 
 def walk(node: Any) -> Iterator[Mapping[str, Any]]:

@@ -39,7 +39,7 @@ def plain(value: Any) -> Any:
         case Decimal():
             return int(value)
         case Binary():
-            return bytes(value)
+            return value.__bytes__()
         case set():
             return set(map(plain, value))
         case list():

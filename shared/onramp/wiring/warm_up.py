@@ -25,8 +25,8 @@ SECONDS = 1.0
 def warm_up(rehearsal: Callable[[], object], replies: Mapping[Any, bytes]) -> bool:
     """Runs `rehearsal` while each client answers with its reply, and opens a connection for each client.
 
-    Sends nothing but one `GET /` to each endpoint. Raises nothing: without it, only the first signup takes longer. False
-    where the certificate of an endpoint is not trusted: a request would fail too.
+    Sends nothing but one `GET /` to each endpoint. Raises nothing: without it, only the first signup takes longer.
+    Returns False where the certificate of an endpoint is not trusted: a request would fail too.
     """
     deadline = time.monotonic() + SECONDS
     untrusted: list[SSLError] = []
@@ -39,7 +39,6 @@ def warm_up(rehearsal: Callable[[], object], replies: Mapping[Any, bytes]) -> bo
         thread.join(max(0.0, deadline - time.monotonic()))
     # What exists now stays until the environment ends: no later collection has to look at it.
     gc.freeze()
-    gc.enable()
     return not untrusted
 
 
