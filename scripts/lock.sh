@@ -11,4 +11,5 @@ compile dev --universal --python-version 3.11
 compile post-confirmation --universal --python-version 3.11 --constraint requirements/dev.txt
 compile enrich-profile --universal --python-version 3.11 --constraint requirements/dev.txt
 compile reconcile --universal --python-version 3.11 --constraint requirements/dev.txt
+compile bench --universal --python-version 3.11 --constraint requirements/dev.txt
 for tool in sam checkov pip-audit runtime-client; do compile $tool --universal --python-version 3.11; done

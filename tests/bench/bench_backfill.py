@@ -137,11 +137,11 @@ def timed() -> Iterator[list[float]]:
 
 
 def say(what: str, count: int, seconds: float, more: str) -> None:
-    print(f"{what}: {count:,} users in {seconds:.1f} s, {count / seconds:,.0f}/s; {more}")  # noqa: T201
+    print(f"{what}: {count:,} users in {seconds:.1f} s, {count / seconds:,.0f}/s; {more}")
 
 
 def say_memory() -> None:
-    print(f"  peak memory {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024:,.0f} MB")  # noqa: T201
+    print(f"  peak memory {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024:,.0f} MB")
 
 
 if __name__ == "__main__":

@@ -59,12 +59,12 @@ def main(letters: int) -> None:
         before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
         reading, sending = measure_redrive(context, letters)
         memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / before
-    print(f"reference: SendMessageBatch alone   {reference:7,.0f} messages/s")  # noqa: T201
-    print(f"the plan: every letter read once    {letters / reading:7,.0f} letters/s")  # noqa: T201
-    print(f"flip, send, confirm, delete         {letters / sending:7,.0f} letters/s (target {TARGET})")  # noqa: T201
-    print(f"  of the reference                  {letters / sending / reference:7.2f}")  # noqa: T201
-    print(f"both together                       {letters / (reading + sending):7,.0f} letters/s")  # noqa: T201
-    print(f"most memory, {letters:,} letters to {FEW:,}  {memory:7.2f}")  # noqa: T201
+    print(f"reference: SendMessageBatch alone   {reference:7,.0f} messages/s")
+    print(f"the plan: every letter read once    {letters / reading:7,.0f} letters/s")
+    print(f"flip, send, confirm, delete         {letters / sending:7,.0f} letters/s (target {TARGET})")
+    print(f"  of the reference                  {letters / sending / reference:7.2f}")
+    print(f"both together                       {letters / (reading + sending):7,.0f} letters/s")
+    print(f"most memory, {letters:,} letters to {FEW:,}  {memory:7.2f}")
 
 
 def measure_bare_sends(context: OperatorContext, messages: int) -> float:

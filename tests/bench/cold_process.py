@@ -1,18 +1,20 @@
 """One execution environment: imports a handler from its artifact, invokes it, and prints what that cost as JSON.
 
-python -P cold_process.py ARTIFACT HANDLER EVENT INVOCATIONS
+python -I -S cold_process.py ARTIFACT HANDLER EVENT INVOCATIONS
 
-It runs from the file, so that the artifact is the only source of imports. Processor times and the wall time are
-seconds, the memory is the peak in KiB.
+Processor and wall times are seconds; `memory` is the peak in KiB.
 """
+
+from __future__ import annotations
 
 import importlib
 import json
 import os
-import resource
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 
 class Context:
@@ -25,27 +27,38 @@ class Context:
         return 5000
 
 
+def measure(artifact: str, name: str, event: str, invocations: int) -> dict[str, float]:
+    sys.path.insert(0, artifact)
+    module, _, function = name.rpartition(".")
+    started = time.process_time()
+    handler = getattr(importlib.import_module(module), function)
+    init = time.process_time() - started
+    first, first_wall = timed(handler, event, 1)
+    _, second_wall = timed(handler, event, 1)
+    warm, _ = min(timed(handler, event, invocations // 5) for _ in range(5))
+    return {"cold": init + first, "first": first, "warm": warm, "memory": peak(), "wall": first_wall / second_wall}
+
+
+def peak() -> int:
+    """Linux: `ru_maxrss` would include the memory of the parent at the fork."""
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith("VmHWM:"))
+
+
+def timed(handler: Callable[..., Any], event: str, times: int) -> tuple[float, float]:
+    """Processor and wall time of one invocation, reading the event included."""
+    cpu, wall = time.process_time(), time.perf_counter()
+    for _ in range(times):
+        handler(json.loads(event), Context())
+    return (time.process_time() - cpu) / times, (time.perf_counter() - wall) / times
+
+
 def main() -> None:
     artifact, name, event_file, invocations = sys.argv[1:]
-    event_text = Path(event_file).read_text()
-    sys.path.insert(0, artifact)
-    answers, sys.stdout = sys.stdout, open(os.devnull, "w", buffering=1)  # the log lines, unbuffered as on Lambda
-    started = time.process_time()
-    module, _, function = name.rpartition(".")
-    handler = getattr(importlib.import_module(module), function)
-    imported = time.process_time()
-    figures = {"init": imported - started}
-    for call in ("first", "second"):
-        event, wall, cpu = json.loads(event_text), time.perf_counter(), time.process_time()
-        handler(event, Context())
-        figures[call], figures[f"{call}_wall"] = time.process_time() - cpu, time.perf_counter() - wall
-    figures["cold"] = figures["init"] + figures["first"]
-    cpu = time.process_time()
-    for _ in range(int(invocations)):
-        handler(json.loads(event_text), Context())
-    figures["warm"] = (time.process_time() - cpu) / int(invocations)
-    figures["memory"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    print(json.dumps(figures), file=answers)
+    answers = sys.stdout
+    with Path(os.devnull).open("w", buffering=1) as sys.stdout:  # the log lines, each written at once as on Lambda
+        figures = measure(artifact, name, Path(event_file).read_text(), int(invocations))
+    print(json.dumps(figures), file=answers, flush=True)
 
 
 if __name__ == "__main__":

@@ -2,27 +2,27 @@
 
 import os
 import time
+from typing import Any
 
 import boto3
 from aws_lambda_powertools import Logger, Metrics, Tracer
 from aws_lambda_powertools.metrics import MetricUnit
-from pydantic import BaseModel, EmailStr
+from pydantic import BaseModel, Field
 
 
 class UserAttributes(BaseModel):
     sub: str
-    email: EmailStr
+    email: str
     name: str | None = None
 
 
 class Request(BaseModel):
-    userAttributes: UserAttributes
+    user_attributes: UserAttributes = Field(alias="userAttributes")
 
 
 class PostConfirmation(BaseModel):
-    userPoolId: str
-    userName: str
-    triggerSource: str
+    user_pool_id: str = Field(alias="userPoolId")
+    trigger_source: str = Field(alias="triggerSource")
     request: Request
 
 
@@ -36,15 +36,15 @@ events = boto3.client("events")
 @metrics.log_metrics
 @logger.inject_lambda_context
 @tracer.capture_lambda_handler
-def handler(event, context):
-    user = PostConfirmation.model_validate(event).request.userAttributes
+def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
+    user = PostConfirmation.model_validate(event).request.user_attributes
     users.update_item(
         Key={"userId": user.email},
         UpdateExpression="SET cognitoSub = :sub, createdAt = if_not_exists(createdAt, :now)",
         ExpressionAttributeValues={":sub": user.sub, ":now": int(time.time() * 1000)},
     )
-    entry = {"EventBusName": os.environ["EVENT_BUS_NAME"], "Source": "bench", "DetailType": "SignedUp"}
-    events.put_events(Entries=[entry | {"Detail": user.model_dump_json()}])
+    bus, detail = os.environ["EVENT_BUS_NAME"], user.model_dump_json()
+    events.put_events(Entries=[{"EventBusName": bus, "Source": "usual", "DetailType": "SignedUp", "Detail": detail}])
     metrics.add_metric(name="SignedUp", unit=MetricUnit.Count, value=1)
     logger.info("signed up")
     return event

@@ -1,0 +1,132 @@
+"""The trigger's processor time and memory, beside a minimal handler (REF) and the usual style.
+
+python -m tests.bench.bench_trigger [ROUNDS]
+
+Each round starts one process for each handler, against AWS on loopback over TLS with 1 ms for each answer. The
+artifacts are built for this machine's Python. Linux only.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+from scripts.build import ROOT, build, compile_bytecode, install, pack
+
+from tests.bench.ratios import Ratio, column
+from tests.infrastructure.translation import Translation
+from tests.tls_aws import TlsAws, tls_aws
+
+ROUNDS, INVOCATIONS, ANSWER = 15, 200, 0.001
+EVENT = ROOT / "events" / "post_confirmation_native.json"
+HANDLERS = ROOT / "tests" / "bench" / "handlers"
+REFERENCE, ONRAMP = "REF", "Onramp"
+# Handler and artifact of each row.
+VARIANTS = {
+    REFERENCE: ("reference.handler", "libraries"),
+    "usual style": ("usual.handler", "libraries"),
+    "usual style, no bytecode": ("usual.handler", "source"),
+    ONRAMP: ("functions.post_confirmation.handler.handler", "onramp"),
+}
+# Figure -> its title and Onramp's target as a part of REF.
+FIGURES: dict[str, tuple[str, float]] = {
+    "cold": ("init and first signup, CPU", 0.70),
+    "first": ("first signup, CPU", 0.10),
+    "warm": ("each later signup, CPU", 0.95),
+    "memory": ("peak memory", 0.86),
+}
+FIRST_TO_SECOND = 1.3
+MOST_MEGABYTES = {"post_confirmation": 4.5, "reconcile": 7.0, "enrich_profile": 12.0}
+
+Rounds = dict[str, list[dict[str, float]]]
+
+
+def main(rounds: int) -> int:
+    with tempfile.TemporaryDirectory() as scratch, tls_aws(Path(scratch), ANSWER) as aws:
+        artifacts = make_artifacts(Path(scratch), aws)
+        measured: Rounds = {name: [] for name in VARIANTS}
+        for _ in range(rounds):
+            for name, (handler, artifact) in VARIANTS.items():
+                measured[name].append(run(handler, artifacts[artifact], aws))
+        sizes = zip_sizes(Path(scratch))
+    failed = show(measured)
+    failed |= show_sizes(sizes)
+    return int(failed)
+
+
+def make_artifacts(scratch: Path, aws: TlsAws) -> dict[str, Path]:
+    artifacts = {name: scratch / name for name in ("onramp", "libraries", "source")}
+    build("post_confirmation", artifacts["onramp"], "host", "")
+    install(ROOT / "requirements" / "bench.txt", artifacts["source"], "host", "")
+    for handler in HANDLERS.glob("*.py"):
+        shutil.copy(handler, artifacts["source"])
+    shutil.copytree(artifacts["source"], artifacts["libraries"])
+    compile_bytecode(artifacts["libraries"], sys.executable)
+    for artifact in artifacts.values():
+        aws.trust_in(artifact)
+    return artifacts
+
+
+def run(handler: str, artifact: Path, aws: TlsAws) -> dict[str, float]:
+    process = [sys.executable, "-I", "-S", "-B", str(ROOT / "tests" / "bench" / "cold_process.py")]
+    settings = Translation().settings("PostConfirmationFunction") | {
+        "USER_POOL_IDS": json.loads(EVENT.read_text())["userPoolId"],
+        "AWS_XRAY_CONTEXT_MISSING": "IGNORE_ERROR",
+    }
+    done = subprocess.run(
+        [*process, str(artifact), handler, str(EVENT), str(INVOCATIONS)],
+        env=aws.environment() | settings,
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+    return dict(json.loads(done.stdout))
+
+
+def show(measured: Rounds) -> bool:
+    """Whether a target was missed."""
+    table, failed = Table("", *(title for title, _ in FIGURES.values()), "first to second, wall"), False
+    for name, rounds in measured.items():
+        cells = []
+        for figure, (_, target) in FIGURES.items():
+            ratio = Ratio.of(column(rounds, figure), column(measured[REFERENCE], figure))
+            verdict = ratio.verdict(target if name == ONRAMP else None)
+            failed |= verdict == "MISSED"
+            cells.append(f"{ratio.value:.2f} ±{ratio.spread / 2:.0%} {verdict}")
+        wall = Ratio.of(column(rounds, "wall"), [1.0] * len(rounds))
+        verdict = wall.verdict(FIRST_TO_SECOND if name == ONRAMP else None)
+        failed |= verdict == "MISSED"
+        table.add_row(name, *cells, f"{wall.value:.2f} ±{wall.spread / 2:.0%} {verdict}")
+    Console(width=140).print(table)
+    best = min(column(measured[REFERENCE], "cold")) * 1000, min(column(measured[REFERENCE], "warm")) * 1000
+    print(f"REF on this machine: cold {best[0]:.0f} ms, warm {best[1]:.1f} ms; {os.cpu_count()} processors")
+    return failed
+
+
+def zip_sizes(scratch: Path) -> dict[str, float]:
+    """Megabytes of the archive for Lambda, by function."""
+    sizes = {}
+    for function in MOST_MEGABYTES:
+        build(function, scratch / function, "arm64", "python3.13")
+        pack(scratch / function, scratch / f"{function}.zip")
+        sizes[function] = (scratch / f"{function}.zip").stat().st_size / 1e6
+    return sizes
+
+
+def show_sizes(sizes: Mapping[str, float]) -> bool:
+    for function, size in sizes.items():
+        verdict = "met" if size <= MOST_MEGABYTES[function] else "MISSED"
+        print(f"{function}.zip {size:.1f} MB, target {MOST_MEGABYTES[function]} {verdict}")
+    return any(size > MOST_MEGABYTES[function] for function, size in sizes.items())
+
+
+if __name__ == "__main__":
+    sys.exit(main(int(sys.argv[1]) if sys.argv[1:] else ROUNDS))
