@@ -50,7 +50,7 @@ def alarms(stack: Deployment) -> Iterator[Finding]:
     firing = [alarm for alarm in existing.values() if alarm["StateValue"] == "ALARM"]
     for alarm in firing:
         logical_id = logical_ids[alarm["AlarmName"]]
-        cure = CURES.get(logical_id) or command("aws logs tail {} --since 1h", _log_group(stack, logical_id))
+        cure = command(CURES.get(logical_id, "aws logs tail {} --since 1h"), _log_group(stack, logical_id))
         why = alarm.get("AlarmDescription", "see docs/runbook.md.")
         yield trouble(f"{logical_id} is in alarm.", why, cure, CAUSES.get(logical_id), symptom=True)
     if missing := sorted(logical_ids[name] for name in logical_ids.keys() - existing.keys()):

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from onramp.domain.policies import Grant, effective_grant, is_open, statements_of
 from onramp.ops.common.deployment import SIGNED_UP_RULE, Deployment
+from onramp.ops.common.next_steps import next_step
 from onramp.ops.common.shell import command
 from onramp.ops.common.when import format_duration
 from onramp.ops.doctor import keys
@@ -144,7 +145,7 @@ def dead_letters(stack: Deployment) -> Iterator[Finding]:
         if count := dead_letter_count(stack, output):
             what = f"{count:,} dead letter{'s' * (count != 1)} in {_name(output)}."
             cause = Cause.DELIVERY if output == "EventDeliveryDlqUrl" else Cause.DEAD_LETTERS
-            yield trouble(what, why, "onramp dlq list", cause)
+            yield trouble(what, why, next_step("owed_with_letter"), cause)
         else:
             yield ok(f"{_name(output)} is empty.")
 
