@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import NamedTuple
+from datetime import UTC, datetime, timedelta
+from typing import Any, NamedTuple
 
 from onramp.local.fakes import revenuecat, stripe
 from onramp.local.parameters import REGION, STACK_NAME
@@ -15,22 +16,29 @@ from onramp.wiring.clients import now_millis
 from tests.conftest import QUICK
 
 STRIPE, REVENUECAT = "/doctor/stripe", "/doctor/revenuecat"
+TOPIC = f"arn:aws:sns:{REGION}:000000000000:pager"
 Undo = Callable[[], object]
 
 
 @contextmanager
 def healthy_stack() -> Iterator[LocalStack]:
     """Its doctor finds no fault but the planted ones."""
-    topic = f"arn:aws:sns:{REGION}:000000000000:pager"
-    parameters = {"AlarmTopicArn": topic, "VisibilityTimeoutSeconds": "360"}
+    parameters = {"AlarmTopicArn": TOPIC, "VisibilityTimeoutSeconds": "360"}
+    parameters |= {"HealOnSignIn": "true", "PostConfirmationReservedConcurrency": "50"}
     secrets = {"StripeSecretName": STRIPE, "RevenueCatSecretName": REVENUECAT}
     with LocalStack.start(enforce_iam=True, parameters=QUICK | parameters | secrets) as own:
         own.client("sns").create_topic(Name="pager")
-        queue = f"arn:aws:sqs:{REGION}:000000000000:pager"
-        own.client("sns").subscribe(TopicArn=topic, Protocol="sqs", Endpoint=queue)
+        _subscribe(own.client("sns"))
+        trigger = own.outputs["PostConfirmationFunctionName"]  # the emulator's CloudFormation does not reserve
+        own.client("lambda").put_function_concurrency(FunctionName=trigger, ReservedConcurrentExecutions=50)
         for name, key in ((STRIPE, stripe.LOCAL_KEY), (REVENUECAT, revenuecat.LOCAL_KEY)):
             own.client("ssm").put_parameter(Name=name, Value=key, Type="SecureString", Overwrite=True)
         yield own
+
+
+def _subscribe(sns: Any) -> None:
+    """SNS confirms a queue of the same account at once."""
+    sns.subscribe(TopicArn=TOPIC, Protocol="sqs", Endpoint=f"arn:aws:sqs:{REGION}:000000000000:pager")
 
 
 class FaultyStack:
@@ -51,6 +59,14 @@ class FaultyStack:
 
     def pool_without_trigger(self) -> Undo:
         return self._set_triggers()
+
+    def pool_without_the_alias(self) -> Undo:
+        function = self.client("lambda").get_function_configuration(FunctionName=self.trigger)["FunctionArn"]
+        return self._set_triggers(PostConfirmation=function)
+
+    def pool_without_the_sign_in(self) -> Undo:
+        alias = self.client("lambda").get_alias(FunctionName=self.trigger, Name="live")["AliasArn"]
+        return self._set_triggers(PostConfirmation=alias)
 
     def pool_with_another_trigger(self) -> Undo:
         return self._set_triggers(PostConfirmation="arn:aws:lambda:eu-west-1:000000000000:function:another")
@@ -85,8 +101,28 @@ class FaultyStack:
         lambdas = self.client("lambda")
         before = lambdas.get_function_configuration(FunctionName=self.trigger)["Environment"]
         changed = {"Variables": {**before["Variables"], "ALLOW_UNVERIFIED_SIGNUPS": "true"}}
+        lambdas.update_function_configuration(FunctionName=self.trigger, Environment=changed, Timeout=9)
+        return lambda: None
+
+    def settings_that_run(self) -> Undo:
+        """A version published by hand, with the alias moved to it."""
+        lambdas = self.client("lambda")
+        version = lambdas.get_alias(FunctionName=self.trigger, Name="live")["FunctionVersion"]
+        before = lambdas.get_function_configuration(FunctionName=self.trigger)["Environment"]
+        changed = {"Variables": {**before["Variables"], "ALLOW_UNVERIFIED_SIGNUPS": "true"}}
         lambdas.update_function_configuration(FunctionName=self.trigger, Environment=changed)
-        return lambda: lambdas.update_function_configuration(FunctionName=self.trigger, Environment=before)
+        published = lambdas.publish_version(FunctionName=self.trigger)["Version"]
+        lambdas.update_alias(FunctionName=self.trigger, Name="live", FunctionVersion=published)
+
+        def undo() -> None:
+            lambdas.update_function_configuration(FunctionName=self.trigger, Environment=before)
+            lambdas.update_alias(FunctionName=self.trigger, Name="live", FunctionVersion=version)
+
+        return undo
+
+    def trigger_without_concurrency(self) -> Undo:
+        self.client("lambda").put_function_concurrency(FunctionName=self.trigger, ReservedConcurrentExecutions=0)
+        return lambda: None
 
     def worker_without_concurrency(self) -> Undo:
         self.client("lambda").put_function_concurrency(FunctionName=self.worker, ReservedConcurrentExecutions=0)
@@ -173,9 +209,8 @@ class FaultyStack:
 
     def _set_attributes(self, output: str, **attributes: str) -> Undo:
         sqs, url = self.client("sqs"), self.outputs[output]
-        before = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=list(attributes)).get("Attributes", {})
         sqs.set_queue_attributes(QueueUrl=url, Attributes=attributes)
-        return lambda: sqs.set_queue_attributes(QueueUrl=url, Attributes=before)
+        return lambda: None
 
     def queue_without_policy(self) -> Undo:
         return self._set_attributes("ProvisioningQueueUrl", Policy='{"Version": "2012-10-17", "Statement": []}')
@@ -195,6 +230,13 @@ class FaultyStack:
     def queue_with_aws_managed_key(self) -> Undo:
         self._set_attributes("EventDeliveryDlqUrl", KmsMasterKeyId="alias/aws/sqs")
         return lambda: None
+
+    def key_without_a_grant(self) -> Undo:
+        self.key = self.client("kms").create_key()["KeyMetadata"]["Arn"]
+        url = self.outputs["EventDeliveryDlqUrl"]
+        self._set_attributes("EventDeliveryDlqUrl", KmsMasterKeyId=self.key)
+        managed = {"KmsMasterKeyId": "", "SqsManagedSseEnabled": "true"}
+        return lambda: self.client("sqs").set_queue_attributes(QueueUrl=url, Attributes=managed)
 
     def short_dead_letter_retention(self) -> Undo:
         return self._set_attributes("ProvisioningDlqUrl", MessageRetentionPeriod="86400")
@@ -247,13 +289,45 @@ class FaultyStack:
         self.client("events").remove_targets(Rule=self._schedule(), Ids=[target["Id"] for target in targets])
         return lambda: None
 
+    def late_reconciler(self) -> Undo:
+        """Its last run was 40 minutes ago."""
+        dimension = {"Name": "service", "Value": self.outputs["ReconcileFunctionName"]}
+        at = datetime.now(UTC) - timedelta(minutes=40)
+        completed = {"MetricName": "ReconcileCompleted", "Dimensions": [dimension], "Timestamp": at, "Value": 1.0}
+        self.client("cloudwatch").put_metric_data(Namespace="Onramp", MetricData=[completed])
+        return lambda: None
+
     def _alarms(self) -> list[str]:
         alarms = self.client("cloudwatch").describe_alarms(AlarmNamePrefix=STACK_NAME)["MetricAlarms"]
         return [alarm["AlarmName"] for alarm in alarms]
 
     def alarms_without_enabled_actions(self) -> Undo:
         self.client("cloudwatch").disable_alarm_actions(AlarmNames=self._alarms())
-        return lambda: self.client("cloudwatch").enable_alarm_actions(AlarmNames=self._alarms())
+        return lambda: None
+
+    def deleted_alarm(self) -> Undo:
+        names = [name for name in self._alarms() if "ProvisioningDlqAlarm" in name]
+        self.client("cloudwatch").delete_alarms(AlarmNames=names)
+        return lambda: None
+
+    def changed_alarm(self) -> Undo:
+        (alarm,) = (name for name in self._alarms() if "ProvisioningQueueAge" in name)
+        (settings,) = self.client("cloudwatch").describe_alarms(AlarmNames=[alarm])["MetricAlarms"]
+        known = self.client("cloudwatch").meta.service_model.operation_model("PutMetricAlarm").input_shape.members
+        request = {name: value for name, value in settings.items() if name in known}
+        self.client("cloudwatch").put_metric_alarm(**request | {"Threshold": 1_000_000.0})
+        return lambda: None
+
+    def topic_without_subscription(self) -> Undo:
+        sns = self.client("sns")
+        (known,) = sns.list_subscriptions_by_topic(TopicArn=TOPIC)["Subscriptions"]
+        sns.unsubscribe(SubscriptionArn=known["SubscriptionArn"])
+        return lambda: None
+
+    def no_topic(self) -> Undo:
+        sns = self.client("sns")
+        sns.delete_topic(TopicArn=TOPIC)
+        return lambda: None
 
     def alarm_in_alarm(self) -> Undo:
         name = next(name for name in self._alarms() if "ProviderKeyRejected" in name)
@@ -275,7 +349,8 @@ class FaultyStack:
 
 
 class Fault(NamedTuple):
-    """`what` and `cure` are parts of the first finding. `runs` False: the cure is a deployment or manual work.
+    """`what` is a part of the first finding, `cure` one or several ("a ... b"). `runs` False: the cure is a deployment,
+    or a command that only looks.
 
     `cures`: how many have to be run, one after the other, each as the doctor then prints it.
     """
@@ -288,38 +363,47 @@ class Fault(NamedTuple):
     runs: bool = True
     cures: int = 1
 
+    @property
+    def cure_parts(self) -> list[str]:
+        return self.cure.split(" ... ")
+
 
 FAULTS = [
     Fault(FaultyStack.pool_without_trigger, "pool", "trouble", "calls no trigger", "onramp attach --user-pool"),
     Fault(FaultyStack.pool_with_another_trigger, "pool", "trouble", "calls another function", "--replace"),
+    Fault(FaultyStack.pool_without_the_alias, "pool", "trouble", "without its alias", "onramp attach --user-pool"),
+    Fault(FaultyStack.pool_without_the_sign_in, "pool", "warning", "at sign-in", "--heal-on-sign-in"),
     Fault(FaultyStack.trigger_without_permission, "pool", "trouble", "may not invoke", "aws lambda add-permission"),
     Fault(FaultyStack.permission_without_a_source, "pool", "warning", "every pool", "aws lambda remove-permission"),
     Fault(
         FaultyStack.untrusted_identity_provider, "pool", "trouble", "Fabrikam", "TrustedIdentityProviders=", runs=False
     ),
     Fault(
-        FaultyStack.changed_trigger_settings,
-        "functions",
-        "trouble",
-        "ALLOW_UNVERIFIED",
-        f"STACK={STACK_NAME}",
-        runs=False,
+        FaultyStack.changed_trigger_settings, "functions", "trouble", "ALLOW_UNVERIFIED", "update-function-configurat"
     ),
+    Fault(FaultyStack.settings_that_run, "functions", "trouble", "ALLOW_UNVERIFIED", "LogLevel=INFO", runs=False),
+    Fault(FaultyStack.trigger_without_concurrency, "functions", "trouble", "switched off", "put-function-concurrency"),
     Fault(
         FaultyStack.worker_without_concurrency, "functions", "trouble", "switched off", "delete-function-concurrency"
     ),
-    Fault(FaultyStack.disabled_event_source_mapping, "functions", "trouble", "disabled", "update-event-source-mapping"),
+    Fault(
+        FaultyStack.disabled_event_source_mapping,
+        "functions",
+        "trouble",
+        "disabled",
+        "update-event-source-mapping ... --enabled",
+    ),
     Fault(
         FaultyStack.no_event_source_mapping, "functions", "trouble", "no event source mapping", "create-event-source-ma"
     ),
     Fault(FaultyStack.mapping_without_partial_failures, "functions", "trouble", "batch item failures", "ReportBatch"),
     Fault(
-        FaultyStack.mapping_with_another_concurrency, "functions", "warning", "concurrency is 50", "MaximumConcurrency="
+        FaultyStack.mapping_with_another_concurrency, "functions", "warning", "concurrency is 50", "--scaling-config"
     ),
     Fault(
         FaultyStack.unfinished_gradual_deployment, "functions", "warning", "goes to version", "aws lambda update-ali"
     ),
-    Fault(FaultyStack.short_visibility_timeout, "functions", "warning", "30 s", "TimeoutSeconds=360", runs=False),
+    Fault(FaultyStack.short_visibility_timeout, "functions", "warning", "30 s", "aws sqs set-queue-attributes"),
     Fault(FaultyStack.disabled_rule, "bus", "trouble", "is disabled", "aws events enable-rule"),
     Fault(FaultyStack.rule_with_another_pattern, "bus", "trouble", "does not match", "aws events put-rule"),
     Fault(FaultyStack.no_rule, "bus", "trouble", "there is no rule", "aws events put-rule", cures=2),
@@ -331,25 +415,36 @@ FAULTS = [
     Fault(FaultyStack.queue_open_to_everyone, "queues", "warning", "every rule of every", "aws sqs set-queue-attrib"),
     Fault(FaultyStack.queue_without_redrive_policy, "queues", "trouble", "no redrive policy", "RedrivePolicy"),
     Fault(FaultyStack.queue_with_aws_managed_key, "queues", "trouble", "alias/aws/sqs", "SqsManagedSseEnabled"),
+    Fault(FaultyStack.key_without_a_grant, "queues", "trouble", "may not use the key", "aws kms put-key-policy"),
     Fault(FaultyStack.short_dead_letter_retention, "queues", "trouble", "kept for 1 d", "MessageRetentionPeriod"),
     Fault(
         FaultyStack.dead_letter, "owed", "trouble", "1 dead letter in EventDeliveryDlq", "onramp dlq list", runs=False
     ),
-    Fault(FaultyStack.missing_key, "stripe", "trouble", "no SSM parameter", "aws ssm put-parameter"),
+    Fault(FaultyStack.missing_key, "stripe", "trouble", "no SSM parameter", "aws ssm put-parameter ... --overwrite"),
     Fault(FaultyStack.revoked_key, "stripe", "trouble", "refuses the key", "aws ssm put-parameter"),
-    Fault(FaultyStack.unencrypted_key, "stripe", "trouble", "not a SecureString", "aws ssm put-parameter"),
+    Fault(
+        FaultyStack.unencrypted_key,
+        "stripe",
+        "trouble",
+        "not a SecureString",
+        "delete-parameter ... SecureString --value",
+    ),
     Fault(FaultyStack.key_of_the_old_api, "revenuecat", "trouble", "refuses the key", "aws ssm put-parameter"),
     Fault(FaultyStack.disabled_schedule, "reconciler", "trouble", "schedule is disabled", "aws events enable-rule"),
     Fault(FaultyStack.no_schedule, "reconciler", "trouble", "has no schedule", "aws events put-rule", cures=2),
+    Fault(FaultyStack.late_reconciler, "reconciler", "trouble", "40 min ago", "aws lambda invoke"),
     Fault(FaultyStack.schedule_without_target, "reconciler", "trouble", "does not invoke it", "aws events put-targets"),
     Fault(
         FaultyStack.alarms_without_enabled_actions,
         "alarms",
         "warning",
-        "no enabled action",
-        "AlarmTopicArn=",
-        runs=False,
+        "22 of 22 alarms",
+        "aws cloudwatch enable-alarm",
     ),
+    Fault(FaultyStack.deleted_alarm, "alarms", "trouble", "was deleted by hand", "aws cloudwatch put-metric-alarm"),
+    Fault(FaultyStack.changed_alarm, "alarms", "warning", "Threshold", "aws cloudwatch put-metric-alarm"),
+    Fault(FaultyStack.topic_without_subscription, "alarms", "warning", "no confirmed", "aws sns subscribe"),
+    Fault(FaultyStack.no_topic, "alarms", "trouble", "does not exist", "aws sns create-topic ... aws sns subscribe"),
     Fault(
         FaultyStack.alarm_in_alarm, "alarms", "trouble", "ProviderKeyRejectedAlarm", "onramp doctor --only", runs=False
     ),

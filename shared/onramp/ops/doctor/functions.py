@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -20,6 +21,10 @@ NOT_PACED = "each worker takes its share of the providers' limits: with another 
 COGNITO_TIMEOUT = 5  # seconds
 TIMEOUTS_PER_VISIBILITY = 6  # AWS's advice: the visibility timeout is at least six times the function's timeout
 COMPARED = ("CodeSha256", "Handler", "Runtime", "Timeout", "MemorySize", "Role", "Architectures", "Layers")
+NEEDS_CODE = {"CodeSha256", "Architectures", "Layers"}
+RESET = {"Handler": "handler", "Runtime": "runtime", "Timeout": "timeout", "MemorySize": "memory-size", "Role": "role"}
+"""Setting -> option of `aws lambda update-function-configuration`."""
+LATEST_BY_HAND = "it was changed by hand and does not run yet; the next published version would run it."
 PARAMETERS = {
     "TrustedIdentityProviders": "TRUSTED_IDENTITY_PROVIDERS",
     "AllowUnverifiedSignups": "ALLOW_UNVERIFIED_SIGNUPS",
@@ -52,16 +57,33 @@ def live_version(stack: Deployment) -> Iterator[Finding]:
         different += _different(_environment(latest), _environment(live))
         stale = [name for name in _changed_by_hand(stack, _environment(live)) if name not in different]
         version = live.get("Version", "?")
-        drift = command("aws cloudformation detect-stack-drift --stack-name {}", stack.name)
-        cure = f"{stack.deploy_command()}  (where that changes nothing: {drift})"
         if different:
-            what = f"the {role}'s alias `live` (version {version}) differs from the stack: {', '.join(different)}."
-            yield trouble(what, "the last deployed change does not run.", cure)
+            own = not stale and not NEEDS_CODE & {*different}
+            cure = _reset_command(stack.outputs[output], live) if own else _redeploy_command(stack)
+            what = f"the {role}'s alias `live` (version {version}) differs from $LATEST: {', '.join(different)}."
+            yield trouble(what, LATEST_BY_HAND if own else "the last deployed change does not run.", cure)
         if stale:
-            why = "they were changed on the function by hand, and the next deployment resets them."
-            yield trouble(f"the {role} runs without the stack's {', '.join(stale)}.", why, cure)
+            why = "they were changed by hand, or deployed without `make deploy`."
+            yield trouble(f"the {role} runs without the stack's {', '.join(stale)}.", why, _redeploy_command(stack))
         if not different and not stale:
             yield ok(f"the {role} runs the stack's code and settings (version {version}).")
+
+
+def _reset_command(function: str, live: Mapping[str, Any]) -> str:
+    """Gives $LATEST the settings of `live`, which are the stack's."""
+    environment = json.dumps({"Variables": _environment(live)})
+    update = "aws lambda update-function-configuration --function-name {} --environment {}"
+    options = [f" --{option} {{}}" for option in RESET.values()]
+    return command(update + "".join(options), function, environment, *(live[name] for name in RESET))
+
+
+def _redeploy_command(stack: Deployment) -> str:
+    """A deployment without a change changes nothing: each of these two publishes a new version of every function."""
+    if stack.is_local:
+        return stack.deploy_command()
+    level = stack.parameters.get("LogLevel", "INFO")
+    other = "INFO" if level == "WARNING" else "WARNING"
+    return " && ".join(stack.deploy_command(LogLevel=each) for each in (other, level))
 
 
 def _environment(configuration: Mapping[str, Any]) -> dict[str, str]:
@@ -113,7 +135,7 @@ def timeouts(stack: Deployment) -> Iterator[Finding]:
     trigger = stack.function(FUNCTIONS["trigger"])["Timeout"]
     if trigger > COGNITO_TIMEOUT:
         why = "Cognito waits 5 s and calls again: two calls for one signup, and the user gets an error."
-        yield warning(f"the trigger's timeout is {trigger} s.", why, stack.deploy_command())
+        yield warning(f"the trigger's timeout is {trigger} s.", why, _redeploy_command(stack))
     else:
         yield ok(f"the trigger's timeout is {trigger} s; Cognito waits {COGNITO_TIMEOUT} s.")
     worker = stack.function(FUNCTIONS["worker"])["Timeout"]
@@ -122,13 +144,20 @@ def timeouts(stack: Deployment) -> Iterator[Finding]:
     if visibility < TIMEOUTS_PER_VISIBILITY * worker and stack.is_local:
         yield ok(f"{both}: short, so that a message of a crashed worker returns soon on this machine.")
     elif visibility < TIMEOUTS_PER_VISIBILITY * worker:
-        yield warning(
-            f"{both}: less than {TIMEOUTS_PER_VISIBILITY} times as long.",
-            "SQS delivers a slow batch again while the worker still processes it.",
-            stack.deploy_command(VisibilityTimeoutSeconds=str(TIMEOUTS_PER_VISIBILITY * worker)),
-        )
+        why = "SQS delivers a slow batch again while the worker still processes it."
+        what = f"{both}: less than {TIMEOUTS_PER_VISIBILITY} times as long."
+        yield warning(what, why, _visibility_command(stack, TIMEOUTS_PER_VISIBILITY * worker))
     else:
         yield ok(f"{both}.")
+
+
+def _visibility_command(stack: Deployment, needed: int) -> str:
+    """A deployment changes nothing where the stack has a sufficient value and the queue was changed by hand."""
+    deployed = stack.parameters.get("VisibilityTimeoutSeconds", "0")
+    if int(deployed) < needed:
+        return stack.deploy_command(VisibilityTimeoutSeconds=str(needed))
+    url, attributes = stack.outputs["ProvisioningQueueUrl"], json.dumps({"VisibilityTimeout": deployed})
+    return command("aws sqs set-queue-attributes --queue-url {} --attributes {}", url, attributes)
 
 
 def event_source(stack: Deployment) -> Iterator[Finding]:

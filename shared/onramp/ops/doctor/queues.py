@@ -112,8 +112,8 @@ def _managed_by_aws(stack: Deployment, key: str) -> bool:
 
 def _key_policy(stack: Deployment, output: str, key: str) -> Finding:
     if missing := keys.missing_for_queue(stack, key, _rule(stack)):
-        what = f"EventBridge may not use the key of {_name(output)}."
-        return trouble(what, NOT_QUEUED, keys.cure(key, missing))
+        what = f"EventBridge may not use the key of {_name(output)}: {', '.join(missing)}."
+        return trouble(what, NOT_QUEUED, keys.cure(stack, key))
     return ok(f"EventBridge may use the key of {_name(output)}.")
 
 
