@@ -445,7 +445,8 @@ class TestAlarms:
 
     def test_a_topic_that_does_not_exist(self) -> None:
         gone = client_error("sns", "list_subscriptions_by_topic", "NotFound", "no")
-        assert "does not exist" in self.findings(self.ALARM, subscriptions=gone)["trouble"].what
+        two = {**self.ALARM, "AlarmName": "two"}
+        assert "does not exist" in self.findings(self.ALARM, two, subscriptions=gone)["trouble"].what
 
 
 class TestAlarmSettings:

@@ -54,10 +54,10 @@ def alarms(stack: Deployment) -> Iterator[Finding]:
         cure = command(CURES.get(logical_id, "aws logs tail {} --since 1h"), _log_group(stack, logical_id))
         why = alarm.get("AlarmDescription", "see docs/runbook.md.")
         yield trouble(f"{logical_id} is in alarm.", why, cure, CAUSES.get(logical_id), symptom=True)
-    yield from by_hand(stack, existing, logical_ids)
     yield from _notifications(stack, list(existing.values()))
     if existing and not firing:
         yield ok(f"none of {len(existing)} alarms is in alarm.")
+    yield from by_hand(stack, existing, logical_ids)
 
 
 def _describe(stack: Deployment, names: Sequence[str]) -> Iterator[MetricAlarmTypeDef]:
