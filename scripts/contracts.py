@@ -87,7 +87,9 @@ def _draft4(node: Any) -> Any:
 
 def _samples() -> dict[str, Event]:
     trigger = json.loads((ROOT / "events/post_confirmation_native.json").read_text())
-    admission = Admission(frozenset({trigger["userPoolId"]}), TrustPolicy(), emit_due_after=300_000)
+    admission = Admission(
+        frozenset({trigger["userPoolId"]}), TrustPolicy(), emit_due_after=300_000, default_role="team_member"
+    )
     user = admission.claim(user_in(trigger), AT).as_new_user()
     sub, pool = str(user.cognito_sub), str(user.user_pool_id)
     profile = Profile(sub, Status.READY, user.names.full, "cus_Onramp0000000001", sub)

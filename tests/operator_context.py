@@ -79,7 +79,8 @@ def stack_parameters(pipeline: InMemoryPipeline) -> dict[str, str]:
     """With the values under which the pipeline's functions run."""
     settings = pipeline.settings
     return {
-        "AllowedRoles": "admin,manager,team_member",
+        "AllowedRoles": settings["ALLOWED_ROLES"],
+        "DefaultRole": settings["DEFAULT_ROLE"],
         "TrustedIdentityProviders": settings["TRUSTED_IDENTITY_PROVIDERS"],
         "AllowUnverifiedSignups": settings.get("ALLOW_UNVERIFIED_SIGNUPS", "false"),
         "EmitDueAfterSeconds": settings["EMIT_DUE_AFTER_SECONDS"],

@@ -70,6 +70,8 @@ SETTINGS = {
     "USER_POOL_IDS": POOL,
     "TRUSTED_IDENTITY_PROVIDERS": "Contoso@example.com",
     "EMIT_DUE_AFTER_SECONDS": "300",
+    "ALLOWED_ROLES": "admin,manager,team_member",
+    "DEFAULT_ROLE": "team_member",
     "ENRICH_DUE_AFTER_SECONDS": "43200",
     "MAX_RECEIVE_COUNT": "60",
     "RETRY_BACKOFF_BASE_SECONDS": "15",

@@ -30,6 +30,7 @@ class SignupSettings:
     user_pool_ids: frozenset[str]
     trust: TrustPolicy
     emit_due_after: int
+    default_role: str
 
     @classmethod
     def read(cls, env: Mapping[str, str]) -> SignupSettings:
@@ -40,10 +41,15 @@ class SignupSettings:
             "EVENT_BUS_NAME",
             "USER_POOL_IDS",
             "EMIT_DUE_AFTER_SECONDS",
+            "ALLOWED_ROLES",
+            "DEFAULT_ROLE",
         )
         due = env["EMIT_DUE_AFTER_SECONDS"]
         if not due.isdecimal():
             raise ConfigurationError(f"EMIT_DUE_AFTER_SECONDS: '{due}' is not a whole number of seconds")
+        role, allowed = env["DEFAULT_ROLE"].strip(), [name.strip() for name in env["ALLOWED_ROLES"].split(",")]
+        if role not in allowed:
+            raise ConfigurationError(f"DEFAULT_ROLE: '{role}' is not one of ALLOWED_ROLES: {', '.join(allowed)}")
         return cls(
             users_table=env["USERS_TABLE_NAME"],
             operations_table=env["OPERATIONS_TABLE_NAME"],
@@ -54,6 +60,7 @@ class SignupSettings:
                 allow_unverified=env.get("ALLOW_UNVERIFIED_SIGNUPS", "") == "true",
             ),
             emit_due_after=int(due) * 1000,
+            default_role=role,
         )
 
 

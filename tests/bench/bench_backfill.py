@@ -119,7 +119,7 @@ def writes_alone(endpoint: str, region: str, outputs: Mapping[str, str]) -> floa
     table, pool = UserTable(dynamodb, outputs["UsersTableName"]), outputs["UserPoolId"]
     claims = [
         Claim(f"{uuid.uuid4().hex}@example.com", str(uuid.uuid4()), pool, "Cognito", "cognito", Names(name="Nia New"),
-              may_link=True, at=1, due_at=2)
+              may_link=True, at=1, due_at=2, default_role="team_member")
         for _ in range(WRITES)
     ]  # fmt: skip
     with timed() as seconds, ThreadPoolExecutor(THREADS) as writers:

@@ -100,7 +100,8 @@ def prepare_dead_letters(context: OperatorContext, letters: int) -> None:
 
 def new_user() -> User:
     sub, now = str(uuid.uuid4()), now_millis()
-    claim = Claim(f"{sub[:18]}@example.com", sub, "eu-west-1_Bench", "Cognito", "cognito", Names("Nia"), True, now, now)
+    pool, names, role = "eu-west-1_Bench", Names("Nia"), "team_member"
+    claim = Claim(f"{sub[:18]}@example.com", sub, pool, "Cognito", "cognito", names, True, now, now, role)
     return claim.as_new_user()
 
 

@@ -59,6 +59,7 @@ def claim(mara: PreCreatedUser) -> Claim:
         may_link=True,
         at=AT,
         due_at=AT + 300_000,
+        default_role="team_member",
     )
 
 

@@ -56,6 +56,7 @@ def claim() -> Claim:
         may_link=True,
         at=AT,
         due_at=AT + 300_000,
+        default_role="viewer",
     )
 
 
@@ -87,7 +88,7 @@ class TestClaim:
         assert users.claim(claim) == Written(before=None)
         assert stored_user(users, claim) == claim.as_new_user()
         assert stored_user(users, claim).owes(Owed.EMIT)
-        assert stored_user(users, claim).roles == ("team_member",)
+        assert stored_user(users, claim).roles == ("viewer",)
 
     def test_links_a_pre_created_record_and_keeps_its_values(self, db: Any, users: UserTable, claim: Claim) -> None:
         prepared = pre_create(db, claim.user_id, givenName={"S": "Mara"}, createdAt={"N": "5"}, team={"S": "x"})
@@ -95,6 +96,15 @@ class TestClaim:
         assert users.claim(claim) == Written(before)
         assert stored_user(users, claim) == before.linked_to(claim)
         assert {name: stored(db, claim.user_id)[name] for name in prepared} == prepared
+
+    def test_a_record_without_roles_gets_the_default_role(self, db: Any, users: UserTable, claim: Claim) -> None:
+        db.put_item(TableName="UsersTable", Item={"userId": {"S": claim.user_id}, "onboarding": {"S": "pre_created"}})
+        assert stored_user(users, claim).roles == ()
+        written = users.claim(claim)
+        assert isinstance(written, Written)
+        assert written.before is not None
+        assert stored_user(users, claim) == written.before.linked_to(claim)
+        assert stored_user(users, claim).roles == ("viewer",)
 
     @pytest.mark.parametrize("may_link", [True, False])
     def test_never_over_another_sub(self, db: Any, users: UserTable, claim: Claim, may_link: bool) -> None:

@@ -45,7 +45,8 @@ REFUSED = {
     ],
     "AdditionalUserPoolArns": ["eu-west-1_Ab12Cd34", "arn:aws:cognito-idp:eu-west-1:123456789012:userpool/"],
     "ExistingUserPoolId": ["Ab12Cd34", "arn:aws:cognito-idp:eu-west-1:123456789012:userpool/eu-west-1_Ab12Cd34"],
-    "AllowedRoles": ["", "admin,", "admin, manager"],
+    "AllowedRoles": ["", "admin,", "admin,team member"],
+    "DefaultRole": ["", "team member", "admin,manager"],
     "StripeSecretName": ["onramp/stripe", "/onramp/stripe key"],
     "RevenueCatSecretName": ["onramp/revenuecat"],
     "StripeBaseUrl": ["", "api.stripe.com", "http://api.stripe.com", "https://api.stripe.com/", "https://"],
@@ -104,6 +105,8 @@ def environment(template: Translation, function: str, name: str, value: str) -> 
             variables[variable] = str(template.default(refs[0])) if len(refs) == 1 else "eu-west-1_Created1"
     if name == "RevenueCatSecretName":
         variables["REVENUECAT_PROJECT_ID"] = "proj1"  # a rule of the template demands it
+    if name in ("AllowedRoles", "DefaultRole"):  # the same: the role is one of the list
+        variables |= {"ALLOWED_ROLES": value, "DEFAULT_ROLE": value.rpartition(",")[2]}
     return variables
 
 
@@ -206,5 +209,12 @@ def test_a_parameter_that_needs_another_one_is_refused_without_it(template: Tran
     assert needed in assertion["AssertDescription"]
 
 
+def test_a_default_role_that_is_not_allowed_is_refused(template: Translation) -> None:
+    (assertion,) = template.body["Rules"]["DefaultRoleIsAllowed"]["Assertions"]
+    assert assertion["Assert"] == {"Fn::Contains": [{"Ref": "AllowedRoles"}, {"Ref": "DefaultRole"}]}
+    assert template.parameters["AllowedRoles"]["Type"] in LISTS, "Fn::Contains needs a list"
+    assert template.default("DefaultRole") in template.default("AllowedRoles").split(",")
+
+
 def test_there_are_no_other_rules(template: Translation) -> None:
-    assert set(template.body["Rules"]) == set(RULES)
+    assert set(template.body["Rules"]) == {*RULES, "DefaultRoleIsAllowed"}

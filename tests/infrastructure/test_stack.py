@@ -96,7 +96,7 @@ def test_the_outputs_are_the_public_contract(template: Translation) -> None:
 def test_the_only_ssm_parameter_is_the_one_that_the_user_commands_read(template: Translation) -> None:
     (parameter,) = template.of_type("AWS::SSM::Parameter").values()
     assert parameter["Name"] == {"Fn::Sub": "/onramp/${AWS::StackName}/AllowedRoles"}
-    assert parameter["Value"] == ref("AllowedRoles")
+    assert parameter["Value"] == {"Fn::Join": [",", ref("AllowedRoles")]}
 
 
 def test_every_environment_sets_the_environment_tag_on_the_stack() -> None:

@@ -13,6 +13,7 @@ TYPOS = [
     ({"EmitDueAfterSeconds": "1.5"}, "a whole number"),
     ({"ReconcileSchedule": "rate(1 hour)"}, "rate"),
     ({"AdditionalUserPoolArns": "eu-west-1_Ab12Cd34"}, "ARNs of user pools"),
+    ({"DefaultRole": "viewer"}, "one of AllowedRoles"),
     ({"HealOnSignIn": "true"}, "PostConfirmationReservedConcurrency"),
     ({"RevenueCatProjectId": ""}, "RevenueCatProjectId"),
     ({"SesIdentityArn": "arn:aws:ses:eu-west-1:123456789012:identity/example.com"}, "SesFromAddress"),

@@ -39,6 +39,8 @@ def trigger(stack: LocalStack, monkeypatch: pytest.MonkeyPatch) -> Any:
         "EVENT_BUS_NAME": stack.outputs["EventBusName"],
         "USER_POOL_IDS": stack.outputs["UserPoolId"],
         "EMIT_DUE_AFTER_SECONDS": "300",
+        "ALLOWED_ROLES": "team_member",
+        "DEFAULT_ROLE": "team_member",
     }
 
     def load(**endpoints: str) -> ModuleType:

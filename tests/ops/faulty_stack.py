@@ -49,6 +49,7 @@ class FaultyStack:
         self.pool = self.outputs["UserPoolId"]
         self.trigger = self.outputs["PostConfirmationFunctionName"]
         self.worker = self.outputs["EnrichProfileFunctionName"]
+        self.healer = self.outputs["HealSignupFunctionName"]
 
     # -- pool ------------------------------------------------------------------------------------------
 
@@ -133,22 +134,43 @@ class FaultyStack:
         self.client("lambda").update_event_source_mapping(UUID=mappings[0]["UUID"], Enabled=False)
         return lambda: None
 
-    def _mapping(self) -> str:
-        (mapping,) = self.client("lambda").list_event_source_mappings(FunctionName=self.worker)["EventSourceMappings"]
+    def _mapping(self, function: str) -> str:
+        (mapping,) = self.client("lambda").list_event_source_mappings(FunctionName=function)["EventSourceMappings"]
         return str(mapping["UUID"])
 
     def no_event_source_mapping(self) -> Undo:
-        self.client("lambda").delete_event_source_mapping(UUID=self._mapping())
+        self.client("lambda").delete_event_source_mapping(UUID=self._mapping(self.worker))
         return lambda: None
 
     def mapping_without_partial_failures(self) -> Undo:
-        self.client("lambda").update_event_source_mapping(UUID=self._mapping(), FunctionResponseTypes=[])
+        self.client("lambda").update_event_source_mapping(UUID=self._mapping(self.worker), FunctionResponseTypes=[])
         return lambda: None
 
     def mapping_with_another_concurrency(self) -> Undo:
         other = {"MaximumConcurrency": 50}
-        self.client("lambda").update_event_source_mapping(UUID=self._mapping(), ScalingConfig=other)
+        self.client("lambda").update_event_source_mapping(UUID=self._mapping(self.worker), ScalingConfig=other)
         return lambda: None
+
+    def healer_without_concurrency(self) -> Undo:
+        self.client("lambda").put_function_concurrency(FunctionName=self.healer, ReservedConcurrentExecutions=0)
+        return lambda: None
+
+    def _change_heal_mapping(self, **change: object) -> Undo:
+        self.client("lambda").update_event_source_mapping(UUID=self._mapping(self.healer), **change)
+        return lambda: None
+
+    def disabled_heal_mapping(self) -> Undo:
+        return self._change_heal_mapping(Enabled=False)
+
+    def no_heal_mapping(self) -> Undo:
+        self.client("lambda").delete_event_source_mapping(UUID=self._mapping(self.healer))
+        return lambda: None
+
+    def heal_mapping_without_partial_failures(self) -> Undo:
+        return self._change_heal_mapping(FunctionResponseTypes=[])
+
+    def heal_mapping_with_another_concurrency(self) -> Undo:
+        return self._change_heal_mapping(ScalingConfig={"MaximumConcurrency": 50})
 
     def unfinished_gradual_deployment(self) -> Undo:
         lambdas = self.client("lambda")
@@ -159,6 +181,9 @@ class FaultyStack:
 
     def short_visibility_timeout(self) -> Undo:
         return self._set_attributes("ProvisioningQueueUrl", VisibilityTimeout="30")
+
+    def short_heal_visibility_timeout(self) -> Undo:
+        return self._set_attributes("SignupHealQueueUrl", VisibilityTimeout="30")
 
     # -- bus and queues --------------------------------------------------------------------------------
 
@@ -214,6 +239,31 @@ class FaultyStack:
 
     def queue_without_policy(self) -> Undo:
         return self._set_attributes("ProvisioningQueueUrl", Policy='{"Version": "2012-10-17", "Statement": []}')
+
+    def heal_queue_without_policy(self) -> Undo:
+        return self._set_attributes("SignupHealQueueUrl", Policy='{"Version": "2012-10-17", "Statement": []}')
+
+    def heal_queue_without_redrive_policy(self) -> Undo:
+        return self._set_attributes("SignupHealQueueUrl", RedrivePolicy="")
+
+    def _no_queue(self, output: str) -> Undo:
+        self.client("sqs").delete_queue(QueueUrl=self.outputs[output])
+        return lambda: None
+
+    def no_heal_queue(self) -> Undo:
+        return self._no_queue("SignupHealQueueUrl")
+
+    def no_heal_dlq(self) -> Undo:
+        return self._no_queue("SignupHealDlqUrl")
+
+    def no_provisioning_queue(self) -> Undo:
+        return self._no_queue("ProvisioningQueueUrl")
+
+    def no_provisioning_dlq(self) -> Undo:
+        return self._no_queue("ProvisioningDlqUrl")
+
+    def no_delivery_dlq(self) -> Undo:
+        return self._no_queue("EventDeliveryDlqUrl")
 
     def queue_open_to_everyone(self) -> Undo:
         sqs, url = self.client("sqs"), self.outputs["ProvisioningQueueUrl"]
@@ -404,6 +454,36 @@ FAULTS = [
         FaultyStack.unfinished_gradual_deployment, "functions", "warning", "goes to version", "aws lambda update-ali"
     ),
     Fault(FaultyStack.short_visibility_timeout, "functions", "warning", "30 s", "aws sqs set-queue-attributes"),
+    Fault(
+        FaultyStack.short_heal_visibility_timeout, "functions", "warning", "of SignupHealQueue is 30", "aws sqs set-"
+    ),
+    Fault(
+        FaultyStack.healer_without_concurrency,
+        "functions",
+        "trouble",
+        "the healer is sw",
+        "delete-function-concurrency",
+    ),
+    Fault(
+        FaultyStack.disabled_heal_mapping,
+        "functions",
+        "trouble",
+        "the healer's event source mapping is dis",
+        "update-event-source-mapping ... --enabled",
+    ),
+    Fault(
+        FaultyStack.no_heal_mapping,
+        "functions",
+        "trouble",
+        "the healer's alias `live` has no",
+        "create-event-source-ma",
+    ),
+    Fault(
+        FaultyStack.heal_mapping_without_partial_failures, "functions", "trouble", "the healer's event", "ReportBatch"
+    ),
+    Fault(
+        FaultyStack.heal_mapping_with_another_concurrency, "functions", "warning", "the healer's max", "oncurrency=2"
+    ),
     Fault(FaultyStack.disabled_rule, "bus", "trouble", "is disabled", "aws events enable-rule"),
     Fault(FaultyStack.rule_with_another_pattern, "bus", "trouble", "does not match", "aws events put-rule"),
     Fault(FaultyStack.no_rule, "bus", "trouble", "there is no rule", "aws events put-rule", cures=2),
@@ -414,6 +494,22 @@ FAULTS = [
     Fault(FaultyStack.queue_without_policy, "queues", "trouble", "may not send", "aws sqs set-queue-attributes"),
     Fault(FaultyStack.queue_open_to_everyone, "queues", "warning", "every rule of every", "aws sqs set-queue-attrib"),
     Fault(FaultyStack.queue_without_redrive_policy, "queues", "trouble", "no redrive policy", "RedrivePolicy"),
+    Fault(
+        FaultyStack.heal_queue_without_policy, "queues", "trouble", "may not send to SignupHealQueue", "aws sqs set-"
+    ),
+    Fault(FaultyStack.heal_queue_without_redrive_policy, "queues", "trouble", "SignupHealQueue has no redri", "240"),
+    Fault(FaultyStack.no_heal_queue, "queues", "trouble", "no queue SignupHealQueue", "aws sqs create-queue", cures=3),
+    Fault(FaultyStack.no_heal_dlq, "queues", "trouble", "no queue SignupHealDlq", "aws sqs create-queue", cures=2),
+    Fault(FaultyStack.no_provisioning_queue, "queues", "trouble", "no queue ProvisioningQ", "create-queue", cures=3),
+    Fault(
+        FaultyStack.no_provisioning_dlq,
+        "queues",
+        "trouble",
+        "no queue ProvisioningDlq",
+        "aws sqs create-queue",
+        cures=1,
+    ),
+    Fault(FaultyStack.no_delivery_dlq, "queues", "trouble", "no queue EventDeliveryDlq", "aws sqs create-q", cures=2),
     Fault(FaultyStack.queue_with_aws_managed_key, "queues", "trouble", "alias/aws/sqs", "SqsManagedSseEnabled"),
     Fault(FaultyStack.key_without_a_grant, "queues", "trouble", "may not use the key", "aws kms put-key-policy"),
     Fault(FaultyStack.short_dead_letter_retention, "queues", "trouble", "kept for 1 d", "MessageRetentionPeriod"),

@@ -12,8 +12,13 @@ from typing import Any
 
 from onramp.local.stack import LocalStack
 
-FUNCTIONS = ("PostConfirmationFunctionName", "EnrichProfileFunctionName", "ReconcileFunctionName")
-QUEUES = ("ProvisioningQueueUrl", "ProvisioningDlqUrl", "EventDeliveryDlqUrl")
+FUNCTIONS = (
+    "PostConfirmationFunctionName",
+    "EnrichProfileFunctionName",
+    "HealSignupFunctionName",
+    "ReconcileFunctionName",
+)
+QUEUES = ("ProvisioningQueueUrl", "ProvisioningDlqUrl", "EventDeliveryDlqUrl", "SignupHealQueueUrl", "SignupHealDlqUrl")
 VOLATILE = {
     "UUID", "EventSourceMappingArn", "LastModified", "LastProcessingResult", "State", "StateTransitionReason",
     "StartingPosition", "RevisionId", "CreationTime", "LastModifiedTime", "LastModifiedDate", "LastModifiedTimestamp",
@@ -66,7 +71,10 @@ def _queue(client: Any, url: str) -> dict[str, Any]:
     attributes = client.get_queue_attributes(QueueUrl=url, AttributeNames=["All"])["Attributes"]
     kept = {name: value for name, value in attributes.items() if not name.startswith("ApproximateNumber")}
     kept["Policy"] = _statements(lambda: kept.get("Policy", '{"Statement": []}'), client) if "Policy" in kept else []
-    kept["RedrivePolicy"] = json.loads(kept.get("RedrivePolicy", "{}"))
+    for name in ("RedrivePolicy", "RedriveAllowPolicy"):
+        kept[name] = json.loads(kept.get(name, "{}"))
+    # The emulator keeps the type in which it was set; AWS returns a number.
+    kept["RedrivePolicy"]["maxReceiveCount"] = str(kept["RedrivePolicy"].get("maxReceiveCount", ""))
     return kept | {"KmsMasterKeyId": kept.get("KmsMasterKeyId", "")}
 
 

@@ -22,17 +22,19 @@ from tests.ops.faulty_stack import FAULTS
 CURE = re.compile(r"(aws|onramp) [a-z]| --[a-z]")
 HELPERS = {
     "keys": {"bus", "queues"},
+    "queue_settings": {"functions", "queues"},
     "alarm_settings": {"alarms"},
     "trigger_permission": {"pool"},
 }
 """Module that renders cures for the checks of other groups."""
-LOOKS = ("onramp doctor", "onramp status", "onramp dlq list", "aws logs tail")
+LOOKS = ("onramp doctor", "onramp status", "onramp dlq list", "aws logs tail", "aws cloudwatch describe-alarms")
 """They cure nothing and say so: the reader follows what they show."""
 RUN_ELSEWHERE = {
     "aws events update-event-bus --name {}": "tests/unit/test_doctor.py: only a bus with a customer key has one",
     " --kms-key-identifier {}": "the same",
     " --dead-letter-config {}": "the same",
     " --key-id {}": "tests/unit/test_doctor.py::TestCures::test_a_secret_keeps_its_key",
+    "aws sqs start-message-move-task --source-arn {} --destination-arn {}": "the last test of tests/ops/test_doctor.py",
     "onramp user forget {}": "of the canary: tests/ops/test_canary.py",
 }
 

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from scripts.stories import STORIES, UPDATE, page
 
+from onramp.domain.event_data import delivery, signup_not_recorded
 from onramp.local.fakes import stripe
 from onramp.local.parameters import REGION, STACK_NAME
 from onramp.local.stack import LocalStack
@@ -92,7 +93,7 @@ def test_a_planted_fault_is_found_and_its_cure_cures_it(
         assert fault.what in finding.what
         assert all(part in finding.cure for part in fault.cure_parts)
         assert finding.why
-        assert not others or fault.cures > 1
+        assert not others or fault.cures > 1, others
         for _ in range(fault.cures if fault.runs else 0):
             run_cure(onramp, faulty, results_of(context, fault.group)[0])
         assert not fault.runs or results_of(context, fault.group) == []
@@ -248,3 +249,25 @@ def test_a_signup_is_provisioned_after_all_cures(faulty: FaultyStack) -> None:
     deployed = DeployedPipeline(faulty.stack)
     deployed.join(email := unique_email("cured"))
     deployed.ready(email)
+
+
+def test_the_printed_command_heals_a_signup_that_the_healer_gave_up(
+    onramp: Onramp, context: OperatorContext, faulty: FaultyStack
+) -> None:
+    """The last test: it leaves the schedule disabled, and HealedAlarm in alarm."""
+    deployed, sqs, url = DeployedPipeline(faulty.stack), faulty.client("sqs"), faulty.outputs["SignupHealDlqUrl"]
+    faulty.disabled_schedule()  # the sweep would heal the user, too
+    deployed.join(email := unique_email("unhealed"))
+    deployed.ready(email)
+    record = deployed.user(email) or {}
+    faulty.client("dynamodb").delete_item(TableName=faulty.outputs["UsersTableName"], Key={"userId": {"S": email}})
+    event = signup_not_recorded(record["cognitoSub"], record["userPoolId"], at=context.now(), correlation_id="one")
+    sqs.send_message(QueueUrl=url, MessageBody=json.dumps(delivery(event)))
+    (finding,) = findings(onramp, "owed")
+    assert "1 dead letter in SignupHealDlq" in finding["what"]
+    assert onramp("status", "--json").json["queues"]["SignupHealDlq"]["waiting"] == 1
+    run_aws(finding["cure"], faulty.client)
+    healed = eventually(lambda: deployed.user(email), what="the record")
+    assert healed["cognitoSub"] == record["cognitoSub"]
+    deployed.ready(email)
+    eventually(lambda: not results_of(context, "owed"), what="an empty SignupHealDlq")

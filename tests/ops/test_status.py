@@ -13,7 +13,7 @@ from rich.console import Console
 
 from onramp.local.stack import LocalStack
 from onramp.ops.common.output import Output
-from onramp.ops.status.report import PARTS, PROVIDER_METRICS, StatusReport
+from onramp.ops.status.report import PARTS, PROVIDER_METRICS, QUEUES, StatusReport
 from onramp.ops.status.screen import watch
 from tests.deployed import DeployedPipeline, eventually, unique_email
 from tests.ops.conftest import Onramp
@@ -44,7 +44,8 @@ def test_every_part_is_reported(onramp: Onramp, deployed: DeployedPipeline, wait
     assert found["signups"]["perMinute"] >= 0.4
     assert found["owed"]["oldestSeconds"] >= 0
     assert found["users"]["records"] >= 2
-    assert found["queues"].keys() == {"ProvisioningQueue", "ProvisioningDlq", "EventDeliveryDlq"}
+    assert found["queues"].keys() == set(QUEUES)
+    assert {"SignupHealQueue", "SignupHealDlq"} < set(QUEUES)
     assert found["providers"].keys() == PROVIDER_METRICS.keys()
     causes_of_waits = {(cause["step"], cause["errorCode"]) for cause in found["waitingFor"]["causes"]}
     assert ("stripe", "stripe_500") in causes_of_waits, "the provider and its code"

@@ -125,7 +125,7 @@ class Stage:
 def new_user(deployed: DeployedPipeline, names: Names | None = None) -> User:
     """A record as the trigger writes it, without its event."""
     email, sub, pool = unique_email("new"), str(uuid.uuid4()), deployed.outputs["UserPoolId"]
-    claim = Claim(email, sub, pool, "Cognito", "cognito", names or Names(), may_link=True, at=LONG_AGO, due_at=LONG_AGO)
+    claim = Claim(email, sub, pool, "Cognito", "cognito", names or Names(), True, LONG_AGO, LONG_AGO, "team_member")
     UserTable(deployed.dynamodb, deployed.outputs["UsersTableName"]).claim(claim)
     return claim.as_new_user()
 

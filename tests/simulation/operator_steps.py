@@ -124,7 +124,7 @@ def relink(sim: Simulation, step: Step) -> None:
             return
         sim.observed.relinked.add((email, new.sub))
         now = clients.now_millis()
-        claim = Claim(email, new.sub, POOL, "Cognito", "operator", Names(), may_link=True, at=now, due_at=now)
+        claim = Claim(email, new.sub, POOL, "Cognito", "operator", Names(), True, now, now, "team_member")
         UserWrites(sim.clients["dynamodb"], USERS).relink(user, claim)
 
 

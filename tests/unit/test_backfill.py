@@ -29,6 +29,7 @@ from onramp.ops.backfill.report import BackfillReport
 from onramp.ops.backfill.wiring import BackfillWiring
 from onramp.ops.common.errors import UsageError
 from onramp.ops.common.output import Output
+from onramp.ops.common.queue_room import POLL_SECONDS
 from onramp.ops.tables.backfill_checkpoints import BackfillState
 from tests.fakes import Faulty, ProcessKilled, SiteLog
 from tests.operator_context import operator_context
@@ -320,8 +321,8 @@ class TestTheCommand:
         """What it prints on stderr."""
         out = Output(as_json=False)
         out.talk = Console(file=(text := io.StringIO()), width=1000, highlight=False)
-        context = operator_context(pipeline, out=out)
-        command = BackfillCommand("", True, 1000.0, 0, options.get("csv"), False, True, yes)
+        context = operator_context(pipeline, out=out, sleep=options.get("sleep"))
+        command = BackfillCommand("", True, 1000.0, options.get("max_queue", 0), options.get("csv"), False, True, yes)
         with contextlib.suppress(KeyboardInterrupt, typer.Exit):
             command.run(context, BackfillWiring.of(context))
         return text.getvalue()
@@ -422,6 +423,35 @@ class TestTheCommand:
         assert len(pipeline.dynamodb.rows(USERS)) == 5
         pipeline.aws["dynamodb"] = pipeline.dynamodb
         assert Operator(pipeline).run(apply=True) == {"create": 300}
+
+    @pytest.mark.parametrize("waits", [1, 3])
+    def test_ctrl_c_while_it_waits_for_room_stops_at_once_and_the_next_run_continues(
+        self, pipeline: InMemoryPipeline, waits: int
+    ) -> None:
+        """Room for one page of 60; no worker empties the queue, and the signal comes in the `waits`-th wait."""
+        for number in range(200):
+            in_pool(pipeline, number, f"user{number}@example.com")
+        pipeline.clock.advance(3600)
+        number_of_wait = count(1)
+
+        def wait(seconds: float) -> None:
+            pipeline.clock.advance(seconds)
+            if seconds == POLL_SECONDS:  # the others keep to the rate
+                number = next(number_of_wait)
+                assert number <= waits, "it waits on"
+                if number == waits:
+                    signal.raise_signal(signal.SIGINT)
+
+        printed = self.run(pipeline, max_queue=60, sleep=wait)
+        assert next(number_of_wait) == waits + 1
+        assert len(pipeline.dynamodb.rows(USERS)) == len(pipeline.published("UserSignedUp")) == 60
+        assert "Interrupted after 60 users; 60 of them have got a record." in printed
+        assert "To continue: onramp backfill --apply --rate 1000 --max-queue 60" in printed
+        (audited,) = (row for row in pipeline.dynamodb.rows(OPERATIONS) if row["pk"].startswith("AUDIT#"))
+        assert (audited["result"], audited["count"]) == ("interrupted", 60)
+        listed = pipeline.cognito.calls["list_users"]
+        assert Operator(pipeline).run(apply=True) == {"create": 200}
+        assert pipeline.cognito.calls["list_users"] - listed == 3, "the first page is not read again"
 
     def test_ctrl_c_is_python_s_again_after_the_run(self, pipeline: InMemoryPipeline) -> None:
         before = signal.getsignal(signal.SIGINT)

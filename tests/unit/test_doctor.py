@@ -21,7 +21,20 @@ from onramp.ops.common.context import OperatorContext
 from onramp.ops.common.deployment import Deployment, Resource
 from onramp.ops.common.errors import reason
 from onramp.ops.common.output import Output
-from onramp.ops.doctor import alarm_settings, alarms, bus, functions, keys, pool, queues, reconciler, rules, secrets
+from onramp.ops.doctor import (
+    alarm_settings,
+    alarms,
+    bus,
+    consumers,
+    functions,
+    keys,
+    pool,
+    queue_access,
+    queues,
+    reconciler,
+    rules,
+    secrets,
+)
 from onramp.ops.doctor.checks import CHECKS, CheckResult, one_for_each_cause, run_checks
 from onramp.ops.doctor.findings import Cause, Finding, Level, ok, trouble, unchecked
 from onramp.ops.doctor.wiring import DoctorWiring
@@ -40,10 +53,13 @@ OUTPUTS = {
     "UserProfilesTableName": "profiles",
     "PostConfirmationFunctionName": "onramp-PostConfirmation",
     "EnrichProfileFunctionName": "onramp-EnrichProfile",
+    "HealSignupFunctionName": "onramp-HealSignup",
     "ReconcileFunctionName": "onramp-Reconcile",
     "ProvisioningQueueUrl": "https://sqs/Provisioning",
     "ProvisioningDlqUrl": "https://sqs/ProvisioningDlq",
     "EventDeliveryDlqUrl": "https://sqs/EventDeliveryDlq",
+    "SignupHealQueueUrl": "https://sqs/SignupHeal",
+    "SignupHealDlqUrl": "https://sqs/SignupHealDlq",
 }
 PARAMETERS = {
     "StripeSecretName": "/stripe",
@@ -215,7 +231,7 @@ class TestFunctions:
     def test_a_trigger_that_takes_longer_than_cognito_waits(self) -> None:
         attributes = {"get_queue_attributes": {"Attributes": {"VisibilityTimeout": "360"}}}
         deployed = stack(lambda_={"get_function_configuration": {"Timeout": 10}}, sqs=attributes)
-        assert "10 s" in by_level(functions.timeouts(deployed))["warning"].what
+        assert "10 s" in by_level(functions.timeout(deployed))["warning"].what
 
     def test_a_mapping_that_is_missing_or_ignores_partial_failures(self) -> None:
         mapping = {"UUID": "1", "State": "Enabled", "FunctionResponseTypes": []}
@@ -223,12 +239,12 @@ class TestFunctions:
         sqs = {"get_queue_attributes": {"Attributes": {"QueueArn": QUEUE}}}
         assert (
             "ReportBatchItemFailures"
-            in by_level(functions.event_source(stack(lambda_=answers, sqs=sqs)))["trouble"].cure
+            in by_level(consumers.event_sources(stack(lambda_=answers, sqs=sqs)))["trouble"].cure
         )
         nothing: dict[str, Answer] = {"list_event_source_mappings": {"EventSourceMappings": []}}
         assert (
             "create-event-source-mapping"
-            in by_level(functions.event_source(stack(lambda_=nothing, sqs=sqs)))["trouble"].cure
+            in by_level(consumers.event_sources(stack(lambda_=nothing, sqs=sqs)))["trouble"].cure
         )
 
 
@@ -278,7 +294,7 @@ class TestKeys:
         }
         deployed = stack(sqs={"get_queue_attributes": attributes}, kms=kms)
         deployed.resources = {"UserSignedUpRule": Resource("AWS::Events::Rule", "onramp|onramp-Rule-1")}
-        return list(queues.encryption(deployed))
+        return list(queue_access.encryption(deployed))
 
     def allowing(self, *actions: str) -> dict[str, Any]:
         principal = {"Service": "events.amazonaws.com"}
@@ -373,8 +389,13 @@ class TestDeadLetters:
             kept = "1209600" if letters else "345600"
             return {"Attributes": {"QueueArn": LETTERS if letters else QUEUE, "MessageRetentionPeriod": kept}}
 
-        findings = by_level(queues.retention(stack(sqs={"get_queue_attributes": attributes})))
-        assert '\\"maxReceiveCount\\": \\"60\\"' in findings["trouble"].cure
+        worker, healer = (
+            finding
+            for finding in queues.retention(stack(sqs={"get_queue_attributes": attributes}))
+            if finding.level is Level.TROUBLE
+        )
+        assert '\\"maxReceiveCount\\": \\"60\\"' in worker.cure
+        assert '\\"maxReceiveCount\\": \\"240\\"' in healer.cure
 
 
 class TestSecrets:
@@ -514,8 +535,44 @@ class TestOneLineForEachCause:
         findings = [stripe, revenuecat, other, self.LETTER, trouble("another alarm.", "why", "cure", symptom=True)]
         assert self.merged(*findings) == findings
 
-    def test_every_alarm_with_a_cause_has_a_cure(self) -> None:
-        assert alarms.CAUSES.keys() <= alarms.CURES.keys()
+    def test_every_alarm_of_the_template_has_a_cause_and_every_cause_of_an_alarm_a_cure(self) -> None:
+        resources = load_template(ROOT / "template.yaml")["Resources"]
+        in_template = {name for name, resource in resources.items() if resource["Type"] == alarms.ALARM}
+        assert alarms.CAUSES.keys() == in_template
+        assert set(alarms.CAUSES.values()) == {*alarms.CURES, *alarms.LOGS}
+        assert {f"{function}Function" for function in alarms.LOGS.values()} < resources.keys()
+        groups = [word for cure in alarms.CURES.values() for word in cure.split() if word in CHECKS]
+        assert len(groups) == sum(cure.count("--only") for cure in alarms.CURES.values())
+
+    @pytest.mark.parametrize("alarm", alarms.CAUSES)
+    def test_every_alarm_is_told_with_its_cure(self, alarm: str) -> None:
+        firing = {"AlarmName": "one", "StateValue": "ALARM", "AlarmActions": [], "AlarmDescription": "why"}
+        deployed = stack(cloudwatch={"describe_alarms": {"MetricAlarms": [firing]}})
+        deployed.resources = {alarm: Resource(alarms.ALARM, "one")}
+        finding = next(alarms.alarms(deployed))
+        assert (finding.cause, finding.symptom) == (alarms.CAUSES[alarm], True)
+        program, *words = shlex.split(finding.cure)
+        assert program in ("onramp", "aws")
+        if program == "aws":
+            assert words[:2] == ["logs", "tail"]
+            assert words[2] == f"/aws/lambda/onramp-{alarms.LOGS[alarms.CAUSES[alarm]]}"
+
+    def test_an_alarm_that_the_doctor_does_not_know_is_told_by_its_name(self) -> None:
+        firing = {"AlarmName": "mine", "StateValue": "ALARM", "AlarmActions": []}
+        deployed = stack(cloudwatch={"describe_alarms": {"MetricAlarms": [firing]}})
+        deployed.resources = {"MyAlarm": Resource(alarms.ALARM, "mine")}
+        finding = next(alarms.alarms(deployed))
+        assert finding.cure == "aws cloudwatch describe-alarms --alarm-names mine"
+
+    def test_an_alarm_is_told_in_the_line_of_the_check_that_found_its_fault(self) -> None:
+        mapping = {"UUID": "1", "State": "Disabled"}
+        answers = {"list_event_source_mappings": {"EventSourceMappings": [mapping]}}
+        sqs = {"get_queue_attributes": {"Attributes": {"QueueArn": QUEUE}}}
+        worker, _ = consumers.event_sources(stack(lambda_=answers, sqs=sqs))
+        alarm = trouble("ProvisioningQueueAgeAlarm is in alarm.", "why", "look", Cause.UNREAD, symptom=True)
+        (line,) = self.merged(alarm, worker)
+        assert line.cure == "aws lambda update-event-source-mapping --uuid 1 --enabled"
+        assert line.what.endswith("ProvisioningQueueAgeAlarm is in alarm.")
 
 
 class TestALocalStack:
@@ -525,9 +582,9 @@ class TestALocalStack:
         configuration = {"get_function_configuration": {"Timeout": 5}}
         attributes = {"get_queue_attributes": {"Attributes": {"VisibilityTimeout": "29"}}}
         deployed = stack(lambda_=configuration, sqs=attributes)
-        assert [finding.level for finding in functions.timeouts(deployed)] == [Level.OK, Level.WARNING]
+        assert [finding.level for finding in consumers.visibility_timeouts(deployed)] == [Level.WARNING] * 2
         deployed.is_local = True
-        assert [finding.level for finding in functions.timeouts(deployed)] == [Level.OK, Level.OK]
+        assert [finding.level for finding in consumers.visibility_timeouts(deployed)] == [Level.OK] * 2
 
     def test_alarms_without_a_topic_are_meant(self) -> None:
         alarm = {"AlarmName": "one", "StateValue": "OK", "AlarmActions": [], "ActionsEnabled": True}
@@ -581,7 +638,7 @@ class TestCures:
                 sqs={"get_queue_attributes": {"Attributes": attributes}},
                 cloudformation={"list_stack_resources": {"StackResourceSummaries": [rule]}},
             )
-            first = next(queues.policies(deployed))
+            first = next(queue_access.policies(deployed))
             policy = json.loads(json.loads(shlex.split(first.cure)[-1])["Policy"])
             assert policy["Statement"] == [*_in_the_template()[:1], *kept, *_in_the_template()[1:]]
 
@@ -592,15 +649,16 @@ class TestCures:
         self, deployed: str, cure: str
     ) -> None:
         """A deployment of the value that the stack has already changes nothing."""
-        findings = functions.timeouts(
+        findings = consumers.visibility_timeouts(
             stack(
                 parameters={"VisibilityTimeoutSeconds": deployed},
                 lambda_={"get_function_configuration": {"Timeout": 60}},
                 sqs={"get_queue_attributes": {"Attributes": {"VisibilityTimeout": "30"}}},
             )
         )
-        (finding,) = (finding for finding in findings if "visibility" in finding.what)
-        assert cure in finding.cure
+        for finding, queue in zip(findings, ("Provisioning", "SignupHeal"), strict=True):
+            assert cure in finding.cure
+            assert "make deploy" in finding.cure or f"--queue-url https://sqs/{queue} " in finding.cure
 
     def test_a_function_gets_back_the_concurrency_that_the_stack_reserves(self) -> None:
         answers: dict[str, Answer] = {
@@ -616,7 +674,7 @@ class TestCures:
     def test_a_queue_gets_back_the_stacks_own_key(self) -> None:
         attributes = {"get_queue_attributes": {"Attributes": {"KmsMasterKeyId": "alias/aws/sqs"}}}
         own = {"DataKeyArn": "arn:aws:kms:eu-west-1:123456789012:key/own"}
-        (finding, *_) = queues.encryption(stack(parameters=own, sqs=attributes))
+        (finding, *_) = queue_access.encryption(stack(parameters=own, sqs=attributes))
         assert json.loads(shlex.split(finding.cure)[-1]) == {"KmsMasterKeyId": own["DataKeyArn"]}
 
     def test_a_secret_keeps_its_key(self) -> None:

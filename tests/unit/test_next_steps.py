@@ -116,6 +116,18 @@ def relinked(operator: Operator) -> None:
     put_letter(operator, message.body, "linked_to_another_sub")
 
 
+def relinked_back(operator: Operator) -> None:
+    """Stripe refuses the user, whose record was relinked to another sub and back."""
+    refused(operator)
+    before = [{"S": OLD}, {"S": NEW}]
+    operator.scenario.dynamodb.update_item(
+        TableName=USERS,
+        Key={"userId": {"S": EMAIL}},
+        UpdateExpression="SET linkedBefore = :before",
+        ExpressionAttributeValues={":before": {"L": before}},
+    )
+
+
 def lose_message(operator: Operator) -> str:
     """Its body."""
     (message,) = operator.scenario.sqs.messages(QUEUE)
@@ -312,6 +324,7 @@ class Case(NamedTuple):
 
 CASES = [
     Case("letter", refused, of_the_letter, provisioned),
+    Case("letter", relinked_back, of_the_letter, provisioned),
     Case("letter_settled", settled, of_the_letter, provisioned),
     Case("letter_forgotten", forgotten, of_the_letter, no_letter),
     Case("letter_of_the_sub_before", relinked, of_the_letter, no_letter),

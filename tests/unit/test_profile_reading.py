@@ -3,24 +3,67 @@
 from __future__ import annotations
 
 import json
+import re
 import uuid
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from onramp.access import user_of_token
+from onramp.domain.users import EDITABLE, ID_OF_STEP
 from tests.pipeline import EMAIL, OTHER_SUB, PROFILES, QUEUE, SUB, USERS, InMemoryPipeline
 
-BROKEN = {
-    "provisioning is NULL": {"provisioning": {"NULL": True}},
-    "provisioning is text": {"provisioning": {"S": "broken"}},
-    "a step is no map": {"provisioning": {"M": {"stripe": {"S": "done"}, "revenuecat": {"N": "1"}}}},
-    "attempts are text": {
-        "provisioning": {"M": {"stripe": {"M": {"state": {"S": "retrying"}, "attempts": {"S": "x"}}}}}
-    },
-    "the status is a number": {"provisioningStatus": {"N": "7"}},
+PAGE = (Path(__file__).parents[2] / "docs" / "architecture.md").read_text()
+HUGE = {"N": "1E+30"}
+
+
+def step(**attributes: Any) -> dict[str, Any]:
+    """Two steps failed, so that their times are compared; the record of one is broken."""
+    records = {
+        name: {"M": {"state": {"S": "failed"}, "at": {"N": "1790000000000"}} | broken}
+        for name, broken in (("stripe", attributes), ("revenuecat", {}))
+    }
+    return {"provisioning": {"M": records}}
+
+
+def intent(**attributes: Any) -> dict[str, Any]:
+    body = {"M": {"email": {"S": EMAIL}, "metadata": {"M": {}}}}
+    stored = {"epoch": {"N": "1"}, "key": {"S": "k"}, "createdAt": {"N": "1"}, "body": body}
+    return {"provisioning": {"M": {"stripeIntent": {"M": stored | attributes}}}}
+
+
+BROKEN: dict[str, tuple[str, dict[str, Any]]] = {
+    "provisioning is NULL": ("provisioning", {"provisioning": {"NULL": True}}),
+    "provisioning is text": ("provisioning", {"provisioning": {"S": "broken"}}),
+    "provisioning is a list": ("provisioning", {"provisioning": {"L": []}}),
+    "a step is text": ("provisioning.stripe", {"provisioning": {"M": {"stripe": {"S": "done"}}}}),
+    "a step is a number": ("provisioning.revenuecat", {"provisioning": {"M": {"revenuecat": {"N": "1"}}}}),
+    "a step without a state": ("provisioning.stripe", {"provisioning": {"M": {"stripe": {"M": {}}}}}),
+    "the state is a map": ("provisioning.stripe", step(state={"M": {}})),
+    "attempts are text": ("provisioning.stripe.attempts", step(state={"S": "retrying"}, attempts={"S": "x"})),
+    "attempts are huge": ("provisioning.stripe.attempts", step(attempts=HUGE)),
+    "the code is a map": ("provisioning.stripe.errorCode", step(errorCode={"M": {}})),
+    "the reason is a list": ("provisioning.stripe.reason", step(reason={"L": []})),
+    "the version is binary": ("provisioning.stripe.codeVersion", step(codeVersion={"B": b"1"})),
+    "a time is text": ("provisioning.stripe.at", step(at={"S": "yesterday"})),
+    "a time is huge": ("provisioning.stripe.at", step(at=HUGE)),
+    "a time is negative": ("provisioning.stripe.at", step(at={"N": "-1"})),
+    "the creation is text": ("createdAt", {"createdAt": {"S": "yesterday"}}),
+    "the creation is huge": ("createdAt", {"createdAt": HUGE}),
+    "the status is a number": ("provisioningStatus", {"provisioningStatus": {"N": "7"}}),
+    "the status is a map": ("provisioningStatus", {"provisioningStatus": {"M": {}}}),
+    "an id is a number": ("stripeCustomerId", {"stripeCustomerId": {"N": "7"}}),
 }
-HALF_INTENT = {"provisioning": {"M": {"stripeIntent": {"M": {"epoch": {"N": "1"}}}}}}
+"""By what is broken: the path that cannot be read, and the attributes."""
+BROKEN_INTENTS: dict[str, dict[str, Any]] = {
+    "half an intent": {"provisioning": {"M": {"stripeIntent": {"M": {"epoch": {"N": "1"}}}}}},
+    "the intent is text": {"provisioning": {"M": {"stripeIntent": {"S": "x"}}}},
+    "the intent's time is text": intent(createdAt={"S": "yesterday"}),
+    "the intent's time is huge": intent(createdAt=HUGE),
+}
+ALL = {name: row for name, (_, row) in BROKEN.items()} | BROKEN_INTENTS
+"""Every broken row by its name."""
 
 
 def put_profile(pipeline: InMemoryPipeline, **attributes: Any) -> None:
@@ -33,7 +76,7 @@ def state(pipeline: InMemoryPipeline, sub: str = SUB, email: str = EMAIL) -> tup
 
 
 class TestUnreadable:
-    @pytest.mark.parametrize("row", BROKEN.values(), ids=BROKEN)
+    @pytest.mark.parametrize("row", [row for _, row in BROKEN.values()], ids=BROKEN)
     def test_a_broken_profile_is_provisioned_all_the_same(
         self, pipeline: InMemoryPipeline, row: dict[str, Any]
     ) -> None:
@@ -44,16 +87,19 @@ class TestUnreadable:
         assert len(pipeline.stripe.customers()) == 1
         assert not [line for line in pipeline.log_lines() if line.get("message") == "bug"]
 
-    def test_half_an_intent_waits_for_the_operator_and_calls_no_provider(self, pipeline: InMemoryPipeline) -> None:
-        """Its request may have been sent under a key that is lost."""
-        put_profile(pipeline, **HALF_INTENT)
+    @pytest.mark.parametrize("row", BROKEN_INTENTS.values(), ids=BROKEN_INTENTS)
+    def test_a_broken_intent_waits_for_the_operator_and_calls_no_provider(
+        self, pipeline: InMemoryPipeline, row: dict[str, Any]
+    ) -> None:
+        """Its request may have been sent under a key that is lost, or at a time that is."""
+        put_profile(pipeline, **row)
         pipeline.sign_up(EMAIL, SUB)
         pipeline.run_worker()
         assert [letter["reason"] for letter in pipeline.dead_letters()] == ["unreadable_intent"]
         assert pipeline.stripe.calls == []
         assert state(pipeline) == ("failed", True)
 
-    @pytest.mark.parametrize("row", [*BROKEN.values(), HALF_INTENT], ids=[*BROKEN, "half an intent"])
+    @pytest.mark.parametrize("row", ALL.values(), ids=ALL)
     def test_the_reconciler_heals_the_others(self, pipeline: InMemoryPipeline, row: dict[str, Any]) -> None:
         """Both are owed to the operator; the other one's profile is ready."""
         other = "other@example.com"
@@ -111,6 +157,21 @@ class TestIdWithoutItsStep:
         pipeline.run_worker()
         assert (pipeline.profile(SUB) or {})["stripeCustomerId"] == customer
         assert len(pipeline.stripe.customers()) == 1
+
+
+class TestEditable:
+    def test_nothing_that_the_worker_relies_on_is_the_users(self, pipeline: InMemoryPipeline) -> None:
+        pipeline.sign_up(EMAIL, SUB, given_name="Nia", family_name="Newcomer")
+        pipeline.run_worker()
+        assert set(pipeline.profile(SUB) or {}) - set(EDITABLE) == {
+            "userId", "email", "createdAt", "updatedAt", "provisioningStatus", "provisioning", "stripeCustomerId",
+            "revenueCatId",
+        }  # fmt: skip
+        assert not [name for name in EDITABLE if name in ID_OF_STEP.values() or name.startswith("provisioning")]
+
+    def test_the_page_lists_them(self) -> None:
+        (sentence,) = re.findall(r"may let its users write (.+?)\s+\(`EDITABLE`", PAGE, re.DOTALL)
+        assert re.findall(r"`(\w+)`", sentence) == list(EDITABLE)
 
 
 class TestAccess:

@@ -14,6 +14,8 @@ SIGNUP = {
     "EVENT_BUS_NAME": "b",
     "USER_POOL_IDS": "p1, arn:aws:cognito-idp:eu-west-1:123456789012:userpool/p2",
     "EMIT_DUE_AFTER_SECONDS": "300",
+    "ALLOWED_ROLES": "admin, viewer",
+    "DEFAULT_ROLE": "viewer",
 }
 ENRICH = {
     "USERS_TABLE_NAME": "u",
@@ -43,7 +45,14 @@ def test_the_trigger_reads_its_settings() -> None:
     settings = SignupSettings.read(SIGNUP | {"ALLOW_UNVERIFIED_SIGNUPS": "true"})
     assert settings.user_pool_ids == {"p1", "p2"}
     assert settings.emit_due_after == 300_000
+    assert settings.default_role == "viewer"
     assert settings.trust.allow_unverified
+
+
+@pytest.mark.parametrize("role", ["viewers", "admin, viewer", "Viewer"])
+def test_a_default_role_that_is_not_allowed_is_refused(role: str) -> None:
+    with pytest.raises(ConfigurationError, match=f"DEFAULT_ROLE: '{role}' is not one of ALLOWED_ROLES: admin, viewer"):
+        SignupSettings.read(SIGNUP | {"DEFAULT_ROLE": role})
 
 
 @pytest.mark.parametrize("value", ["false", "", "True", "1", "yes"])

@@ -14,6 +14,8 @@ from onramp.local.fakes.faults import Fault
 from onramp.ops.common.deployment import Deployment
 from onramp.ops.common.errors import UsageError
 from onramp.ops.common.output import Output
+from onramp.ops.doctor.owed import owed
+from onramp.ops.doctor.wiring import DoctorWiring
 from onramp.ops.user.list_users import list_users
 from tests.dlq_scenario import DlqScenario
 from tests.operator_context import operator_context
@@ -89,7 +91,7 @@ def test_a_row_has_step_code_and_reason(outage: DlqScenario, capsys: pytest.Capt
 
 def test_reveal_is_audited(outage: DlqScenario, capsys: pytest.CaptureFixture[str]) -> None:
     assert emails(listed(outage, capsys, reveal=True)) == {STRIPE, REVENUECAT, REFUSED}
-    assert [row["what"] for row in outage.audit()] == ["reveal user list"]
+    assert [(row["what"], row["count"]) for row in outage.audit()] == [("reveal user list", 3)]
 
 
 def test_pages_hold_each_user_once_and_positions_no_address(
@@ -136,6 +138,21 @@ def test_the_causes_name_provider_and_code(outage: DlqScenario) -> None:
     assert causes.users == 3
     assert causes.of_step("revenuecat") == [("revenuecat_500", 1)]
     assert {code for code, _ in causes.of_step("stripe")} == {"stripe_500", "email_invalid"}
+
+
+@pytest.mark.parametrize("kind", [Owed.ENRICH, Owed.OPERATOR])
+def test_the_doctor_names_provider_and_code(outage: DlqScenario, kind: Owed) -> None:
+    outage.clock.advance(2 * 86_400)
+    stack = DoctorWiring.of(operator_context(outage)).stack
+    (line,) = [finding.what for finding in owed(stack) if f"`{kind}`" in finding.what]
+    _, _, errors = line.partition(" Last errors of 3 owed users: ")
+    causes, _, advice = errors.partition("; ")
+    assert set(causes.split(", ")) == {
+        "stripe stripe_500 (1)",
+        "stripe email_invalid (1)",
+        "revenuecat revenuecat_500 (1)",
+    }
+    assert advice == "see onramp user list."
 
 
 def test_the_sample_of_the_causes_is_bounded(scenario: DlqScenario, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
-from boto3.dynamodb.types import TypeDeserializer, TypeSerializer
+from boto3.dynamodb.types import Binary, TypeDeserializer, TypeSerializer
 
 from onramp.adapters.aws import readable, retryable
 from onramp.domain.errors import RetryableError
@@ -38,6 +38,10 @@ def _plain(value: Any) -> Any:
             return {name: _plain(inner) for name, inner in value.items()}
         case list():
             return [_plain(inner) for inner in value]
+        case set():
+            return {_plain(inner) for inner in value}
+        case Binary():  # its own str() raises TypeError
+            return value.__bytes__()
     return value
 
 

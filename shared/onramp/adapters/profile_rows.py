@@ -1,21 +1,86 @@
-"""What `provisioning` of a profile row holds: a record per step, Stripe's intent, and what a relinked record inherits.
+"""Reads a profile row: a record per step, Stripe's intent, ids, and what a relinked record inherits.
 
-Rows are plain values. Reading is lenient: users and operators write this table too.
+Rows are plain values. Reading is lenient, for the pipeline and for the operator's commands: users and operators write
+this table too, and one unreadable row must not stop the work on the others.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from onramp.domain.users import EDITABLE, ID_OF_STEP, Intent
+from onramp.adapters.items import from_item
+from onramp.domain.event_data import usable_time
+from onramp.domain.identity import usable_name
+from onramp.domain.users import BROKEN_INTENT, EDITABLE, ID_OF_STEP, Intent, Profile, Status
 
 PROVISIONING = "#provisioning"  # an alias: the name itself is one of DynamoDB's reserved words
 INTENT = "stripeIntent"
 SAME_INTENT = f"{PROVISIONING}.{INTENT}.epoch = :read AND {PROVISIONING}.{INTENT}.#key = :key"
 NO_INTENT = f"attribute_not_exists({PROVISIONING}.{INTENT})"
 Row = Mapping[str, Any]
+
+
+def _text(value: object) -> str | None:
+    return value if isinstance(value, str) else None
+
+
+def _count(value: object) -> int | None:
+    return value if isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 10**9 else None
+
+
+_Readers = Mapping[str, Callable[[object], object]]
+_STEP: _Readers = {
+    "state": _text,
+    "attempts": _count,
+    "errorCode": _text,
+    "reason": _text,
+    "at": usable_time,
+    "codeVersion": _text,
+}
+_PROFILE: _Readers = {
+    "provisioningStatus": _text,
+    "createdAt": usable_time,
+    **dict.fromkeys(ID_OF_STEP.values(), _text),
+}
+
+
+def profile_from(item: Mapping[str, Any]) -> Profile:
+    """From a row as DynamoDB returns it."""
+    row = from_item(item)
+    proven, unproven = ids_of(row)
+    return Profile(
+        sub=row["userId"],
+        status=_text(row.get("provisioningStatus")) or Status.PENDING,
+        display_name=usable_name(row.get("displayName")),  # the user may have edited it
+        stripe_customer_id=proven.get("stripeCustomerId"),
+        revenue_cat_id=proven.get("revenueCatId"),
+        intent=intent_of_row(row),
+        steps=steps_of(row),
+        unproven=unproven,
+        created_at=usable_time(row.get("createdAt")),
+        unreadable=tuple(_unreadable(row)),
+    )
+
+
+def _unreadable(row: Row) -> Iterator[str]:
+    yield from _unusable(row, _PROFILE)
+    if not isinstance(row.get("provisioning", {}), dict):
+        yield "provisioning"
+    for name, entry in provisioning_of(row).items():
+        path = f"provisioning.{name}"
+        if name == INTENT:
+            if intent_of_row(row) is None:
+                yield BROKEN_INTENT
+        elif not _has_state(entry):
+            yield path
+        else:
+            yield from (f"{path}.{key}" for key in _unusable(entry, _STEP))
+
+
+def _unusable(values: Row, readers: _Readers) -> Iterator[str]:
+    return (name for name, read in readers.items() if name in values and read(values[name]) is None)
 
 
 def not_done(step: str) -> str:
@@ -29,12 +94,16 @@ def provisioning_of(row: Row) -> dict[str, Any]:
 
 
 def steps_of(row: Row) -> dict[str, dict[str, Any]]:
-    """The step records; `attempts` and `at` are whole numbers where they are present."""
+    """The step records that have a state, each with those of its values that are usable."""
     return {
-        name: {key: value for key, value in record.items() if key not in ("attempts", "at") or isinstance(value, int)}
+        name: {key: value for key, read in _STEP.items() if (value := read(record.get(key))) is not None}
         for name, record in provisioning_of(row).items()
-        if name != INTENT and isinstance(record, dict)
+        if name != INTENT and _has_state(record)
     }
+
+
+def _has_state(record: object) -> bool:
+    return isinstance(record, dict) and isinstance(record.get("state"), str)
 
 
 def ids_of(row: Row) -> tuple[dict[str, str], dict[str, str]]:
@@ -55,9 +124,10 @@ def intent_of_row(row: Row) -> Intent | None:
     if not isinstance(stored, dict):
         return None
     match stored:
-        case {"epoch": int(epoch), "key": str(key), "createdAt": int(at), "body": {"email": str(), "metadata": dict()}}:
-            link = stored.get("link")
-            return Intent(epoch, key, at, stored["body"], link if isinstance(link, int) else 0)
+        case {"epoch": int(epoch), "key": str(key), "createdAt": at, "body": {"email": str(), "metadata": dict()}}:
+            link, created_at = stored.get("link"), usable_time(at)
+            if created_at is not None:
+                return Intent(epoch, key, created_at, stored["body"], link if isinstance(link, int) else 0)
     return None
 
 

@@ -18,16 +18,12 @@ from onramp.adapters.profile_rows import (
     NO_INTENT,
     PROVISIONING,
     SAME_INTENT,
-    ids_of,
     inheritance,
-    intent_of_row,
     intent_row,
     not_done,
-    provisioning_of,
-    steps_of,
+    profile_from,
 )
 from onramp.domain.errors import RetryableError
-from onramp.domain.identity import usable_name
 from onramp.domain.users import Intent, Profile, Status, User, display_name
 
 if TYPE_CHECKING:
@@ -46,11 +42,11 @@ class ProfileTable:
         with retryable("profiles_get"):
             reply = self.client.get_item(TableName=self.table, Key={"userId": {"S": sub}}, ConsistentRead=True)
         item = readable("profiles_get", reply).get("Item")
-        return _profile(item) if item else None
+        return profile_from(item) if item else None
 
     def get_many(self, subs: Sequence[str]) -> dict[str, Profile]:
         """By sub, read consistently; absent ones are left out."""
-        return {profile.sub: profile for profile in map(_profile, get_many(self.client, self.table, subs))}
+        return {profile.sub: profile for profile in map(profile_from, get_many(self.client, self.table, subs))}
 
     def upsert(self, user: User, now: int) -> Profile:
         """Creates the profile where it is absent; of an existing one it changes only `updatedAt`."""
@@ -73,7 +69,7 @@ class ProfileTable:
 
     def _with_provisioning(self, sub: str, profile: Profile) -> Profile:
         """Replaces a `provisioning` that another writer made something else than a map: no step could be recorded."""
-        if profile.readable:
+        if "provisioning" not in profile.unreadable:
             return profile
         condition = f"NOT attribute_type({PROVISIONING}, :map)"
         return self._update(sub, f"SET {PROVISIONING} = :empty", {":empty": {}, ":map": "M"}, condition=condition)[1]
@@ -171,23 +167,5 @@ class ProfileTable:
                 if error_code(error) != "ConditionalCheckFailedException":
                     raise
                 stored: Any = error.response.get("Item")
-                return False, _profile(stored or {"userId": {"S": sub}})
-        return True, _profile(readable("profiles_update", reply)["Attributes"])
-
-
-def _profile(item: dict[str, Any]) -> Profile:
-    """Lenient: one unreadable row must not stop the work on the others."""
-    row = from_item(item)
-    intent, (proven, unproven), status = intent_of_row(row), ids_of(row), row.get("provisioningStatus")
-    return Profile(
-        sub=row["userId"],
-        status=status if isinstance(status, str) else Status.PENDING,
-        display_name=usable_name(row.get("displayName")),  # the user may have edited it
-        stripe_customer_id=proven.get("stripeCustomerId"),
-        revenue_cat_id=proven.get("revenueCatId"),
-        intent=intent,
-        steps=steps_of(row),
-        unproven=unproven,
-        broken_intent=intent is None and INTENT in provisioning_of(row),
-        readable=isinstance(row.get("provisioning", {}), dict),
-    )
+                return False, profile_from(stored or {"userId": {"S": sub}})
+        return True, profile_from(readable("profiles_update", reply)["Attributes"])

@@ -13,7 +13,7 @@ from onramp.adapters.items import from_item, get_many, to_values
 from onramp.domain.errors import RetryableError
 from onramp.domain.event_data import usable_time
 from onramp.domain.identity import usable_name, usable_sub
-from onramp.domain.users import DEFAULT_ROLES, Claim, Names, Onboarding, User
+from onramp.domain.users import Claim, Names, Onboarding, User
 from onramp.usecases.signup import Refused, Written
 
 if TYPE_CHECKING:
@@ -63,7 +63,7 @@ class UserTable:
                     raise
                 return Refused(user_from(error.response["Item"]))  # type: ignore[typeddict-item]
         before = readable("users_update", reply).get("Attributes")
-        return Written(user_from(before) if before else None)
+        return Written(user_from(before, (claim.default_role,)) if before else None)
 
     def get(self, user_id: str) -> User | None:
         """A consistent read."""
@@ -124,7 +124,7 @@ def identity_values(claim: Claim) -> dict[str, Any]:
 def _claim_update(claim: Claim) -> tuple[str, dict[str, str], dict[str, Any]]:
     values: dict[str, Any] = {
         **identity_values(claim),
-        ":roles": list(DEFAULT_ROLES),
+        ":roles": [claim.default_role],
         ":self_service": Onboarding.SELF_SERVICE.value,
     }
     expression, names = _CLAIM, {"#roles": "roles"}
@@ -136,12 +136,12 @@ def _claim_update(claim: Claim) -> tuple[str, dict[str, str], dict[str, Any]]:
     return expression, names, to_values(values)
 
 
-def user_from(item: dict[str, Any]) -> User:
+def user_from(item: dict[str, Any], roles_if_absent: tuple[str, ...] = ()) -> User:
     """From a row as DynamoDB returns it. Lenient: admins write this table too."""
     row = from_item(item)
     return User(
         user_id=row["userId"],
-        roles=_roles(row.get("roles", DEFAULT_ROLES)),
+        roles=_roles(row.get("roles", roles_if_absent)),
         onboarding=_onboarding(row.get("onboarding", Onboarding.SELF_SERVICE)),
         cognito_sub=row.get("cognitoSub"),
         user_pool_id=_word(row.get("userPoolId")),

@@ -44,11 +44,15 @@ def user_in(event: object) -> PoolUser:
 
 @dataclass(frozen=True, slots=True)
 class Admission:
-    """The rules by which a confirmed user is admitted. `emit_due_after` in milliseconds."""
+    """The rules by which a confirmed user is admitted, and what their record starts with.
+
+    `emit_due_after` in milliseconds.
+    """
 
     user_pool_ids: frozenset[str]
     trust: TrustPolicy
     emit_due_after: int
+    default_role: str
 
     def claim(self, user: PoolUser, now: int) -> Claim:
         """The claim of one user, at `now` in Unix milliseconds. Raises Rejection."""
@@ -72,6 +76,7 @@ class Admission:
             may_link=vouching.may_link,
             at=now,
             due_at=now + self.emit_due_after,
+            default_role=self.default_role,
         )
 
 

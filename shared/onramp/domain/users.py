@@ -13,7 +13,6 @@ from typing import Any
 
 from onramp.domain.identity import MAX_NAME
 
-DEFAULT_ROLES = ("team_member",)
 SHARDS = 4
 
 
@@ -67,7 +66,7 @@ class User:
     """
 
     user_id: str
-    roles: tuple[str, ...] = DEFAULT_ROLES
+    roles: tuple[str, ...] = ()
     onboarding: str = Onboarding.SELF_SERVICE
     cognito_sub: str | None = None
     user_pool_id: str | None = None
@@ -112,7 +111,8 @@ class User:
 class Claim:
     """The claim of one confirmed identity on the record of its address, with what the write will owe.
 
-    `may_link` False: the write may only create, never take over a pre-created record.
+    `may_link` False: the write may only create, never take over a pre-created record. `default_role` is written where
+    the record has no roles.
     """
 
     user_id: str
@@ -124,13 +124,14 @@ class Claim:
     may_link: bool
     at: int
     due_at: int
+    default_role: str
 
     @property
     def owed(self) -> str:
         return Owed.EMIT.on(shard_of(self.sub))
 
     def as_new_user(self) -> User:
-        return User(self.user_id).linked_to(self)
+        return User(self.user_id, (self.default_role,)).linked_to(self)
 
 
 class Status(StrEnum):
@@ -145,14 +146,16 @@ ID_OF_STEP = {"stripe": "stripeCustomerId", "revenuecat": "revenueCatId"}
 EDITABLE = ("displayName", "givenName", "familyName", "avatarUrl", "preferences")
 """The profile attributes that an application may let its users write. Ids and `provisioning*` are never the user's."""
 
+BROKEN_INTENT = "provisioning.stripeIntent"
+"""In `Profile.unreadable`: a request may have been sent under a key that is lost."""
+
 
 @dataclass(frozen=True, slots=True)
 class Profile:
     """One row of `UserProfiles`. `steps` holds a record per enricher: state, attempts, errorCode, at, codeVersion.
 
     An id counts only with its step `done`: both are written in one update. `unproven` holds ids by attribute that some
-    other writer put there. `broken_intent`: an intent is stored that cannot be read. `readable`: `provisioning` is a
-    map.
+    other writer put there. `unreadable`: the paths of what another writer made unusable. It counts as absent.
     """
 
     sub: str
@@ -163,8 +166,8 @@ class Profile:
     intent: Intent | None = None
     steps: dict[str, dict[str, Any]] = field(default_factory=dict)
     unproven: dict[str, str] = field(default_factory=dict)
-    broken_intent: bool = False
-    readable: bool = True
+    created_at: int | None = None
+    unreadable: tuple[str, ...] = ()
 
     @property
     def ready(self) -> bool:

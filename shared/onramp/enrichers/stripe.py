@@ -19,7 +19,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 from onramp.domain.errors import OnrampError, PermanentError, RetryableError
-from onramp.domain.users import Intent, Profile, User
+from onramp.domain.users import BROKEN_INTENT, Intent, Profile, User
 
 HOUR = 3_600_000  # milliseconds
 KEY_IS_SAFE = 20 * HOUR
@@ -67,7 +67,7 @@ class StripeCustomer:
     name: str = "stripe"
 
     def enrich(self, user: User, profile: Profile) -> Mapping[str, str]:
-        if profile.broken_intent:
+        if BROKEN_INTENT in profile.unreadable:
             # Its request may have been sent under a key that is lost: only an operator can tell.
             raise PermanentError("unreadable_intent")
         return {"stripeCustomerId": profile.stripe_customer_id or self._customer(user, profile)}

@@ -22,7 +22,7 @@ def build() -> HealSignup:
     dynamodb = clients.dynamodb(session, clients.WORKER)
     users = UserTable(dynamodb, settings.users_table)
     bus = EventBus(clients.events(session, clients.WORKER), settings.event_bus)
-    admission = Admission(settings.user_pool_ids, settings.trust, settings.emit_due_after)
+    admission = Admission(settings.user_pool_ids, settings.trust, settings.emit_due_after, settings.default_role)
     heal = Heal(
         admission=admission,
         facts=Facts(users.get, users.holder_of, Tombstones(dynamodb, settings.operations_table).is_forgotten),

@@ -20,7 +20,7 @@ def build() -> Trigger:
     session = clients.session()
     users = UserTable(clients.dynamodb(session, clients.TRIGGER_WRITE), settings.users_table)
     bus = EventBus(clients.events(session, clients.TRIGGER_EMIT), settings.event_bus)
-    admission = Admission(settings.user_pool_ids, settings.trust, settings.emit_due_after)
+    admission = Admission(settings.user_pool_ids, settings.trust, settings.emit_due_after, settings.default_role)
     sign_up = SignUp(users, bus)
     reads = clients.dynamodb(session, clients.SIGN_IN_READ)
     records = UserTable(reads, settings.users_table)

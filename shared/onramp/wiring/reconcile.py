@@ -38,7 +38,7 @@ def build() -> Reconciler:
     pools = UserPools(clients.cognito(session, clients.WORKER))
     alias = TriggerAlias(clients.lambda_(session, clients.WORKER), settings.trigger_alias_arn)
     rate = settings.sweep_max_requests_per_second
-    admission = Admission(rules.user_pool_ids, rules.trust, rules.emit_due_after)
+    admission = Admission(rules.user_pool_ids, rules.trust, rules.emit_due_after, rules.default_role)
     return Reconciler(
         pools=sorted(rules.user_pool_ids),
         reconcile=Reconcile(

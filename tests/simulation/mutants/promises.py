@@ -60,7 +60,7 @@ MUTANTS = (
     mutant(
         "roles_not_default",
         "roles only from admins or exactly the default",
-        Value("onramp.adapters.users:DEFAULT_ROLES", ("admin",)),
+        Edit("onramp.adapters.users:_claim_update", "[claim.default_role]", '["admin"]'),
         on=plan(at(0, "sign_up", NIA)),
         only="roles_from_admins_or_default",
     ),

@@ -65,7 +65,7 @@ MUTANTS = (
     mutant(
         "forged_id_counts",
         "ids: an id counts only with its finished step",
-        Edit("onramp.adapters.profiles:ids_of", " and is_done(steps.get(step))", ""),
+        Edit("onramp.adapters.profile_rows:ids_of", " and is_done(steps.get(step))", ""),
         on=plan(
             at(0, "sign_up", NIA),
             at(10, "forge_customer", NIA, value="cus_of_another_person"),

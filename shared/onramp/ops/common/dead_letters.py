@@ -132,14 +132,14 @@ def _from_eventbridge(letter: Letter) -> Letter:
 def add_reason(letter: Letter, profile: Profile | None) -> Letter:
     """A letter that carries no reason, with the profile's record of the step that failed last."""
     step, record = last_failure(profile)
-    code, version = str(record.get("errorCode", UNKNOWN)), record.get("codeVersion")
+    code = record.get("errorCode", UNKNOWN)
     return replace(
         letter,
         step=step,
-        reason=str(record.get("reason", code)),
+        reason=record.get("reason", code),
         error_code=code,
-        attempts=_whole(record.get("attempts")),
-        code_version=None if version is None else str(version),
+        attempts=record.get("attempts"),
+        code_version=record.get("codeVersion"),
     )
 
 
@@ -148,12 +148,10 @@ def last_failure(profile: Profile | None) -> tuple[str, Mapping[str, Any]]:
     unfinished = [
         (step, record)
         for step, record in (profile.steps if profile else {}).items()
-        if isinstance(record, dict) and record.get("state") in ("failed", "retrying")
+        if record.get("state") in ("failed", "retrying")
     ]
     none: tuple[str, dict[str, Any]] = (UNKNOWN, {})
-    return max(
-        unfinished, key=lambda step: (step[1]["state"] == "failed", _whole(step[1].get("at")) or 0), default=none
-    )
+    return max(unfinished, key=lambda step: (step[1]["state"] == "failed", step[1].get("at", 0)), default=none)
 
 
 def _user_of(body: str) -> tuple[str | None, str | None]:
@@ -169,10 +167,6 @@ def _user_of(body: str) -> tuple[str | None, str | None]:
 
 def _number(text: str | None) -> int | None:
     return int(text) if text and text.isascii() and text.isdigit() and len(text) < 20 else None
-
-
-def _whole(value: object) -> int | None:
-    return value if isinstance(value, int) else None
 
 
 def _millis(text: str | None) -> int | None:

@@ -37,7 +37,12 @@ def deployed_rules(context: OperatorContext) -> DeployedRules:
     except ConfigurationError as error:
         raise UsageError(f"the stack's rules cannot be read: {error}") from None
     return DeployedRules(
-        admission=Admission(frozenset(pools), trust, int(parameters.get("EmitDueAfterSeconds", "300")) * 1000),
+        admission=Admission(
+            user_pool_ids=frozenset(pools),
+            trust=trust,
+            emit_due_after=int(parameters.get("EmitDueAfterSeconds", "300")) * 1000,
+            default_role=parameters.get("DefaultRole", "team_member"),
+        ),
         pools=pools,
         grace=int(parameters.get("SweepGraceSeconds", "300")) * 1000,
         fingerprint=f"{trusted}|{unverified}|{','.join(sorted(pools))}",

@@ -144,5 +144,6 @@ class Erasure:
 
     def _seconds_of_a_worker(self, target: ErasureTarget) -> float:
         """How long a worker may still run that read the record before it was deleted; negative where none can."""
-        started_before = self.now() if target.busy else target.last_work
-        return (started_before + WORKER_LIFETIME - self.now()) / 1000
+        now = self.now()
+        started_before = now if target.busy else min(target.last_work, now)  # a profile may have been edited by hand
+        return (started_before + WORKER_LIFETIME - now) / 1000

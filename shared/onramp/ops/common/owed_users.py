@@ -64,13 +64,12 @@ class OwedUser:
 
     @property
     def error_code(self) -> str | None:
-        code = self.record.get("errorCode")
-        return None if code is None else str(code)
+        return self.record.get("errorCode")
 
     def waits_for(self, step: str) -> bool:
         """Whether the worker has tried this step in vain and tries it again."""
         record = self.profile.steps.get(step) if self.profile else None
-        return isinstance(record, Mapping) and record.get("state") == "retrying"
+        return record is not None and record.get("state") == "retrying"
 
 
 @dataclass(frozen=True, slots=True)

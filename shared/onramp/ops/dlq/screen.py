@@ -10,7 +10,6 @@ from onramp.domain.users import Profile, User
 from onramp.ops.common.dead_letters import DELIVER, POISON, UNKNOWN, Letter
 from onramp.ops.common.next_steps import next_step
 from onramp.ops.common.output import Output
-from onramp.ops.common.text import visible
 from onramp.ops.common.when import format_duration, format_time
 from onramp.ops.dlq.export import letter_row
 from onramp.ops.dlq.groups import LetterGroups
@@ -106,7 +105,7 @@ def letter_state(letter: Letter, user: User | None, profile: Profile | None, *, 
     linked = user is not None and user.cognito_sub == letter.sub
     if user and linked and user.owed is None and profile and profile.ready:
         return "letter_settled"
-    if user and letter.sub in user.linked_before:
+    if user and not linked and letter.sub in user.linked_before:  # after A, B, A the present sub is among them
         return "letter_of_the_sub_before"
     if forgotten and not linked:
         return "letter_forgotten"
@@ -146,11 +145,8 @@ def show_letter(out: Output, letter: Letter, data: Mapping[str, Any], now: int) 
     out.line(f"Next: {data['next']}")
 
 
-def _step_text(record: object) -> str:
-    if not isinstance(record, Mapping):
-        return visible(record)
-    at = record.get("at")
-    when = f" at {format_time(at)}" if isinstance(at, int) else ""
+def _step_text(record: Mapping[str, Any]) -> str:
+    when = f" at {format_time(record['at'])}" if "at" in record else ""
     code = f" {record['errorCode']}" if record.get("errorCode") else ""
     return f"{record.get('state')}{code}{when}, attempts {record.get('attempts')}, code {record.get('codeVersion')}"
 

@@ -19,30 +19,49 @@ if TYPE_CHECKING:
 ALARM = "AWS::CloudWatch::Alarm"
 NAMES_PER_CALL = 100  # the limit of DescribeAlarms
 NO_NOTIFICATION = "the alarms notify no subscriber."
-CURES = {
-    "ProvisioningDlqAlarm": "onramp dlq list",
-    "EventDeliveryDlqAlarm": "onramp dlq list",
-    "RetriesExhaustedAlarm": "onramp dlq list",
-    "PermanentFailureAlarm": "onramp dlq list",
-    "OldestOwedAlarm": "onramp status",
-    "TriggerDetachedAlarm": "onramp doctor --only pool",
-    "HealedAlarm": "onramp doctor --only pool",
-    "SweepAgeAlarm": "onramp doctor --only reconciler",
-    "ReconcileMissingAlarm": "onramp doctor --only reconciler",
-    "ProviderKeyRejectedAlarm": "onramp doctor --only stripe --only revenuecat",
-    "SecretUnreadableAlarm": "onramp doctor --only stripe --only revenuecat",
-    "EmitFailedAlarm": "onramp doctor --only bus",
-}
 CAUSES = {
     "ProvisioningDlqAlarm": Cause.DEAD_LETTERS,
     "RetriesExhaustedAlarm": Cause.DEAD_LETTERS,
     "PermanentFailureAlarm": Cause.DEAD_LETTERS,
     "EventDeliveryDlqAlarm": Cause.DELIVERY,
+    "EventBusDlqAlarm": Cause.BUS,
     "EmitFailedAlarm": Cause.BUS,
-    "ReconcileMissingAlarm": Cause.RECONCILER,
+    "PostConfirmationFailuresAlarm": Cause.TRIGGER,
+    "PostConfirmationErrorsAlarm": Cause.TRIGGER,
+    "PostConfirmationThrottlesAlarm": Cause.TRIGGER_THROTTLED,
+    "EnrichProfileThrottlesAlarm": Cause.WORKER_THROTTLED,
+    "SignupRejectedAlarm": Cause.REJECTIONS,
+    "TriggerDetachedAlarm": Cause.POOL,
+    "HealedAlarm": Cause.POOL,
+    "SignupHealDlqAlarm": Cause.UNHEALED,
+    "HealSignupErrorsAlarm": Cause.HEALER,
+    "HealSignupBugAlarm": Cause.HEALER,
+    "EnrichProfileErrorsAlarm": Cause.WORKER,
+    "WorkerBugAlarm": Cause.WORKER,
+    "ProvisioningQueueAgeAlarm": Cause.UNREAD,
     "ProviderKeyRejectedAlarm": Cause.PROVIDER_KEY,
     "SecretUnreadableAlarm": Cause.PROVIDER_KEY,
+    "ReconcileMissingAlarm": Cause.RECONCILER,
+    "SweepAgeAlarm": Cause.RECONCILER,
+    "OldestOwedAlarm": Cause.OWED,
 }
+"""Every alarm of the template. The alarms of one cause have one cure: they may share a line of the report."""
+CURES = {
+    Cause.DEAD_LETTERS: "onramp dlq list",
+    Cause.DELIVERY: "onramp dlq list",
+    Cause.UNHEALED: "onramp doctor --only owed",
+    Cause.BUS: "onramp doctor --only bus",
+    Cause.TRIGGER_THROTTLED: "onramp doctor --only functions",
+    Cause.WORKER_THROTTLED: "onramp doctor --only functions",
+    Cause.UNREAD: "onramp doctor --only functions",
+    Cause.REJECTIONS: "onramp doctor --only pool",
+    Cause.POOL: "onramp doctor --only pool",
+    Cause.PROVIDER_KEY: "onramp doctor --only stripe --only revenuecat",
+    Cause.RECONCILER: "onramp doctor --only reconciler",
+    Cause.OWED: "onramp status",
+}
+LOGS = {Cause.TRIGGER: "PostConfirmation", Cause.WORKER: "EnrichProfile", Cause.HEALER: "HealSignup"}
+"""The function whose log names the cause."""
 
 
 def alarms(stack: Deployment) -> Iterator[Finding]:
@@ -51,10 +70,11 @@ def alarms(stack: Deployment) -> Iterator[Finding]:
     firing = [alarm for alarm in existing.values() if alarm["StateValue"] == "ALARM"]
     for alarm in firing:
         logical_id = logical_ids[alarm["AlarmName"]]
-        cure = command(CURES.get(logical_id, "aws logs tail {} --since 1h"), _log_group(stack, logical_id))
-        why = alarm.get("AlarmDescription", "see docs/runbook.md.")
-        yield trouble(f"{logical_id} is in alarm.", why, cure, CAUSES.get(logical_id), symptom=True)
-    yield from _notifications(stack, list(existing.values()))
+        why, cause = alarm.get("AlarmDescription", "see docs/runbook.md."), CAUSES.get(logical_id)
+        cure = _cure(stack, alarm["AlarmName"], cause)
+        yield trouble(f"{logical_id} is in alarm.", why, cure, cause, symptom=True)
+    yield from _actions(stack, list(existing.values()))
+    yield from _topics(stack, list(existing.values()))
     if existing and not firing:
         yield ok(f"none of {len(existing)} alarms is in alarm.")
     yield from by_hand(stack, existing, logical_ids)
@@ -67,8 +87,8 @@ def _describe(stack: Deployment, names: Sequence[str]) -> Iterator[MetricAlarmTy
         yield from reply["MetricAlarms"]
 
 
-def _notifications(stack: Deployment, alarms: Sequence[MetricAlarmTypeDef]) -> Iterator[Finding]:
-    """An alarm needs an enabled action, and the topic of the action a confirmed subscription."""
+def _actions(stack: Deployment, alarms: Sequence[MetricAlarmTypeDef]) -> Iterator[Finding]:
+    """An alarm needs an enabled action."""
     why = "they notify no subscriber: you learn of an outage from your users."
     if stack.is_local:
         yield ok("the alarms of a local stack notify no subscriber.")
@@ -79,6 +99,10 @@ def _notifications(stack: Deployment, alarms: Sequence[MetricAlarmTypeDef]) -> I
         enable = "aws cloudwatch enable-alarm-actions --alarm-names" + " {}" * len(disabled)
         what = f"the actions of {len(disabled)} of {len(alarms)} alarms are disabled."
         yield warning(what, why, command(enable, *disabled))
+
+
+def _topics(stack: Deployment, alarms: Sequence[MetricAlarmTypeDef]) -> Iterator[Finding]:
+    """The topic of an action needs a confirmed subscription."""
     topics = {action for alarm in alarms for action in alarm.get("AlarmActions", []) if ":sns:" in action}
     for topic in sorted(topics):
         confirmed = _subscriptions(stack, topic)
@@ -104,11 +128,9 @@ def _subscriptions(stack: Deployment, topic: str) -> int | None:
     return sum(1 for subscription in subscriptions if subscription["SubscriptionArn"].startswith("arn:"))
 
 
-def _log_group(stack: Deployment, alarm: str) -> str:
-    """The log of the function that explains the alarm."""
-    function = "PostConfirmation"
-    if alarm.startswith(("HealSignup", "SignupHeal")):
-        function = "HealSignup"
-    elif alarm.startswith(("EnrichProfile", "Worker")):
-        function = "EnrichProfile"
-    return f"/aws/lambda/{stack.name}-{function}"
+def _cure(stack: Deployment, alarm: str, cause: Cause | None) -> str:
+    if cause is None:
+        return command("aws cloudwatch describe-alarms --alarm-names {}", alarm)
+    if cause in CURES:
+        return command(CURES[cause])
+    return command("aws logs tail {} --since 1h", f"/aws/lambda/{stack.name}-{LOGS[cause]}")

@@ -75,7 +75,7 @@ def encryption(stack: Deployment) -> Iterator[Finding]:
         return
     if missing := keys.missing_for_bus(stack, key, arn):
         what = f"EventBridge may not use the key of the event bus {name}: {', '.join(missing)}."
-        yield trouble(what, "events are lost after PutEvents has accepted them.", keys.cure(stack, key))
+        yield trouble(what, "events are lost after PutEvents has accepted them.", keys.cure(stack, key), Cause.BUS)
     else:
         yield ok(f"EventBridge may use the key of the event bus {name} and of its archive.")
     if not description.get("DeadLetterConfig", {}).get("Arn"):

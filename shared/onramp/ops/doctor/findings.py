@@ -21,7 +21,17 @@ class Cause(StrEnum):
 
     DEAD_LETTERS = "dead letters"
     DELIVERY = "undelivered events"
+    UNHEALED = "signups without a record"
     BUS = "bus"
+    TRIGGER = "the trigger fails"
+    TRIGGER_THROTTLED = "throttled trigger"
+    WORKER_THROTTLED = "throttled worker"
+    REJECTIONS = "rejected signups"
+    POOL = "detached trigger"
+    HEALER = "the healer fails"
+    WORKER = "the worker fails"
+    UNREAD = "unread messages"
+    OWED = "old owed work"
     RECONCILER = "reconciler"
     PROVIDER_KEY = "provider key"
 

@@ -1,4 +1,4 @@
-"""The functions: does `live` run the deployed version, do the timeouts fit, does the worker receive its messages."""
+"""The functions: does `live` run the deployed version, may it run, does the trigger answer in time."""
 
 from __future__ import annotations
 
@@ -8,18 +8,17 @@ from typing import Any
 
 from onramp.ops.common.deployment import LIVE, Deployment
 from onramp.ops.common.shell import command
-from onramp.ops.doctor.findings import Finding, ok, trouble, warning
+from onramp.ops.doctor.findings import Cause, Finding, ok, trouble, warning
 
 FUNCTIONS = {
     "trigger": "PostConfirmationFunctionName",
     "worker": "EnrichProfileFunctionName",
+    "healer": "HealSignupFunctionName",
     "reconciler": "ReconcileFunctionName",
 }
 RESERVED = {"trigger": "PostConfirmationReservedConcurrency", "worker": "EnrichReservedConcurrency"}
-NO_MESSAGES = "the worker receives no messages from the queue."
-NOT_PACED = "each worker takes its share of the providers' limits: with another number of them the shares are wrong."
+THROTTLED = {"trigger": Cause.TRIGGER_THROTTLED, "worker": Cause.WORKER_THROTTLED}
 COGNITO_TIMEOUT = 5  # seconds
-TIMEOUTS_PER_VISIBILITY = 6  # AWS's advice: the visibility timeout is at least six times the function's timeout
 COMPARED = ("CodeSha256", "Handler", "Runtime", "Timeout", "MemorySize", "Role", "Architectures", "Layers")
 NEEDS_CODE = {"CodeSha256", "Architectures", "Layers"}
 RESET = {"Handler": "handler", "Runtime": "runtime", "Timeout": "timeout", "MemorySize": "memory-size", "Role": "role"}
@@ -28,6 +27,7 @@ LATEST_BY_HAND = "it was changed by hand and does not run yet; the next publishe
 PARAMETERS = {
     "TrustedIdentityProviders": "TRUSTED_IDENTITY_PROVIDERS",
     "AllowUnverifiedSignups": "ALLOW_UNVERIFIED_SIGNUPS",
+    "DefaultRole": "DEFAULT_ROLE",
     "EmitDueAfterSeconds": "EMIT_DUE_AFTER_SECONDS",
     "EnrichDueAfterSeconds": "ENRICH_DUE_AFTER_SECONDS",
     "MaxReceiveCount": "MAX_RECEIVE_COUNT",
@@ -112,7 +112,8 @@ def concurrency(stack: Deployment) -> Iterator[Finding]:
         client, name = stack.client("lambda"), stack.outputs[output]
         if client.get_function_concurrency(FunctionName=name).get("ReservedConcurrentExecutions") == 0:
             cure = _concurrency_command(stack, role, name)
-            yield trouble(f"the {role} is switched off (reserved concurrency 0).", "Lambda throttles every call.", cure)
+            what = f"the {role} is switched off (reserved concurrency 0)."
+            yield trouble(what, "Lambda throttles every call.", cure, THROTTLED.get(role))
         routing = client.get_alias(FunctionName=name, Name=LIVE).get("RoutingConfig") or {}
         weights = routing.get("AdditionalVersionWeights")
         if weights:
@@ -131,63 +132,10 @@ def _concurrency_command(stack: Deployment, role: str, function: str) -> str:
     return command(put, function, reserved)
 
 
-def timeouts(stack: Deployment) -> Iterator[Finding]:
+def timeout(stack: Deployment) -> Iterator[Finding]:
     trigger = stack.function(FUNCTIONS["trigger"])["Timeout"]
     if trigger > COGNITO_TIMEOUT:
         why = "Cognito waits 5 s and calls again: two calls for one signup, and the user gets an error."
         yield warning(f"the trigger's timeout is {trigger} s.", why, _redeploy_command(stack))
     else:
         yield ok(f"the trigger's timeout is {trigger} s; Cognito waits {COGNITO_TIMEOUT} s.")
-    worker = stack.function(FUNCTIONS["worker"])["Timeout"]
-    visibility = int(stack.queue("ProvisioningQueueUrl")["VisibilityTimeout"])
-    both = f"the visibility timeout of ProvisioningQueue is {visibility} s, the worker's timeout {worker} s"
-    if visibility < TIMEOUTS_PER_VISIBILITY * worker and stack.is_local:
-        yield ok(f"{both}: short, so that a message of a crashed worker returns soon on this machine.")
-    elif visibility < TIMEOUTS_PER_VISIBILITY * worker:
-        why = "SQS delivers a slow batch again while the worker still processes it."
-        what = f"{both}: less than {TIMEOUTS_PER_VISIBILITY} times as long."
-        yield warning(what, why, _visibility_command(stack, TIMEOUTS_PER_VISIBILITY * worker))
-    else:
-        yield ok(f"{both}.")
-
-
-def _visibility_command(stack: Deployment, needed: int) -> str:
-    """A deployment changes nothing where the stack has a sufficient value and the queue was changed by hand."""
-    deployed = stack.parameters.get("VisibilityTimeoutSeconds", "0")
-    if int(deployed) < needed:
-        return stack.deploy_command(VisibilityTimeoutSeconds=str(needed))
-    url, attributes = stack.outputs["ProvisioningQueueUrl"], json.dumps({"VisibilityTimeout": deployed})
-    return command("aws sqs set-queue-attributes --queue-url {} --attributes {}", url, attributes)
-
-
-def event_source(stack: Deployment) -> Iterator[Finding]:
-    """The event source mapping between queue and worker."""
-    client, queue = stack.client("lambda"), stack.queue("ProvisioningQueueUrl")["QueueArn"]
-    name = f"{stack.outputs[FUNCTIONS['worker']]}:{LIVE}"
-    mappings = client.list_event_source_mappings(FunctionName=name, EventSourceArn=queue)["EventSourceMappings"]
-    limit = stack.parameters["EnrichMaximumConcurrency"]
-    if not mappings:
-        cure = command(
-            "aws lambda create-event-source-mapping --function-name {} --event-source-arn {}"
-            " --batch-size 10 --function-response-types ReportBatchItemFailures --scaling-config {}",
-            name,
-            queue,
-            f"MaximumConcurrency={limit}",
-        )
-        yield trouble("the worker's alias `live` has no event source mapping.", NO_MESSAGES, cure)
-    for mapping in mappings:
-        concurrent = mapping.get("ScalingConfig", {}).get("MaximumConcurrency")
-        update = command("aws lambda update-event-source-mapping --uuid {}", mapping["UUID"])
-        if mapping["State"] not in ("Enabled", "Enabling", "Updating", "Creating"):
-            what = f"the worker's event source mapping is {mapping['State'].lower()}."
-            yield trouble(what, NO_MESSAGES, f"{update} --enabled")
-        elif "ReportBatchItemFailures" not in mapping.get("FunctionResponseTypes", []):
-            what = "the worker's event source mapping ignores its batch item failures."
-            why = "a message that has to be retried is deleted; its user waits until the reconciler queues it again."
-            yield trouble(what, why, f"{update} --function-response-types ReportBatchItemFailures")
-        elif str(concurrent) != limit:
-            what = f"the worker's maximum concurrency is {concurrent or 'not set'}, and not the stack's {limit}."
-            cure = update + command(" --scaling-config {}", f"MaximumConcurrency={limit}")
-            yield warning(what, NOT_PACED, cure)
-        else:
-            yield ok("the worker receives its messages from ProvisioningQueue.")

@@ -24,7 +24,7 @@ CURES = {
     Owed.EMIT: "onramp doctor --only bus --only reconciler",
     Owed.ENRICH: "onramp status",
 }
-CAUSES = {Owed.EMIT: Cause.BUS, Owed.OPERATOR: Cause.DEAD_LETTERS}
+CAUSES = {Owed.EMIT: Cause.BUS, Owed.ENRICH: Cause.OWED, Owed.OPERATOR: Cause.DEAD_LETTERS}
 
 
 def owed(stack: Deployment) -> Iterator[Finding]:

@@ -13,7 +13,7 @@ from onramp.domain.trust import BUILT_IN, TrustPolicy
 from onramp.ops.common.deployment import Deployment
 from onramp.ops.common.shell import command
 from onramp.ops.common.trigger_permission import TriggerPermission
-from onramp.ops.doctor.findings import Finding, ok, trouble, warning
+from onramp.ops.doctor.findings import Cause, Finding, ok, trouble, warning
 
 UNPROVISIONED = "users who sign up there get no record until the sweep finds them (TriggerDetachedAlarm, HealedAlarm)."
 
@@ -42,12 +42,12 @@ def _trigger(stack: Deployment, pool: str, triggers: Mapping[str, Any]) -> Itera
     if named == alias:
         yield ok(f"{pool} calls the trigger at every confirmation.")
     elif not named:
-        yield trouble(f"{pool} calls no trigger.", UNPROVISIONED, attach)
+        yield trouble(f"{pool} calls no trigger.", UNPROVISIONED, attach, Cause.POOL)
     elif str(named).startswith(alias.rpartition(":")[0]):
         why = "a deployment moves the alias only: this pool does not get the new version."
-        yield trouble(f"{pool} calls the function without its alias `live`.", why, attach)
+        yield trouble(f"{pool} calls the function without its alias `live`.", why, attach, Cause.POOL)
     else:
-        yield trouble(f"{pool} calls another function: {named}.", UNPROVISIONED, f"{attach} --replace")
+        yield trouble(f"{pool} calls another function: {named}.", UNPROVISIONED, f"{attach} --replace", Cause.POOL)
     if named == alias and heals and triggers.get("PostAuthentication") != alias:
         yield warning(
             f"{pool} does not call the trigger at sign-in.",
@@ -74,6 +74,7 @@ def permission(stack: Deployment) -> Iterator[Finding]:
                     f"Cognito may not invoke the trigger for {pool}.",
                     "every confirmation there fails before the trigger runs (TriggerDetachedAlarm).",
                     cognito.command(pool),
+                    Cause.POOL,
                 )
 
 
@@ -97,7 +98,7 @@ def providers(stack: Deployment) -> Iterator[Finding]:
                 yield warning(what, why, cure)
             else:
                 why = f"{name} is not trusted to vouch for their addresses."
-                yield trouble(f"the users of {name} in {pool} are refused.", why, cure)
+                yield trouble(f"the users of {name} in {pool} are refused.", why, cure, Cause.REJECTIONS)
         if not untrusted:
             yield ok(f"every identity provider of {pool} is accepted: {', '.join(['Cognito', *sorted(types)])}.")
 

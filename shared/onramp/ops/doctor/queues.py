@@ -1,27 +1,22 @@
-"""The queues: may EventBridge send to them, are dead letters kept longer than messages, are there dead letters."""
+"""The queues: do they exist, how long are dead letters kept, are there dead letters."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
-from onramp.domain.policies import Grant, effective_grant, is_open, statements_of
-from onramp.ops.common.deployment import SIGNED_UP_RULE, Deployment
+from onramp.ops.common.deployment import Deployment
 from onramp.ops.common.next_steps import next_step
 from onramp.ops.common.shell import command
 from onramp.ops.common.when import format_duration
-from onramp.ops.doctor import keys
-from onramp.ops.doctor.findings import Cause, Finding, ok, trouble, warning
-from onramp.ops.doctor.keys import EVENTS
-from onramp.ops.doctor.rules import NOT_QUEUED
+from onramp.ops.doctor.findings import Cause, Finding, ok, trouble
+from onramp.ops.doctor.queue_settings import DLQS, LETTERS_KEPT, create_command, exists, set_command
+from onramp.ops.doctor.rules import RULES
 
 if TYPE_CHECKING:
     from mypy_boto3_sqs.literals import QueueAttributeNameType
 
-GRANT_SIDS = {"ProvisioningQueueUrl": "SignupsFromTheBus", "EventDeliveryDlqUrl": "UndeliveredEvents"}
-TLS_ONLY = "TlsOnly"
-FROM_EVENTBRIDGE = ("ProvisioningQueueUrl", "EventDeliveryDlqUrl")
 MESSAGE_COUNTS: tuple[QueueAttributeNameType, ...] = (
     "ApproximateNumberOfMessages",
     "ApproximateNumberOfMessagesNotVisible",
@@ -31,129 +26,73 @@ DEAD_LETTERS = {
     "ProvisioningDlqUrl": "the worker gave up on each of these signups.",
     "EventDeliveryDlqUrl": "EventBridge could not deliver these events.",
 }
+UNHEALED = "SignupHealDlqUrl"
+MAX_RECEIVES = {"ProvisioningQueue": "MaxReceiveCount", "SignupHealQueue": "240"}
+"""Of each queue with a redrive policy: the parameter with its maxReceiveCount, or the number."""
 
 
-def policies(stack: Deployment) -> Iterator[Finding]:
-    """EventBridge reports no refusal: the event goes to the rule's DLQ, and is dropped where that refuses it, too."""
-    alias, rule = stack.trigger, _rule(stack)
-    for output in FROM_EVENTBRIDGE:
-        policy, queue = json.loads(stack.queue(output).get("Policy") or "{}"), _name(output)
-        cure = _policy_command(stack, output, policy, rule)
-        match effective_grant(policy, service=EVENTS, action="sqs:SendMessage", source=rule, account=alias.account):
-            case Grant.NARROW:
-                yield ok(f"EventBridge may send to {queue}.")
-            case Grant.OPEN:
-                what = f"EventBridge may send to {queue} for every rule of every account."
-                yield warning(what, "a rule of another account could fill it.", cure)
-            case Grant.NONE:
-                yield trouble(f"EventBridge may not send to {queue}.", NOT_QUEUED, cure)
-
-
-def _rule(stack: Deployment) -> str:
-    """The ARN for which EventBridge acts when it sends a signup to a queue."""
-    alias, bus = stack.trigger, stack.outputs["EventBusName"]
-    return f"arn:{alias.partition}:events:{alias.region}:{alias.account}:rule/{bus}/{stack.physical_id(SIGNED_UP_RULE)}"
-
-
-def _policy_command(stack: Deployment, output: str, policy: Mapping[str, Any], rule: str) -> str:
-    """SetQueueAttributes replaces the whole policy: the statements that are not about EventBridge stay."""
-    url, queue = stack.outputs[output], stack.queue(output)["QueueArn"]
-    source = {"ArnEquals": {"aws:SourceArn": rule}, "StringEquals": {"aws:SourceAccount": stack.trigger.account}}
-    grant = {
-        "Sid": GRANT_SIDS[output],
-        "Effect": "Allow",
-        "Principal": {"Service": EVENTS},
-        "Action": "sqs:SendMessage",
-        "Resource": queue,
-        "Condition": source,
-    }
-    tls_only = {
-        "Sid": TLS_ONLY,
-        "Effect": "Deny",
-        "Principal": "*",
-        "Action": "sqs:*",
-        "Resource": queue,
-        "Condition": {"Bool": {"aws:SecureTransport": "false"}},
-    }
-    kept = [statement for statement in statements_of(policy) if not _is_replaced(statement, GRANT_SIDS[output])]
-    over_tls = [tls_only] if url.startswith("https://") else []  # the local stack answers plain http only
-    statements = [grant, *kept, *over_tls]
-    return _set_command(url, Policy=json.dumps({"Version": "2012-10-17", "Statement": statements}))
-
-
-def _is_replaced(statement: Mapping[str, Any], sid: str) -> bool:
-    """The statements that the cure writes anew, open grants, and a Deny without a condition."""
-    denies_all = statement.get("Effect") == "Deny" and not statement.get("Condition")
-    return statement.get("Sid") in (sid, TLS_ONLY) or is_open(statement, EVENTS) or denies_all
-
-
-def _set_command(url: str, **attributes: str) -> str:
-    return command("aws sqs set-queue-attributes --queue-url {} --attributes {}", url, json.dumps(attributes))
-
-
-def encryption(stack: Deployment) -> Iterator[Finding]:
-    """EventBridge may not use the AWS-managed key of SQS: it cannot send to a queue that is encrypted with this key."""
-    for output in FROM_EVENTBRIDGE:
-        key, queue = stack.queue(output).get("KmsMasterKeyId", ""), _name(output)
-        if not key:
-            yield ok(f"{queue} is encrypted without a key that EventBridge would need.")
-        elif "alias/aws/" in key or _managed_by_aws(stack, key):
-            own = stack.parameters.get("DataKeyArn", "")
-            encrypted = {"KmsMasterKeyId": own} if own else {"KmsMasterKeyId": "", "SqsManagedSseEnabled": "true"}
-            cure = _set_command(stack.outputs[output], **encrypted)
-            yield trouble(f"{queue} is encrypted with the AWS-managed key {key}.", NOT_QUEUED, cure)
-        else:
-            yield _key_policy(stack, output, key)
-
-
-def _managed_by_aws(stack: Deployment, key: str) -> bool:
-    return stack.client("kms").describe_key(KeyId=key)["KeyMetadata"].get("KeyManager") == "AWS"
-
-
-def _key_policy(stack: Deployment, output: str, key: str) -> Finding:
-    if missing := keys.missing_for_queue(stack, key, _rule(stack)):
-        what = f"EventBridge may not use the key of {_name(output)}: {', '.join(missing)}."
-        return trouble(what, NOT_QUEUED, keys.cure(stack, key))
-    return ok(f"EventBridge may use the key of {_name(output)}.")
+def existence(stack: Deployment) -> Iterator[Finding]:
+    """The checks after it leave out a queue that was deleted."""
+    for rule in RULES:
+        for queue in dict.fromkeys((DLQS[rule.queue], rule.dead_letters, rule.queue)):
+            if not exists(stack, queue):
+                why = rule.lost if queue == rule.queue else "a message that fails for good is lost, without an alarm."
+                cure = f"{create_command(stack, queue)}  (and run the doctor again, for its policies)"
+                yield trouble(f"there is no queue {queue}.", why, cure)
 
 
 def retention(stack: Deployment) -> Iterator[Finding]:
+    for queue, letters in DLQS.items():
+        if exists(stack, queue) and exists(stack, letters):
+            yield from _redrive(stack, queue, letters)
+            yield _retention(stack, queue, letters)
+
+
+def _redrive(stack: Deployment, queue: str, letters: str) -> Iterator[Finding]:
+    redrive = json.loads(stack.queue(f"{queue}Url").get("RedrivePolicy") or "{}")
+    dlq = stack.queue(f"{letters}Url")["QueueArn"]
+    if redrive.get("deadLetterTargetArn") != dlq:
+        receives = stack.parameters.get(MAX_RECEIVES[queue], MAX_RECEIVES[queue])
+        policy = json.dumps({"deadLetterTargetArn": dlq, "maxReceiveCount": receives})
+        why = "a message that crashes its function is delivered again until it expires, without an alarm."
+        cure = set_command(stack.outputs[f"{queue}Url"], RedrivePolicy=policy)
+        yield trouble(f"{queue} has no redrive policy to {letters}.", why, cure)
+
+
+def _retention(stack: Deployment, queue: str, letters: str) -> Finding:
     """A dead letter keeps its first enqueue time: what is left of the retention is shorter than the DLQ's setting."""
-    source, dlq = stack.queue("ProvisioningQueueUrl"), stack.queue("ProvisioningDlqUrl")
-    redrive = json.loads(source.get("RedrivePolicy") or "{}")
-    if redrive.get("deadLetterTargetArn") != dlq["QueueArn"]:
-        policy = {"deadLetterTargetArn": dlq["QueueArn"], "maxReceiveCount": stack.parameters["MaxReceiveCount"]}
-        yield trouble(
-            "ProvisioningQueue has no redrive policy to ProvisioningDlq.",
-            "a message that crashes the worker is delivered again until it expires, without an alarm.",
-            _set_command(stack.outputs["ProvisioningQueueUrl"], RedrivePolicy=json.dumps(policy)),
-        )
-    messages, dead_letters = (int(queue["MessageRetentionPeriod"]) for queue in (source, dlq))
-    kept = f"dead letters are kept for {format_duration(dead_letters * 1000)}"
-    if dead_letters > messages:
-        yield ok(f"{kept}, messages for {format_duration(messages * 1000)}.")
-        return
-    yield trouble(
-        f"{kept}, not longer than messages ({format_duration(messages * 1000)}).",
-        "a dead letter can expire on the day it arrives.",
-        _set_command(stack.outputs["ProvisioningDlqUrl"], MessageRetentionPeriod="1209600"),
-    )
+    periods = [int(stack.queue(f"{name}Url")["MessageRetentionPeriod"]) for name in (queue, letters)]
+    messages, dead_letters = (format_duration(period * 1000) for period in periods)
+    kept = f"dead letters of {queue} are kept for {dead_letters}"
+    if periods[1] > periods[0]:
+        return ok(f"{kept}, messages for {messages}.")
+    why = "a dead letter can expire on the day it arrives."
+    cure = set_command(stack.outputs[f"{letters}Url"], MessageRetentionPeriod=LETTERS_KEPT)
+    return trouble(f"{kept}, not longer than messages ({messages}).", why, cure)
 
 
 def dead_letters(stack: Deployment) -> Iterator[Finding]:
     for output, why in DEAD_LETTERS.items():
-        if count := dead_letter_count(stack, output):
-            what = f"{count:,} dead letter{'s' * (count != 1)} in {_name(output)}."
-            cause = Cause.DELIVERY if output == "EventDeliveryDlqUrl" else Cause.DEAD_LETTERS
-            yield trouble(what, why, next_step("owed_with_letter"), cause)
-        else:
-            yield ok(f"{_name(output)} is empty.")
+        cause = Cause.DELIVERY if output == "EventDeliveryDlqUrl" else Cause.DEAD_LETTERS
+        yield _dead_letters(stack, output, why, next_step("owed_with_letter"), cause)
+
+
+def unhealed(stack: Deployment) -> Iterator[Finding]:
+    """SQS's own redrive is enough: to heal a user who has a record by now writes nothing."""
+    source, queue = stack.queue(UNHEALED)["QueueArn"], stack.queue("SignupHealQueueUrl")["QueueArn"]
+    move = command("aws sqs start-message-move-task --source-arn {} --destination-arn {}", source, queue)
+    cure = f"{move}  (once the cause is fixed, which HealSignup's log names)"
+    why = "the healer gave up on these confirmed users: they have no record until the sweep finds them."
+    yield _dead_letters(stack, UNHEALED, why, cure, Cause.UNHEALED)
+
+
+def _dead_letters(stack: Deployment, output: str, why: str, cure: str, cause: Cause) -> Finding:
+    name = output.removesuffix("Url")
+    if count := dead_letter_count(stack, output):
+        return trouble(f"{count:,} dead letter{'s' * (count != 1)} in {name}.", why, cure, cause)
+    return ok(f"{name} is empty.")
 
 
 def dead_letter_count(stack: Deployment, output: str) -> int:
     """Approximate, as SQS counts."""
     return sum(int(stack.queue(output).get(name, 0)) for name in MESSAGE_COUNTS)
-
-
-def _name(output: str) -> str:
-    return output.removesuffix("Url")

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from mypy_boto3_events.type_defs import TargetOutputTypeDef
 
 NOT_QUEUED = "signups do not reach the worker; only the reconciler queues them, one by one, hours later."
+NOT_HEALED = "signups that the trigger could not record wait for the sweep, up to a day."
 # As template.yaml has it: a cure leaves the stack as it was deployed (tests/ops/test_doctor.py).
 RETRY_POLICY = {"MaximumEventAgeInSeconds": 86_400, "MaximumRetryAttempts": 185}
 
@@ -48,7 +49,7 @@ RULES = (
         Kind.SIGNUP_NOT_RECORDED,
         "SignupHealQueue",
         "SignupHealDlq",
-        "signups that the trigger could not record wait for the sweep, up to a day.",
+        NOT_HEALED,
     ),
 )
 

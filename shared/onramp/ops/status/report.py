@@ -28,7 +28,7 @@ PROVIDER_METRICS = {
     "WorkerBug": "bugs",
 }
 """Metric -> its words. PermanentFailure also counts malformed messages and unknown users: it is in the JSON only."""
-QUEUES = ("ProvisioningQueue", "ProvisioningDlq", "EventDeliveryDlq")
+QUEUES = ("ProvisioningQueue", "ProvisioningDlq", "EventDeliveryDlq", "SignupHealQueue", "SignupHealDlq")
 Part = dict[str, Any]
 
 

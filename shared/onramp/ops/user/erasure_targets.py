@@ -10,7 +10,6 @@ from onramp.adapters.tombstones import Tombstones
 from onramp.adapters.users import UserTable
 from onramp.domain.decision import Listed
 from onramp.domain.identity import canonical_email
-from onramp.domain.users import Status
 from onramp.ops.tables.erasures import ErasureJournal, ErasureTarget
 from onramp.ops.user.address_search import AddressSearch
 from onramp.ops.user.lookup import Row, StoredUser, UserIdentifier, UserLookup
@@ -57,7 +56,7 @@ class ErasureTargets:
         stored = self._stored(identifier)
         if stored.user or identifier.email:
             return self._of_address(stored, str(stored.user.user_id if stored.user else identifier.email))
-        return self._of_sub(stored.profile, identifier)
+        return self._of_sub(stored.profile_row, identifier)
 
     def _stored(self, identifier: UserIdentifier) -> StoredUser:
         """The index from a sub to its record lags behind, and does not lead from an earlier sub to the record."""
@@ -65,7 +64,7 @@ class ErasureTargets:
         if stored.user or not identifier.sub:
             return stored
         listed = (user.user.email for user in self._listed(identifier))
-        for email in filter(None, (canonical_email((stored.profile or {}).get("email")), *listed)):
+        for email in filter(None, (canonical_email((stored.profile_row or {}).get("email")), *listed)):
             other = self.users.find(UserIdentifier(email, email, None))
             if other.user and set(identifier.sub_spellings) & {other.user.cognito_sub, *other.user.linked_before}:
                 return other
@@ -135,4 +134,5 @@ def _last_work(profile: Row | None) -> int:
 
 def _is_busy(stored: StoredUser) -> bool:
     """A worker may start on a user who is owed anything; on any other it only acknowledges the message."""
-    return stored.user is not None and (stored.user.owed is not None or stored.status != Status.READY)
+    ready = stored.profile is not None and stored.profile.ready
+    return stored.user is not None and (stored.user.owed is not None or not ready)

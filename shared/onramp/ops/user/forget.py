@@ -31,7 +31,7 @@ def forget_user(context: OperatorContext, identifier: UserIdentifier, providers:
     target, erasure, stored = found.target, Erasure.of(context, providers), wiring.users.find(identifier)
     pools = {str(one.user.sub): str(one.user.user_pool_id) for one in found.listed}
     pools |= wiring.pool_matches.pools_of(sub for sub in target.subs if sub not in pools)
-    residual = list(residual_data(context, target, stored.profile or {}, providers, pools))
+    residual = list(residual_data(context, target, stored.profile_row or {}, providers, pools))
     context.out.confirm(plan(found, erasure.erasers, stored.user.cognito_sub if stored.user else None), yes=yes)
     user = {"user": masked_email(target.user_id)} if target.user_id else {}
     details = {**user, "subs": " ".join(target.subs), "providers": " ".join(erasure.erasers)}

@@ -2,45 +2,26 @@
 
 from __future__ import annotations
 
-import csv
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from onramp.adapters.items import from_item, get_many
-from onramp.domain.identity import canonical_email
 from onramp.ops.common.context import OperatorContext
 from onramp.ops.common.errors import CommandFailed, UsageError
-from onramp.ops.common.private_file import private_file
-from onramp.ops.common.text import csv_cell, masked_email
-from onramp.ops.tables.users import PreCreatedUser, PreCreation, UserWrites
-from onramp.ops.user.pre_create import allowed_roles, parse_name, parse_roles
+from onramp.ops.common.text import masked_email
+from onramp.ops.tables.users import PreCreation, UserWrites
+from onramp.ops.user.csv_file import CsvRow, RowError, read_csv, write_errors
+from onramp.ops.user.pre_create import allowed_roles
 from onramp.ops.user.wiring import UserWiring
 from onramp.usecases.batches import chunks
 
-REQUIRED, OPTIONAL = ("email", "roles"), ("given_name", "family_name")
 WRITERS, BATCH = 16, 200
 SHOWN = 10  # wrong rows on the screen
 EXISTS = "another record exists, and was not changed"
-
-
-class RowError(NamedTuple):
-    """`line` as an editor counts; `email` as given."""
-
-    line: int
-    email: str
-    error: str
-
-
-class CsvRow(NamedTuple):
-    """`typed`: the address as it stands in the file."""
-
-    line: int
-    user: PreCreatedUser
-    typed: str
 
 
 def import_users(context: OperatorContext, file: Path, *, skip_bad: bool, yes: bool) -> None:
@@ -135,13 +116,8 @@ class CsvImport:
         stored = {record["userId"]: record for record in map(from_item, items)}
         return Counter(row.user.compared_with(stored.get(row.user.user_id)).value for row in rows)
 
-    def write(self, rows: Sequence[CsvRow]) -> Iterator[Counter[str]]:
-        """Yields `counts` after each batch. An interrupted import has written whole records only."""
-        for batch in chunks(rows, BATCH):
-            self.write_batch(batch)
-            yield self.counts
-
     def write_batch(self, batch: Sequence[CsvRow]) -> None:
+        """Where it is interrupted, it has written whole records only."""
         with self.threads(WRITERS) as writers:
             writes = [writers.submit(self.records.pre_create, row.user, self.now()) for row in batch]
             for row, write in zip(batch, writes, strict=True):
@@ -149,73 +125,3 @@ class CsvImport:
                 self.counts[result.value] += 1
                 if result is PreCreation.IN_THE_WAY:
                     self.errors.append(RowError(row.line, row.typed, EXISTS))
-
-
-def read_csv(path: Path, allowed: Sequence[str]) -> tuple[list[CsvRow], list[RowError]]:
-    """Valid rows and wrong ones. Raises UsageError where the file cannot be read or has other columns."""
-    try:
-        with path.open(newline="", encoding="utf-8-sig") as file:
-            reader = csv.DictReader(file, strict=True)
-            _check_columns(path, reader.fieldnames)
-            return _parse_rows(((reader.line_num, row) for row in reader), allowed)
-    except OSError as error:
-        raise UsageError(f"{path} cannot be read: {error.strerror}.") from error
-    except UnicodeDecodeError as error:
-        raise UsageError(f"{path} is not UTF-8: save it as 'CSV UTF-8'.") from error
-    except csv.Error as error:
-        raise UsageError(f"{path} is not a CSV file: {error}.") from error
-
-
-def _check_columns(path: Path, header: Sequence[str] | None) -> None:
-    known, columns = (*REQUIRED, *OPTIONAL), header or []
-    if missing := [name for name in REQUIRED if name not in columns]:
-        raise UsageError(f"{path} has no column {missing[0]}: the first line must name them, {','.join(known)}.")
-    if len(set(columns)) < len(columns):
-        raise UsageError(f"{path} has a column twice: {','.join(columns)}.")
-    if unknown := [name for name in columns if name not in known]:
-        raise UsageError(f"{path} has an unknown column '{unknown[0]}': the known ones are {','.join(known)}.")
-
-
-def _parse_rows(
-    rows: Iterable[tuple[int, Mapping[str | None, str | list[str] | None]]], allowed: Sequence[str]
-) -> tuple[list[CsvRow], list[RowError]]:
-    valid: dict[str, CsvRow] = {}
-    bad: list[RowError] = []
-    for line, row in rows:
-        email = str(row.get("email") or "")
-        try:
-            user = _parse_user(row, allowed)
-        except UsageError as error:
-            bad.append(RowError(line, email, str(error).rstrip(".")))
-            continue
-        if earlier := valid.get(user.user_id):
-            bad.append(RowError(line, email, f"the same address as in line {earlier.line}"))
-        else:
-            valid[user.user_id] = CsvRow(line, user, email)
-    return list(valid.values()), bad
-
-
-def _parse_user(row: Mapping[str | None, str | list[str] | None], allowed: Sequence[str]) -> PreCreatedUser:
-    """DictReader puts surplus cells under None, and None where cells are missing."""
-    if None in row or None in row.values():
-        raise UsageError("the row has more or fewer cells than there are columns")
-    cells = {str(name): str(value) for name, value in row.items()}
-    email = canonical_email(cells["email"])
-    if email is None:
-        raise UsageError("no usable e-mail address (ASCII, no spaces, name@domain)")
-    roles = [role.strip() for role in cells["roles"].split(";") if role.strip()]
-    if not roles:
-        raise UsageError("no role; separate several with ;")
-    return PreCreatedUser(email, parse_roles(roles, allowed), *(parse_name(cells.get(name, "")) for name in OPTIONAL))
-
-
-def write_errors(path: Path, errors: Iterable[RowError]) -> Path:
-    """Writes `FILE.errors.csv`, mode 0600: line, address as typed and error. Replaces the one of an earlier run."""
-    target = path.with_name(f"{path.stem}.errors.csv")
-    target.unlink(missing_ok=True)
-    with private_file(target) as file:
-        writer = csv.writer(file)
-        writer.writerow(["line", "email", "error"])
-        for error in sorted(errors):
-            writer.writerow([error.line, csv_cell(error.email), csv_cell(error.error)])
-    return target

@@ -31,8 +31,9 @@ def list_users(
 ) -> None:
     kinds, matches = _selection(owed, waiting_for, failed=failed)
     position = Position.parse(after) if after else None
-    with context.audit_reveal("user list", reveal=reveal):
+    with context.audit_reveal("user list", reveal=reveal) as entry:
         found, following = page(UserWiring.of(context).owed, kinds, matches, position, limit)
+        entry.count = len(found)
     rows = [_row(one, reveal=reveal) for one in found]
     data = {"users": rows, "after": str(following) if following else None}
     selected = {"--owed": owed.value if owed else None, "--waiting-for": waiting_for}

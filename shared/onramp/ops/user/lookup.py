@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from onramp.adapters.items import from_item
+from onramp.adapters.profile_rows import profile_from
 from onramp.adapters.users import UserTable, user_from
 from onramp.domain.identity import canonical_email, usable_sub
-from onramp.domain.users import User
+from onramp.domain.users import Profile, User
 from onramp.ops.common.errors import UsageError
 from onramp.ops.common.next_steps import next_step
 from onramp.ops.common.text import masked_email
@@ -58,27 +59,12 @@ class UserIdentifier:
 
 @dataclass(frozen=True, slots=True)
 class StoredUser:
-    """`record` and `profile` are rows as stored; `user` is the record as the pipeline reads it."""
+    """`record` and `profile_row` are rows as stored; `user` and `profile` are the same as the pipeline reads them."""
 
     record: Row | None
-    profile: Row | None
+    profile_row: Row | None
     user: User | None
-
-    @property
-    def provisioning(self) -> dict[str, dict[str, Any]]:
-        """The step records, and the Stripe intent, which is stored beside them."""
-        entries = (self.profile or {}).get("provisioning")
-        if not isinstance(entries, dict):
-            return {}
-        return {name: entry for name, entry in entries.items() if isinstance(entry, dict)}
-
-    @property
-    def steps(self) -> dict[str, dict[str, Any]]:
-        return {name: entry for name, entry in self.provisioning.items() if "state" in entry}
-
-    @property
-    def status(self) -> str | None:
-        return (self.profile or {}).get("provisioningStatus")
+    profile: Profile | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +81,12 @@ class UserLookup:
         subs = (user.cognito_sub,) if user else identifier.sub_spellings
         profiles = (self._item(self.profiles_table, sub) for sub in subs if sub)
         profile = next(filter(None, profiles), None)
-        return StoredUser(from_item(item) if item else None, from_item(profile) if profile else None, user)
+        return StoredUser(
+            record=from_item(item) if item else None,
+            profile_row=from_item(profile) if profile else None,
+            user=user,
+            profile=profile_from(profile) if profile else None,
+        )
 
     def profile_of(self, sub: str) -> Row | None:
         """A consistent read."""

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any, NamedTuple
 
-from onramp.domain.event_data import rfc3339
-from onramp.domain.users import Owed, Status, User
+from onramp.domain.event_data import rfc3339, usable_time
+from onramp.domain.users import Owed, Profile, Status, User
 from onramp.ops.common.next_steps import next_step
 from onramp.ops.common.when import format_time
 
@@ -36,8 +37,9 @@ class ProvisioningState(NamedTuple):
         return self.state in ("operator", "unsettled")
 
 
-def provisioning_state(user: User, status: str | None, steps: Steps, now: int) -> ProvisioningState:
-    """`status`: the profile's, None where there is no profile."""
+def provisioning_state(user: User, profile: Profile | None, now: int) -> ProvisioningState:
+    steps: Steps = profile.steps if profile else {}
+    user = replace(user, due_at=usable_time(user.due_at))
     if user.cognito_sub is None:
         return ProvisioningState(
             "prepared",
@@ -52,7 +54,7 @@ def provisioning_state(user: User, status: str | None, steps: Steps, now: int) -
         return _not_started(user, now)
     if user.owes(Owed.ENRICH):
         return _queued(user, steps, now)
-    if status == Status.READY:
+    if profile and profile.ready:
         return ProvisioningState(Status.READY, "Provisioned: nothing is owed.", "nothing")
     at = user.linked_at or 0
     return ProvisioningState(
@@ -97,7 +99,7 @@ def _not_started(user: User, now: int) -> ProvisioningState:
 
 def _queued(user: User, steps: Steps, now: int) -> ProvisioningState:
     name, record = _latest(steps, "retrying")
-    code = str(record.get("errorCode", ""))
+    code = record.get("errorCode", "")
     why = f"The worker retries: {name} answered {code}." if name else "Queued for the worker."
     action = "nothing: SQS delivers the message again"
     if "key_rejected" in code or "secret" in code:

@@ -38,7 +38,7 @@ def relink_user(context: OperatorContext, email: str, sub: str, *, vouch: bool, 
 
 
 def _plan(wiring: UserWiring, user: User, stored: StoredUser, new: str) -> str:
-    profile, old = stored.profile or {}, str(user.cognito_sub)
+    profile, old = stored.profile_row or {}, str(user.cognito_sub)
     ids = [str(profile[name]) for name in ("stripeCustomerId", "revenueCatId") if profile.get(name)]
     plan = f"Links the record of {masked_email(user.user_id)} with {', '.join(user.roles)} to {new} instead of {old}"
     plan += f"; the worker copies {' and '.join(ids)} to the new profile." if ids else "."

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from onramp.domain.trust import NOBODY
-from onramp.domain.users import DEFAULT_ROLES, User
+from onramp.domain.users import User
 from onramp.ops.common.context import OperatorContext
 from onramp.ops.common.errors import CommandFailed, UsageError
 from onramp.ops.common.text import masked_email
@@ -43,7 +43,9 @@ def change_roles(
     parse_roles([*add, *replace], allowed_roles(context))
     wiring = UserWiring.of(context)
     stored, user = wiring.users.find_record(email)
-    change = plan_role_change(user, add=add, remove=remove, replace=replace, vouch=vouch)
+    change = plan_role_change(
+        user, add=add, remove=remove, replace=replace, vouch=vouch, default_role=wiring.default_role
+    )
     masked = masked_email(user.user_id)
     before, after = ", ".join(change.before) or "none", ", ".join(change.after) or "none"
     if not change.is_empty:
@@ -60,12 +62,12 @@ def change_roles(
 
 
 def plan_role_change(
-    user: User, *, add: Sequence[str], remove: Sequence[str], replace: Sequence[str], vouch: bool
+    user: User, *, add: Sequence[str], remove: Sequence[str], replace: Sequence[str], vouch: bool, default_role: str
 ) -> RoleChange:
     """Raises UsageError where the address is not verified and the change would add roles without `vouch`."""
     kept = tuple(replace) if replace else tuple(role for role in user.roles if role not in remove)
     after = tuple(dict.fromkeys((*kept, *add)))
-    added = set(after) - set(user.roles) - set(DEFAULT_ROLES)
+    added = set(after) - set(user.roles) - {default_role}
     unverified = user.email_vouched_by == NOBODY
     if unverified and added and not vouch:
         raise UsageError(

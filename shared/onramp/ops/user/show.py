@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from typing import Any
 
+from onramp.domain.event_data import usable_time
 from onramp.ops.common.context import OperatorContext
 from onramp.ops.common.masking import Path, known_paths, mask
 from onramp.ops.common.output import Output
@@ -32,7 +33,7 @@ def show_user(context: OperatorContext, identifier: UserIdentifier, *, reveal: b
     wiring = UserWiring.of(context)
     with context.audit_reveal("user show", reveal=reveal, user=identifier.label()) as entry:
         stored = wiring.users.find(identifier)
-        if stored.record is None and stored.profile is None:
+        if stored.record is None and stored.profile_row is None:
             entry.count = report_no_record(context, wiring.pool_matches, identifier, reveal=reveal)
             return False
         data, entry.count = rows_data(stored, reveal=reveal), 1
@@ -41,7 +42,7 @@ def show_user(context: OperatorContext, identifier: UserIdentifier, *, reveal: b
 
 
 def rows_data(stored: StoredUser, *, reveal: bool) -> dict[str, Any]:
-    profile = dict(stored.profile) if stored.profile else None
+    profile = dict(stored.profile_row) if stored.profile_row else None
     if profile:
         profile["sub"] = profile.pop("userId")  # in `Users` this attribute is an address
     return {"record": _row(stored.record, RECORD, reveal=reveal), "profile": _row(profile, PROFILE, reveal=reveal)}
@@ -71,8 +72,8 @@ def _flat(row: Mapping[str, Any], prefix: str = "  ") -> list[tuple[str, object]
     for name, value in row.items():
         if isinstance(value, dict):
             facts += _flat(value, f"{prefix}{name}.") if value else [(f"{prefix}{name}", "{}")]
-        elif name in TIMES and isinstance(value, int):
-            facts.append((f"{prefix}{name}", format_time(value)))
+        elif name in TIMES and (at := usable_time(value)) is not None:
+            facts.append((f"{prefix}{name}", format_time(at)))
         else:
             facts.append((f"{prefix}{name}", ", ".join(map(str, value)) if isinstance(value, list) else value))
     return facts

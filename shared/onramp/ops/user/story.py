@@ -7,7 +7,7 @@ from typing import Any
 from urllib.parse import quote
 
 from onramp.domain.event_data import Kind, event_id, rfc3339
-from onramp.domain.users import Onboarding, Status, User
+from onramp.domain.users import Onboarding, Profile, Status, User
 from onramp.ops.common.output import Output
 from onramp.ops.common.text import masked_email
 from onramp.ops.common.when import format_duration, format_time, parse_time
@@ -17,10 +17,11 @@ from onramp.ops.user.provisioning_state import provisioning_state
 
 def story_data(stored: StoredUser, user: User, now: int, project: str, *, reveal: bool) -> dict[str, Any]:
     """`user` is the record in `stored`; `project` is RevenueCat's id of the project, for the link."""
-    state = provisioning_state(user, stored.status, stored.steps, now)
+    profile = stored.profile
+    state = provisioning_state(user, profile, now)
     linked = user.cognito_sub is not None
     signed_up = event_id(str(user.user_pool_id), str(user.cognito_sub), Kind.USER_SIGNED_UP) if linked else None
-    timeline = sorted(_timeline(stored, user), key=lambda entry: entry[0])
+    timeline = sorted(_timeline(user, profile), key=lambda entry: entry[0])
     return {
         "user": user.user_id if reveal else masked_email(user.user_id),
         "sub": user.cognito_sub,
@@ -33,7 +34,8 @@ def story_data(stored: StoredUser, user: User, now: int, project: str, *, reveal
         "roles": list(user.roles),
         "event": {"kind": Kind.USER_SIGNED_UP, "eventId": signed_up} if linked else None,
         "timeline": [{"at": rfc3339(at), "what": what} for at, what in timeline],
-        "steps": {name: dict(record) for name, record in stored.steps.items()},
+        "steps": profile.steps if profile else {},
+        "unreadable": list(profile.unreadable) if profile else [],
         "state": state.state,
         "why": state.why,
         "since": rfc3339(state.since) if state.since else None,
@@ -41,24 +43,24 @@ def story_data(stored: StoredUser, user: User, now: int, project: str, *, reveal
         "nextLook": rfc3339(state.due_at) if state.due_at else None,
         "next": state.next,
         "needsSomebody": state.needs_operator,
-        "links": _links(stored, project),
+        "links": _links(profile, project),
     }
 
 
-def _timeline(stored: StoredUser, user: User) -> Iterator[tuple[int, str]]:
+def _timeline(user: User, profile: Profile | None) -> Iterator[tuple[int, str]]:
     """Unix milliseconds and what happened, in no order."""
-    profile = stored.profile or {}
     pre_created, old_sub = user.onboarding == Onboarding.PRE_CREATED, next(reversed(user.linked_before), None)
     if user.created_at and (pre_created or old_sub):
         yield user.created_at, "an administrator created the record" if pre_created else "the record was created"
     if user.linked_at:
         yield user.linked_at, f"{_link(pre_created, old_sub)}; {_identity(user)}"
-    if (at := profile.get("createdAt")) and not old_sub:
-        yield at, "the worker created the profile"
-    intent = stored.provisioning.get("stripeIntent", {})
-    if intent.get("createdAt"):  # 0: burnt, Stripe refused it
-        yield intent["createdAt"], f"the Stripe intent was stored (epoch {intent.get('epoch')})"
-    for name, record in stored.steps.items():
+    if profile is None:
+        return
+    if profile.created_at and not old_sub:
+        yield profile.created_at, "the worker created the profile"
+    if profile.intent and profile.intent.created_at:  # 0: burnt, Stripe refused it
+        yield profile.intent.created_at, f"the Stripe intent was stored (epoch {profile.intent.epoch})"
+    for name, record in profile.steps.items():
         yield record.get("at", 0), f"{name}: {_step(record)}"
 
 
@@ -79,13 +81,14 @@ def _step(record: Mapping[str, Any]) -> str:
     return f"{record.get('state')}{code}, {times}, code {record.get('codeVersion')}"
 
 
-def _links(stored: StoredUser, project: str) -> dict[str, str]:
-    profile, links = stored.profile or {}, {}
-    if stripe := profile.get("stripeCustomerId"):
-        links["stripe"] = f"https://dashboard.stripe.com/customers/{quote(str(stripe), safe='')}"
-    if (revenuecat := profile.get("revenueCatId")) and project:
+def _links(profile: Profile | None, project: str) -> dict[str, str]:
+    """To the customers that the worker made: an id in the profile may be another writer's."""
+    links: dict[str, str] = {}
+    if profile and profile.stripe_customer_id:
+        links["stripe"] = f"https://dashboard.stripe.com/customers/{quote(profile.stripe_customer_id, safe='')}"
+    if profile and profile.revenue_cat_id and project:
         # The dashboard's URLs contain a project's id without the prefix that it has in the API.
-        path = f"{quote(project.removeprefix('proj'), safe='')}/{quote(str(revenuecat), safe='')}"
+        path = f"{quote(project.removeprefix('proj'), safe='')}/{quote(profile.revenue_cat_id, safe='')}"
         links["revenuecat"] = f"https://app.revenuecat.com/customers/{path}"
     return links
 
@@ -106,6 +109,8 @@ def print_story(out: Output, data: Mapping[str, Any], now: int) -> None:
         "next": data["next"],
     }
     out.facts({name: value for name, value in facts.items() if value})
+    if data["unreadable"]:
+        out.line(f"Another writer changed the profile: {', '.join(data['unreadable'])} cannot be read.", "yellow")
     for other in data.get("others", ()):
         out.line("")
         out.line(f"Another Cognito user has this address, and no record: {other['why']}.", "red")

@@ -34,6 +34,7 @@ class UserWiring:
     relink_checks: RelinkChecks
     erasure_targets: ErasureTargets
     heal: Heal
+    default_role: str
 
     @classmethod
     def of(cls, context: OperatorContext) -> Self:
@@ -63,4 +64,5 @@ class UserWiring:
                 sign_up=SignUp(context.users, EventBus(context.client("events"), context.output("EventBusName"))),
                 clock=context.now,
             ),
+            default_role=rules.admission.default_role,
         )

@@ -177,9 +177,17 @@ def _dead_letter(wiring: VerifyWiring, marker: str) -> Letter:
 def _claim(wiring: VerifyWiring, user: SyntheticUser, sub: str) -> Claim:
     """The claim of a native user with a verified address."""
     now = wiring.now()
-    pool = wiring.pool.pool
     return Claim(
-        user.email, sub, pool, "Cognito", "cognito", Names(), may_link=True, at=now, due_at=now + EMIT_DUE_MILLIS
+        user_id=user.email,
+        sub=sub,
+        user_pool_id=wiring.pool.pool,
+        identity_provider="Cognito",
+        email_vouched_by="cognito",
+        names=Names(),
+        may_link=True,
+        at=now,
+        due_at=now + EMIT_DUE_MILLIS,
+        default_role=wiring.parameters["DefaultRole"],
     )
 
 
