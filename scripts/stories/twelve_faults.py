@@ -8,7 +8,9 @@ import json
 from scripts.stories.recorder import Recorder
 
 from tests.ops.aws_cli import run_aws
-from tests.ops.faulty_stack import FAULTS, KEYS, Fault, FaultyStack
+from tests.ops.faults.planting import Fault
+from tests.ops.faults.secrets import KEYS
+from tests.ops.faulty_stack import FAULTS, FaultyStack
 
 PLANTED = (
     FaultyStack.pool_without_trigger,

@@ -23,7 +23,9 @@ from onramp.ops.doctor.wiring import DoctorWiring
 from tests.deployed import DeployedPipeline, eventually, unique_email
 from tests.ops.aws_cli import run_aws
 from tests.ops.conftest import Onramp
-from tests.ops.faulty_stack import FAULTS, KEYS, REVENUECAT, STRIPE, Fault, FaultyStack, healthy_stack
+from tests.ops.faults.planting import Fault
+from tests.ops.faults.secrets import KEYS, REVENUECAT, STRIPE
+from tests.ops.faulty_stack import FAULTS, FaultyStack, healthy_stack
 from tests.ops.stack_snapshot import Snapshot, snapshot
 
 SECRETS = (STRIPE, REVENUECAT)
