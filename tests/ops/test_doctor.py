@@ -17,6 +17,7 @@ from onramp.local.parameters import REGION, STACK_NAME
 from onramp.local.stack import LocalStack
 from onramp.ops.common.context import OperatorContext
 from onramp.ops.common.output import Output
+from onramp.ops.common.shell import CallOptions, call_options
 from onramp.ops.doctor.checks import CHECKS, CheckResult, run_checks
 from onramp.ops.doctor.findings import Level
 from onramp.ops.doctor.wiring import DoctorWiring
@@ -29,6 +30,7 @@ from tests.ops.faulty_stack import FAULTS, FaultyStack, healthy_stack
 from tests.ops.stack_snapshot import Snapshot, snapshot
 
 SECRETS = (STRIPE, REVENUECAT)
+CALL = CallOptions(STACK_NAME, "team a", REGION)
 Finding = dict[str, Any]
 SERVICES = ("cloudformation", "cloudwatch", "cognito-idp", "dynamodb", "events", "kms", "lambda", "sns", "sqs", "ssm")
 
@@ -67,9 +69,26 @@ def findings(onramp: Onramp, *groups: str) -> list[Finding]:
 
 
 def results_of(context: OperatorContext, group: str) -> list[CheckResult]:
-    """The same, without the command around it."""
+    """The same, without the command around it, as a call with CALL's options finds it."""
     stack = DoctorWiring.of(context).stack
-    return [result for result in run_checks(stack, group) if result.finding.level is not Level.OK]
+    with call_options(CALL):
+        return [result for result in run_checks(stack, group) if result.finding.level is not Level.OK]
+
+
+def without_options(cure: str) -> str:
+    """The cure as a call without options prints it. Each command of it repeats the options."""
+    lines = cure.partition("  (")[0].split(" && ")
+    programs = {
+        "aws": shlex.join(["aws", *CALL.of_aws]),
+        "onramp": shlex.join(["onramp", *CALL.of_onramp]),
+        "make": " ".join([*CALL.of_make, "make"]),
+    }
+    short = []
+    for line in lines:
+        program = next((name for name, printed in programs.items() if line.startswith(f"{printed} ")), None)
+        assert program, f"without the options of the call: {line}"
+        short.append(program + line.removeprefix(programs[program]))
+    return " && ".join(short)
 
 
 def test_the_story_is_up_to_date(stack: LocalStack) -> None:
@@ -93,7 +112,7 @@ def test_a_planted_fault_is_found_and_its_cure_cures_it(
         group, finding = results[0].group, results[0].finding
         assert (group, finding.level) == (fault.group, fault.level)
         assert fault.what in finding.what
-        assert all(part in finding.cure for part in fault.cure_parts)
+        assert all(part in without_options(finding.cure) for part in fault.cure_parts)
         assert finding.why
         assert len(results) == 1 or fault.cures > 1, results
         for _ in range(fault.cures if fault.runs else 0):
@@ -105,7 +124,7 @@ def test_a_planted_fault_is_found_and_its_cure_cures_it(
 
 
 def run_cure(onramp: Onramp, faulty: FaultyStack, result: CheckResult) -> None:
-    cure = result.finding.cure
+    cure = without_options(result.finding.cure)
     if cure.startswith("onramp "):
         assert onramp(*shlex.split(cure)[1:], "--yes").code == 0
     else:
@@ -127,7 +146,7 @@ def test_a_cure_that_is_not_run_here_is_a_command_of_this_stack(
     with contextlib.ExitStack() as stack:
         stack.callback(fault.plant(faulty))
         for result in results_of(context, fault.group):
-            program, *words = shlex.split(result.finding.cure.partition("  (")[0])
+            program, *words = shlex.split(without_options(result.finding.cure))
             if program == "make":
                 changed = [word.partition("=")[2] for word in words if word.startswith("PARAMETERS=")]
                 names = {pair.partition("=")[0] for pairs in changed for pair in pairs.split()}
@@ -269,7 +288,8 @@ def test_the_printed_command_heals_a_signup_that_the_healer_gave_up(
     (finding,) = findings(onramp, "owed")
     assert "1 dead letter in SignupHealDlq" in finding["what"]
     assert onramp("status", "--json").json["queues"]["SignupHealDlq"]["waiting"] == 1
-    run_aws(finding["cure"], faulty.client)
+    (result,) = results_of(context, "owed")
+    run_aws(without_options(result.finding.cure), faulty.client)
     healed = eventually(lambda: deployed.user(email), what="the record")
     assert healed["cognitoSub"] == record["cognitoSub"]
     deployed.ready(email)

@@ -21,6 +21,7 @@ from onramp.ops.common.context import OperatorContext
 from onramp.ops.common.deployment import Deployment, Resource
 from onramp.ops.common.errors import reason
 from onramp.ops.common.output import Output
+from onramp.ops.common.shell import CallOptions, call_options
 from onramp.ops.doctor import (
     alarm_settings,
     alarms,
@@ -162,6 +163,13 @@ class TestPool:
         (finding,) = pool.trigger(_with_pools(cognito_idp=described))
         assert (finding.level, "without its alias" in finding.what) == (Level.TROUBLE, True)
 
+    @pytest.mark.parametrize("named", [None, f"{LAMBDA}:onramp-PostConfirmation:7", f"{LAMBDA}:another"])
+    def test_what_a_pool_calls_instead_is_the_cause_of_its_alarms(self, named: str | None) -> None:
+        triggers = {"PostConfirmation": named} if named else {}
+        described = {"describe_user_pool": {"UserPool": {"LambdaConfig": triggers}}}
+        (finding,) = pool.trigger(_with_pools(cognito_idp=described))
+        assert (finding.level, finding.cause) == (Level.TROUBLE, alarms.CAUSES["TriggerDetachedAlarm"])
+
     def test_a_pool_that_does_not_call_the_trigger_at_sign_in(self) -> None:
         described = {"describe_user_pool": {"UserPool": {"LambdaConfig": {"PostConfirmation": ALIAS}}}}
         findings = by_level(pool.trigger(_with_pools({"HealOnSignIn": "true"}, cognito_idp=described)))
@@ -184,6 +192,7 @@ class TestPool:
         deployed = _with_pools(settings=settings, cognito_idp={"list_identity_providers": {"Providers": providers}})
         (finding,) = pool.providers(deployed)
         assert finding.level is level
+        assert finding.cause == (alarms.CAUSES["SignupRejectedAlarm"] if level is Level.TROUBLE else None)
         assert "SignInWithApple" in finding.what, "by name only: its type is not Apple's"
         assert "Contoso@example.com,SignInWithApple@YOUR-DOMAIN" in finding.cure
 
@@ -336,7 +345,9 @@ class TestKeys:
     def test_each_action_for_the_bus_and_its_archive_is_needed(self, action: str) -> None:
         policy = shipped_policy()
         policy["Statement"][2]["Action"].remove(action)
-        assert action.removesuffix("*") in self.bus(policy)["trouble"].what
+        finding = self.bus(policy)["trouble"]
+        assert action.removesuffix("*") in finding.what
+        assert finding.cause is alarms.CAUSES["EmitFailedAlarm"]
 
     def test_the_key_of_another_bus_is_no_grant(self) -> None:
         assert "trouble" in self.bus(shipped_policy(stack="other"))
@@ -549,10 +560,12 @@ class TestOneLineForEachCause:
         firing = {"AlarmName": "one", "StateValue": "ALARM", "AlarmActions": [], "AlarmDescription": "why"}
         deployed = stack(cloudwatch={"describe_alarms": {"MetricAlarms": [firing]}})
         deployed.resources = {alarm: Resource(alarms.ALARM, "one")}
-        finding = next(alarms.alarms(deployed))
+        with call_options(CallOptions(region="eu-west-1")):
+            finding = next(alarms.alarms(deployed))
         assert (finding.cause, finding.symptom) == (alarms.CAUSES[alarm], True)
-        program, *words = shlex.split(finding.cure)
-        assert program in ("onramp", "aws")
+        program, *options_and_words = shlex.split(finding.cure)
+        options, words = options_and_words[:2], options_and_words[2:]
+        assert (program in ("onramp", "aws"), options) == (True, ["--region", "eu-west-1"])
         if program == "aws":
             assert words[:2] == ["logs", "tail"]
             assert words[2] == f"/aws/lambda/onramp-{alarms.LOGS[alarms.CAUSES[alarm]]}"
