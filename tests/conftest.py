@@ -37,10 +37,11 @@ def pytest_configure() -> None:
     """Removes the caller's AWS settings, for the tests and all processes that they start.
 
     A caller who works with a stack has its endpoint, profile, credentials or name exported: no test may use that stack.
+    The variables of an outer make would change what a make of a test does and prints.
     """
     for name in [name for name in os.environ if name.startswith("AWS_")]:
         del os.environ[name]
-    for name in ("ONRAMP_STACK", "ONRAMP_DEBUG"):
+    for name in ("ONRAMP_STACK", "ONRAMP_DEBUG", "MAKEFLAGS", "MAKELEVEL", "MFLAGS", "STACK", "YES"):
         os.environ.pop(name, None)
     os.environ.update(NO_AWS)
 

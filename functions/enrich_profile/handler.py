@@ -22,11 +22,10 @@ processor = BatchProcessor(event_type=EventType.SQS, raise_on_entire_batch_failu
 
 @logger.inject_lambda_context(log_event=False)
 def handler(event: dict[str, Any], context: LambdaContext) -> Any:
-    # A batch may hold a message twice. Each future is waited for: no thread may outlive the invocation.
-    futures = {(r["messageId"], r["receiptHandle"]): records.submit(_enrich, r) for r in event["Records"]}
-    return process_partial_response(
-        event, lambda record: _report(futures[record.message_id, record.receipt_handle]), processor, context
-    )
+    # The processor asks for each result in the records' order, so that each is waited for, also those of a message that
+    # is in the batch twice: no thread may outlive the invocation.
+    results = iter([records.submit(_enrich, record) for record in event["Records"]])
+    return process_partial_response(event, lambda record: _report(next(results)), processor, context)
 
 
 def _enrich(record: dict[str, Any]) -> Result:

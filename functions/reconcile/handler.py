@@ -37,6 +37,9 @@ def _publish(report: Report) -> None:
         case Repeated():
             count("EmittedAgain", report.emitted)
             count("QueuedAgain", report.queued)
+            count("RepeatRefused", len(report.refused))
+            if report.refused:
+                logger.error("events refused", users=dict(report.refused))
         case Detached(pools):
             gauge("TriggerDetached", len(pools))
             if pools:

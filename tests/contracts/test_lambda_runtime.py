@@ -21,7 +21,7 @@ import pytest
 from scripts.build import build, install, interpreter_of
 
 from tests.contracts.runtime_api import RUNTIME, Interpreter, LambdaRuntime
-from tests.deployed import DeployedPipeline, unique_email
+from tests.deployed import PASSWORD, DeployedPipeline, unique_email
 
 ROOT = Path(__file__).resolve().parents[2]
 ARCHITECTURES = {"aarch64": "arm64", "arm64": "arm64"}
@@ -29,6 +29,7 @@ FUNCTIONS = {
     "post_confirmation": "PostConfirmationFunctionName",
     "enrich_profile": "EnrichProfileFunctionName",
     "reconcile": "ReconcileFunctionName",
+    "heal_signup": "HealSignupFunctionName",
 }
 SENTENCE = "We could not complete your sign-up. Please contact support and quote "
 LONE = "\ud800"
@@ -176,6 +177,20 @@ class TestWorker:
                 assert (reply.kind, reply.body["errorType"]) == ("error", "KeyError")
 
 
+def test_a_signup_is_healed_and_a_malformed_message_is_reported(start: Start, deployed: DeployedPipeline) -> None:
+    email = unique_email("runtime")
+    data = {"userPoolId": deployed.outputs["UserPoolId"], "cognitoSub": confirmed_without_a_record(deployed, email)}
+    bodies = [json.dumps({"detail": {"data": data}}), "no json", LONE]
+    with start("heal_signup") as healer:
+        reply = healer.invoke({"Records": [message(n, body) for n, body in enumerate(bodies)]})
+        assert reply.kind == "response", healer.log()
+        assert reply.body == {"batchItemFailures": [{"itemIdentifier": f"message-{n}"} for n in (1, 2)]}, healer.log()
+        assert deployed.user(email)
+        reply = healer.invoke({})
+        assert (reply.kind, reply.body["errorType"]) == ("error", "KeyError")
+        assert healer.invoke({"Records": []}).body == {"batchItemFailures": []}, "the runtime lives on"
+
+
 def test_the_reconciler_runs_and_returns_nothing(start: Start) -> None:
     with start("reconcile") as reconciler:
         for event in ({}, {"detail": LONE}):
@@ -188,6 +203,7 @@ def test_the_reconciler_runs_and_returns_nothing(start: Start) -> None:
         ("post_confirmation", "TRUSTED_IDENTITY_PROVIDERS", "Okta"),
         ("enrich_profile", "MAX_RECEIVE_COUNT", "many"),
         ("reconcile", "SWEEP_PAGES", "0"),
+        ("heal_signup", "TRUSTED_IDENTITY_PROVIDERS", "Okta"),
     ],
 )
 def test_a_wrong_setting_is_reported_at_the_start(start: Start, function: str, setting: str, value: str) -> None:
@@ -201,6 +217,15 @@ def test_a_wrong_setting_is_reported_at_the_start(start: Start, function: str, s
 def test_a_missing_setting_is_named(start: Start) -> None:
     with start("post_confirmation", USERS_TABLE_NAME="") as runtime:
         assert "USERS_TABLE_NAME" in runtime.reply().body["errorMessage"]
+
+
+def confirmed_without_a_record(deployed: DeployedPipeline, email: str) -> str:
+    """A user whom an administrator created: Cognito calls no trigger. Returns the sub."""
+    user = {"UserPoolId": deployed.outputs["UserPoolId"], "Username": email}
+    attributes = [{"Name": "email", "Value": email}, {"Name": "email_verified", "Value": "true"}]
+    created = deployed.cognito.admin_create_user(**user, UserAttributes=attributes, MessageAction="SUPPRESS")["User"]
+    deployed.cognito.admin_set_user_password(**user, Password=PASSWORD, Permanent=True)
+    return next(str(each["Value"]) for each in created["Attributes"] if each["Name"] == "sub")
 
 
 def owed_user(deployed: DeployedPipeline) -> dict[str, Any]:

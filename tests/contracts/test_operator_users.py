@@ -196,12 +196,13 @@ class TestRelink:
         assert user.owes(Owed.EMIT)
         assert (user.owed_since, user.due_at, user.created_at) == (AT + 9, AT + 9, AT)
 
+    @pytest.mark.parametrize("linked_at", [AT, None], ids=["", "an edit by hand had removed linkedAt"])
     def test_is_refused_where_the_record_was_relinked_meanwhile(
-        self, db: Any, users: UserWrites, linked: User, new: Claim
+        self, db: Any, users: UserWrites, linked: User, new: Claim, linked_at: int | None
     ) -> None:
         users.relink(linked, new)
         before = row(db, USERS, linked.user_id)
-        assert not users.relink(linked, replace(new, sub=str(uuid.uuid4())))
+        assert not users.relink(replace(linked, linked_at=linked_at), replace(new, sub=str(uuid.uuid4())))
         assert row(db, USERS, linked.user_id) == before
 
     def test_is_refused_where_the_record_came_back_to_the_same_sub(

@@ -49,6 +49,8 @@ class FakeCognito(FakeClient):
         """Whether the page of this call (by its number) is empty although the list continues."""
         self.most_listed = PAGE
         """The largest page: a page may contain fewer users than the request's limit."""
+        self.estimated_users: int | None = None
+        """DescribeUserPool's estimate; None: the users that were added."""
         self._token_lifetime = token_lifetime
         self._added = 0
 
@@ -70,7 +72,8 @@ class FakeCognito(FakeClient):
     @operation("UserPoolId")
     def describe_user_pool(self, request: Request) -> Reply:
         self._check_pool("describe_user_pool", request)
-        description = {"Id": self.pool_id, "Arn": self.arn, "EstimatedNumberOfUsers": len(self.users)}
+        estimate = len(self.users) if self.estimated_users is None else self.estimated_users
+        description = {"Id": self.pool_id, "Arn": self.arn, "EstimatedNumberOfUsers": estimate}
         return {"UserPool": description | {"LambdaConfig": dict(self.triggers)}}
 
     def _check_pool(self, name: str, request: Request) -> None:

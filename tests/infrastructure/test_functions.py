@@ -68,6 +68,12 @@ def test_the_reconciler_runs_on_a_schedule_without_retries(template: Translation
     assert template["ReconcileFunction"]["Timeout"] < 300
 
 
+def test_the_pace_of_the_sweep_is_a_parameter(template: Translation) -> None:
+    rate, quota = template.environment("ReconcileFunction")["SWEEP_MAX_REQUESTS_PER_SECOND"], 30
+    assert rate == ref("SweepMaxRequestsPerSecond")
+    assert int(template.default("SweepMaxRequestsPerSecond")) <= quota / 5
+
+
 def test_a_sign_in_heals_only_with_a_parameter(template: Translation) -> None:
     triggers = template["UserPool"]["LambdaConfig"]
     assert triggers["PostAuthentication"] == if_else("HealsOnSignIn", triggers["PostConfirmation"], NO_VALUE)

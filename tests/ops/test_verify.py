@@ -6,7 +6,9 @@ import os
 import signal
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
 
 import pytest
@@ -24,6 +26,7 @@ from tests.conftest import QUICK
 from tests.deployed import DeployedPipeline, eventually, restore_sigint
 from tests.operator_context import operator_context
 from tests.ops.conftest import Onramp, Ran
+from tests.ops.verifier import Call, billed, costs, credentials, granted, invocations, needed, record_calls
 from tests.pipeline import InMemoryPipeline
 
 PREFIX = "onramp-verify"
@@ -68,17 +71,35 @@ def leftovers(deployed: DeployedPipeline) -> list[str]:
     return [repr(one) for one in found if PREFIX in repr(one) or one in letters]
 
 
+@dataclass
+class SoundRun:
+    """One verification of the stack without faults, for several tests, with the policy of docs/real-aws.md."""
+
+    ran: Ran
+    calls: Counter[Call]
+    invocations: int
+
+
 @pytest.fixture(scope="module")
-def runs() -> list[Ran]:
+def runs() -> list[SoundRun]:
     return []
 
 
 @pytest.fixture
-def sound(runs: list[Ran], onramp: Onramp) -> Ran:
-    """One verification of the stack without faults, for several tests."""
+def sound_run(runs: list[SoundRun], onramp: Onramp, stack: LocalStack) -> SoundRun:
     if not runs:
-        runs.append(verify(onramp))
+        with pytest.MonkeyPatch.context() as patch:
+            for name, value in credentials(stack).items():
+                patch.setenv(name, value)
+            before, calls = invocations(stack), record_calls(patch)
+            ran = verify(onramp)
+        runs.append(SoundRun(ran, calls, invocations(stack) - before))
     return runs[0]
+
+
+@pytest.fixture
+def sound(sound_run: SoundRun) -> Ran:
+    return sound_run.ran
 
 
 class TestKept:
@@ -96,7 +117,7 @@ class TestKept:
     def test_the_facts_are_measured(self, sound: Ran) -> None:
         """With the answers of the emulator, which follow AWS's documentation."""
         answers = {fact["question"]: fact["answer"] for fact in sound.json["facts"]}
-        assert answers.pop("PutEvents to a bus that does not exist")
+        assert answers.pop("PutEvents to a bus that does not exist").startswith("no error")
         assert answers == {
             "state of a user whose trigger raised": "CONFIRMED after UserLambdaValidationException,"
             " email_verified absent",
@@ -109,6 +130,20 @@ class TestKept:
         assert len(steps) == 8
         assert all(step["deleted"] for step in steps)
         assert leftovers(deployed) == []
+
+    def test_the_policy_grants_exactly_what_a_run_calls(self, sound_run: SoundRun) -> None:
+        assert needed(sound_run.calls) == granted()
+
+    def test_it_costs_what_the_page_says(self, sound_run: SoundRun) -> None:
+        """Cognito's monthly users are not calls: the page has them beside the table."""
+        said, counted = costs(), billed(sound_run.calls, sound_run.invocations)
+        assert said.keys() == counted.keys()
+        assert {
+            unit: count for unit, count in counted.items() if not said[unit].most / 10 < count <= said[unit].most
+        } == {}
+        for cost in said.values():
+            assert cost.most * cost.each_million / 1e6 <= cost.dollars
+        assert sum(cost.dollars for cost in said.values()) < 0.001
 
     def test_it_is_in_the_audit_log(self, onramp: Onramp) -> None:
         (row,) = (row for row in onramp("audit", "--json").json if row["what"] == "verify")

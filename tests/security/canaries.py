@@ -85,6 +85,10 @@ def refusal(service: str, name: str, text: str) -> Exception:
     return client_error(service, name, "AccessDeniedException", text)
 
 
+def too_large(service: str, name: str, text: str) -> Exception:
+    return client_error(service, name, "ValidationException", text)
+
+
 def throttling(service: str, name: str, text: str) -> Exception:
     return client_error(service, name, "ThrottlingException", text)
 

@@ -241,6 +241,13 @@ def what_is_owed(sinks: Sinks) -> None:
     run_reconciler(sinks)
 
 
+@path("events refused")
+def an_owed_event_that_is_refused(sinks: Sinks) -> None:
+    sign_up(sinks)
+    fail(sinks.pipeline, "events", canaries.too_large)
+    run_reconciler(sinks)
+
+
 @path("handed over")
 def a_signup_without_a_record(sinks: Sinks) -> None:
     real = sinks.pipeline.aws["dynamodb"]

@@ -1,6 +1,6 @@
 """The simulator: the real handlers over fakes of everything around them, with faults at every remote call.
 
-    make simulate                                     10,000 random schedules, all pairs of faults, the signup bursts
+    make simulate                                     10,000 random schedules, all pairs of faults, bursts, backfills
     python -m tests.simulation.run --seed 4711        one random schedule again, with its trace
 
 A schedule (`schedules.py`) contains the steps of a few people with their times; it is drawn from a seed
@@ -13,7 +13,8 @@ Where to find what:
 - steps of a schedule: `user_steps.py`, `operator_steps.py`, `environment_steps.py`
 - AWS around the handlers: `lambdas.py` (environments, clocks), `delivery.py` (bus -> queue -> worker), `tasks.py`
 - one run: `simulation.py`, `observations.py` (what the fakes saw), `runner.py`; many runs: `totals.py`, `run.py`
-- schedules: `fault_enumeration.py` (every fault, every pair), `scale.py` (bursts), `shrinking.py` (smaller failures)
+- schedules: `fault_enumeration.py` (every fault, every pair), `scale.py` (bursts), `bulk.py` and
+  `coarse_bulk.py` (backfills), `shrinking.py` (smaller failures)
 - does the simulator notice? `mutants/` removes each guard of the protocol, with `edits.py`
 
 Assumptions, which are the protocol's own:

@@ -16,7 +16,6 @@ from tests.simulation.scheduler import NEVER, Process
 if TYPE_CHECKING:
     from tests.simulation.simulation import Simulation
 
-CONCURRENCY = 2
 MINUTE, HOUR, DAY = 60.0, 3600.0, 86_400.0
 LATE = {"minutes": 40 * MINUTE, "hours": 25 * HOUR, "days": 20 * DAY}
 
@@ -60,9 +59,9 @@ class Delivery:
         return min(worker, self._poll(HEAL_QUEUE, "heal", self._heal))
 
     def _poll(self, name: str, role: str, work: Callable[[Process, Mapping[str, Any]], None]) -> float:
-        """At most CONCURRENCY invocations at once."""
+        """At most `MAXIMUM_CONCURRENCY` invocations at once."""
         queue = self._sim.sqs.queues[name]
-        while self._running[name] < CONCURRENCY:
+        while self._running[name] < int(self._sim.settings["MAXIMUM_CONCURRENCY"]):
             if queue.next_visible() > self._sim.clock():
                 return queue.next_visible()
             batch = self._sim.sqs.lambda_batch(name)

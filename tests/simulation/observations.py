@@ -55,7 +55,7 @@ class Observations:
         self.handed_to_operator: set[str] = set()
         self.customer_counts: Counter[tuple[str, str]] = Counter()
         self.customer_subs: dict[str, str] = {}
-        self.customer_owners: list[str] = []
+        self.customer_owners: set[str] = set()
         self.relink_chains: dict[str, frozenset[str]] = {}
         """sub -> all subs of its record, joined by relinks."""
         self._raised: set[tuple[Process | None, str]] = set()
@@ -162,7 +162,7 @@ class Observations:
             self.customer_subs[customer["id"]] = pool_and_sub[1]
             if all(pool_and_sub):
                 self.customer_counts[pool_and_sub] += 1
-                self.customer_owners.append(pool_and_sub[1])
+                self.customer_owners.add(pool_and_sub[1])
                 self.check("customer_created", pool_and_sub)
             return customer
 

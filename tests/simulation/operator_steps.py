@@ -113,7 +113,10 @@ class Redrive:
 
 
 def relink(sim: Simulation, step: Step) -> None:
-    """Links the record of an address to another identity of the same person that has no record yet."""
+    """Links the record of an address to another identity of the same person that has no record yet.
+
+    `behind`: seconds that the operator's clock is behind.
+    """
     email, new = step.args["email"], step.args["to"]
     with tool_errors_ignored():
         users = UserTable(sim.clients["dynamodb"], USERS)
@@ -123,7 +126,7 @@ def relink(sim: Simulation, step: Step) -> None:
         if users.holder_of(new.sub):
             return
         sim.observed.relinked.add((email, new.sub))
-        now = clients.now_millis()
+        now = clients.now_millis() - round(step.args.get("behind", 0) * 1000)
         claim = Claim(email, new.sub, POOL, "Cognito", "operator", Names(), True, now, now, "team_member")
         UserWrites(sim.clients["dynamodb"], USERS).relink(user, claim)
 

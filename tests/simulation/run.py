@@ -23,6 +23,8 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from tests.simulation import fault_enumeration
+from tests.simulation.bulk import BulkReport, BulkScale, run_backfill
+from tests.simulation.coarse_bulk import run_coarse_backfill
 from tests.simulation.fault_enumeration import SCENARIOS
 from tests.simulation.mutants import naive
 from tests.simulation.random_schedules import random_schedule
@@ -74,6 +76,17 @@ def run_scale(users: int, outage: float, stripe_calls_each: float) -> str:
     return f"{report}{''.join(f'; FAILED: {promise}' for promise in shortcomings)}"
 
 
+def run_large_backfill(users: int, backfill: Callable[..., BulkReport]) -> str:
+    report = backfill(BulkScale(users))
+    return f"{report}{''.join(f'; FAILED: {promise}' for promise in report.broken_promises())}"
+
+
+def run_naive_backfill(users: int) -> str:
+    """A backfill that never waits loses messages: otherwise this scenario would show nothing."""
+    report = run_coarse_backfill(BulkScale(users), waits=False)
+    return f"without waiting: {'' if report.owing else 'NOT NOTICED: '}{report}"
+
+
 # -- running and reporting ---------------------------------------------------------------------------
 
 
@@ -87,6 +100,14 @@ def parts(options: argparse.Namespace) -> list[Part]:
     others = [scenario for scenario in SCENARIOS if scenario != FULLY_PAIRED]
     return [
         ("scale", [partial(run_scale, 100_000, 0.0, 1.01), partial(run_scale, 2_000, 6 * HOUR, 50.0)]),
+        (
+            "backfill",
+            [
+                partial(run_large_backfill, 3_000_000, run_coarse_backfill),
+                partial(run_naive_backfill, 3_000_000),
+                partial(run_large_backfill, 10_000, run_backfill),
+            ],
+        ),
         ("random schedules", random_jobs),
         ("every single fault", [partial(run_single_faults, scenario) for scenario in SCENARIOS]),
         (f"every pair of faults, {FULLY_PAIRED}", slices(FULLY_PAIRED, SLICES)),

@@ -31,6 +31,7 @@ from onramp.ops.common.errors import UsageError
 from onramp.ops.common.output import Output
 from onramp.ops.common.queue_room import POLL_SECONDS
 from onramp.ops.tables.backfill_checkpoints import BackfillState
+from onramp.usecases.batches import PUT_EVENTS
 from tests.fakes import Faulty, ProcessKilled, SiteLog
 from tests.operator_context import operator_context
 from tests.pipeline import OPERATIONS, POOL, USERS, InMemoryPipeline
@@ -204,7 +205,8 @@ class TestAnAppliedRun:
         calls = pipeline.dynamodb.calls
         assert calls["update_item"] == 600
         assert calls["query"] == 0
-        assert calls["batch_get_item"] == 20 + 600 / WRITE_BATCH, "records and tombstones of a page; of a batch"
+        per_batch = 600 / WRITE_BATCH + 600 / PUT_EVENTS
+        assert calls["batch_get_item"] == 20 + per_batch, "records and tombstones of a page; tombstones of a batch"
         assert (pipeline.events.calls["put_events"], pipeline.cognito.calls["list_users"]) == (60, 10)
 
     def test_queries_the_index_again_for_each_user_who_changed_recently(self, pipeline: InMemoryPipeline) -> None:
@@ -288,6 +290,21 @@ class TestUsersErasedMeanwhile:
         assert waiting == []
         assert pipeline.user(f"user{erased}@example.com") is None
         assert sub(erased) not in {e["detail"]["data"]["cognitoSub"] for e in pipeline.published("UserSignedUp")}
+
+    def test_whose_event_waits_are_not_announced(self, pipeline: InMemoryPipeline) -> None:
+        """The erasure runs before the last write, after its batch was checked: the event waits for the page's end."""
+        for number in range(25):
+            in_pool(pipeline, number, f"user{number}@example.com")
+        pipeline.clock.advance(3600)
+
+        def plan(_: int, __: str, name: str) -> None:
+            if name == "update_item" and len(pipeline.dynamodb.rows(USERS)) == 24:
+                pipeline.dynamodb.put_item(TableName=OPERATIONS, Item=tombstone_key(sub(24)))
+
+        pipeline.aws["dynamodb"] = Faulty(pipeline.dynamodb, plan, SiteLog())
+        assert Operator(pipeline).run(apply=True) == {"create": 25}
+        announced = {event["detail"]["data"]["cognitoSub"] for event in pipeline.published("UserSignedUp")}
+        assert announced == {sub(number) for number in range(24)}
 
     def test_a_failed_read_of_tombstones_writes_nothing(self, pipeline: InMemoryPipeline) -> None:
         for number in range(5):

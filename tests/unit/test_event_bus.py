@@ -15,7 +15,7 @@ from tests.fakes import FakeEventBridge, Faulty, SiteLog, VirtualClock
 from tests.pipeline import BUS, POOL, SUB, InMemoryPipeline, signup
 
 MEBIBYTE = 1024 * 1024
-TOO_LARGE = "put_events_ValidationException"
+TOO_LARGE = "ValidationException"
 
 
 @pytest.fixture
@@ -50,8 +50,9 @@ def test_ten_events_are_one_call(events: FakeEventBridge) -> None:
 
 
 def test_a_single_event_is_not_sent_again(events: FakeEventBridge) -> None:
-    with pytest.raises(RetryableError, match=TOO_LARGE):
+    with pytest.raises(EventsRefused) as raised:
         bus(events).publish(event(MEBIBYTE))
+    assert (raised.value.codes, raised.value.code) == ({0: TOO_LARGE}, f"put_events_{TOO_LARGE}")
     assert events.calls["put_events"] == 1
 
 

@@ -112,6 +112,25 @@ def test_a_tombstone_is_read_consistently(pipeline: InMemoryPipeline) -> None:
     assert not tombstones.is_forgotten(SUB[::-1])
 
 
+def test_erased_while_the_reconciler_emits(pipeline: InMemoryPipeline) -> None:
+    """The last of 25 owed events: the erasure runs before the second PutEvents."""
+    pipeline.inject_faults("events", "throttled")
+    for number in range(25):
+        pipeline.sign_up(f"user{number}@example.com", str(uuid.UUID(int=number)))
+    pipeline.clock.advance(1)
+    pipeline.sign_up(EMAIL, SUB)
+    pipeline.clock.advance(600)
+
+    def plan(index: int, *_: object) -> None:
+        if index == 2:
+            erase(pipeline)
+
+    pipeline.inject_faults("events", plan)
+    pipeline.reconcile()
+    announced = [event["detail"]["data"]["cognitoSub"] for event in pipeline.published("UserSignedUp")]
+    assert (len(announced), SUB in announced) == (25, False)
+
+
 class TestConfirmedAfterTheErasure:
     """The trigger has no time to read a tombstone: it writes the record and emits."""
 

@@ -385,6 +385,14 @@ class TestSignIn:
         pipeline.run_worker()
         assert owed(pipeline) == "nothing"
 
+    def test_leaves_a_user_whose_password_is_temporary_to_a_later_sign_in(self, pipeline: InMemoryPipeline) -> None:
+        """Whether AWS reports this status at the first sign-in is open: docs/real-aws.md."""
+        self.sign_in(pipeline, cognito__user_status="FORCE_CHANGE_PASSWORD")
+        assert pipeline.user(EMAIL) is None
+        assert "not_confirmed" in [line.get("outcome") for line in pipeline.log_lines()]
+        self.sign_in(pipeline)
+        assert owed(pipeline).startswith("emit#")
+
     def test_leaves_a_changed_email_alone(self, pipeline: InMemoryPipeline) -> None:
         pipeline.sign_up("old@example.com", SUB)
         self.sign_in(pipeline)

@@ -6,6 +6,7 @@ import contextlib
 import io
 import itertools
 import json
+import shlex
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
@@ -13,6 +14,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+import typer
 from rich.console import Console
 
 from onramp.adapters.items import to_values
@@ -25,6 +27,7 @@ from onramp.ops.common.output import Output
 from onramp.ops.common.when import parse_time
 from onramp.ops.replay import records as paging
 from onramp.ops.replay.archive import MINUTE, ReplayPlan, Window
+from onramp.ops.replay.commands import replay
 from onramp.ops.replay.records import Query
 from onramp.ops.replay.table_command import TableReplayCommand, TableReplayReport
 from onramp.ops.replay.wiring import ReplayWiring
@@ -283,6 +286,47 @@ def once(run: Callable[[], object]) -> Callable[[], None]:
             remaining.pop()()
 
     return call
+
+
+class TestAnEventThatIsTooLarge:
+    """It would stop the run, and each later run at the same place."""
+
+    @pytest.fixture(autouse=True)
+    def _rules(self, stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(stack.events, "list_rules", lambda **_: {"Rules": []}, raising=False)
+
+    def users(self, stack: Stack, count: int) -> tuple[str, set[str]]:
+        """The user whose event is larger than 1 MiB, and the others."""
+        large = stack.user(0, roles=["é" * 180_000], linkedAt=1_501)
+        return large, {stack.user(number) for number in range(1, count)}
+
+    @pytest.mark.parametrize("count", [1, 23])
+    def test_its_user_is_left_out_and_the_run_ends(self, stack: Stack, count: int) -> None:
+        large, others = self.users(stack, count)
+        printed, report = stack.command()
+        assert report is not None
+        assert (report.emitted, report.left_out, report.needs_attention) == (count - 1, [large], True)
+        assert sorted(stack.emitted()) == sorted(others)
+        assert f"Left out u***@example.com ({large})" in printed
+        (audited,) = stack.rows("AUDIT#")
+        assert (audited["result"], audited["outcome"]) == ("done", {"leftOut": 1})
+        with pytest.raises(UsageError, match="re-emitted before"):
+            stack.command()
+
+    def test_the_printed_command_replays_this_user_alone(self, stack: Stack) -> None:
+        large, _ = self.users(stack, 5)
+        printed, _ = stack.command()
+        words = shlex.split(printed.partition("then: ")[2])
+        since, until = (parse_time(words[words.index(name) + 1], 0) for name in ("--from", "--to"))
+        assert stack.matching(Query(since, until)) == {large}
+
+    @pytest.mark.parametrize(("large", "code"), [(True, 1), (False, 0)])
+    def test_the_exit_code(self, stack: Stack, large: bool, code: int) -> None:
+        stack.user(1, **({"roles": ["é" * 180_000]} if large else {}))
+        context: Any = SimpleNamespace(obj=stack.context(Output(as_json=False)))
+        with pytest.raises(typer.Exit) as ended:
+            replay(context, "1970-01-01T00:00:01Z", "1970-01-01T00:00:02Z", from_table=True, max_queue=0, yes=True)
+        assert ended.value.exit_code == code
 
 
 class TestUsersErasedMeanwhile:

@@ -78,12 +78,12 @@ class TestQueue:
         [
             ({}, "queue_send_Unreadable"),
             ({"Successful": [{"Id": "0"}]}, "queue_send_Unreadable"),
-            ({"Failed": [{"Code": "B"}, {"Code": "A"}, {"Code": "B"}]}, "queue_send_A_B"),
+            ({"Failed": [{"Id": "0", "Code": "B"}, {"Id": "1", "Code": "A"}]}, "queue_send_A_B"),
         ],
     )
     def test_a_message_without_a_confirmation_was_not_sent(self, reply: dict[str, Any], code: str) -> None:
         with pytest.raises(RetryableError) as raised:
-            queue(send_message_batch=reply).send([event(), event()])
+            queue(send_message_batch=reply).send(event(), event())
         assert raised.value.code == code
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-import os
 import re
 import shlex
 import subprocess
@@ -44,11 +43,7 @@ ARGUMENTS = 'main() { for word; do printf "%s\\n" "$word"; done; }; aws() { main
 def paste(line: str, folder: Path) -> list[str]:
     """The arguments that the program receives."""
     subprocess.run(["sh", "-n", "-c", line], check=True)
-    # Without the variables of an outer make, which would make it print the folders that it enters.
-    env = {name: value for name, value in os.environ.items() if name not in ("MAKEFLAGS", "MAKELEVEL", "MFLAGS")}
-    shell = subprocess.run(
-        ["sh", "-c", ARGUMENTS + line], cwd=folder, env=env, check=True, capture_output=True, text=True
-    )
+    shell = subprocess.run(["sh", "-c", ARGUMENTS + line], cwd=folder, check=True, capture_output=True, text=True)
     assert not list(folder.glob("touched*")), "the paste ran a command of its value"
     return shell.stdout.splitlines()
 

@@ -4,24 +4,26 @@ from __future__ import annotations
 
 import io
 import json
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 import typer
 from rich.console import Console
 
+from onramp.domain.event_data import Kind, event_id
 from onramp.events import UserForgotten
 from onramp.local.fakes.faults import Fault
 from onramp.ops.common.errors import CommandFailed, UsageError
 from onramp.ops.common.output import Output
 from onramp.ops.user.forget import forget_user
 from onramp.ops.user.lookup import UserIdentifier
-from tests.fakes import Faulty, ProcessKilled, SiteLog
+from tests.fakes import FakeCognito, Faulty, ProcessKilled, SiteLog
 from tests.operator_context import operator_context
 from tests.pipeline import DLQ, OPERATIONS, POOL, PROFILES, QUEUE, USERS, InMemoryPipeline, signup
 from tests.unit.user_scenario import EMAIL, NEW, OLD, PROVIDERS, UserScenario, before_call, in_pool
 
-SUB = OLD
+SUB, SECOND_POOL = OLD, "eu-west-1_Onramp002"
 
 
 def provisioned(pipeline: InMemoryPipeline) -> None:
@@ -46,6 +48,29 @@ def gone(pipeline: InMemoryPipeline, *subs: str) -> None:
     assert {(row["pk"], *sorted(row)) for row in rows} == {
         (f"FORGOTTEN#{sub}", "forgottenAt", "pk", "sk") for sub in subs or (SUB,)
     }
+
+
+class PoolsInOne:
+    """One client for several pools: each call goes to the pool that it names."""
+
+    def __init__(self, *pools: FakeCognito) -> None:
+        self._pools = {pool.pool_id: pool for pool in pools}
+
+    def list_users(self, **request: Any) -> Any:
+        return self._pools[request["UserPoolId"]].list_users(**request)
+
+    def describe_user_pool(self, **request: Any) -> Any:
+        return self._pools[request["UserPoolId"]].describe_user_pool(**request)
+
+    def get_paginator(self, name: str) -> Any:
+        def paginate(**request: Any) -> Any:
+            return self._pools[request["UserPoolId"]].get_paginator(name).paginate(**request)
+
+        return SimpleNamespace(paginate=paginate)
+
+
+def forgotten_id(pool: str, sub: str) -> str:
+    return event_id(pool, sub, Kind.USER_FORGOTTEN)
 
 
 def announced(pipeline: InMemoryPipeline) -> list[str]:
@@ -184,6 +209,20 @@ class TestOtherIdentitiesOfTheAddress:
         pipeline.invoke_trigger(sign_in)
         gone(pipeline, SUB, NEW)
         assert announced(pipeline) == [SUB, NEW]
+
+    def test_in_another_pool_of_the_stack(self, pipeline: InMemoryPipeline) -> None:
+        second = FakeCognito(SECOND_POOL, pipeline.clock)
+        pipeline.aws["cognito-idp"] = PoolsInOne(pipeline.cognito, second)
+        pipeline.configure(USER_POOL_IDS=f"{POOL},{SECOND_POOL}")
+        provisioned(pipeline)
+        in_pool(pipeline, SUB)
+        second.add_user(NEW, {"sub": NEW, "email": "NIA@example.com", "email_verified": "true"})
+        pipeline.clock.advance(3600)
+        UserScenario(pipeline, parameters={"AdditionalUserPoolArns": second.arn}).forget()
+        gone(pipeline, SUB, NEW)
+        details = [event["detail"] for event in pipeline.published("UserForgotten")]
+        ids = {detail["data"]["cognitoSub"]: detail["metadata"]["eventId"] for detail in details}
+        assert ids == {SUB: forgotten_id(POOL, SUB), NEW: forgotten_id(SECOND_POOL, NEW)}
 
     def test_are_found_in_a_large_pool_by_few_requests(self, pipeline: InMemoryPipeline) -> None:
         provisioned(pipeline)

@@ -172,7 +172,7 @@ def inheritance(own: Row, earlier: Sequence[Row], link: int) -> Inheritance | No
         if attribute in (proven := ids_of(source)[0]):
             sets[attribute], values[f":{attribute}"] = f":{attribute}", proven[attribute]
     before = intent_of_row(own)
-    intents = [found for row in (own, *earlier) if (found := intent_of_row(row))]
+    intents = [found for found in (before, *map(intent_of_row, earlier)) if found]
     latest = max(intents, key=lambda intent: (intent.link, intent.epoch), default=None)
     if latest and not (latest is before and latest.link >= link):
         taken[INTENT] = intent_row(replace(latest, link=max(link, latest.link)))

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from onramp.adapters.aws import retryable
+from onramp.adapters.event_batches import send_batch
 from onramp.domain.errors import RetryableError
 from onramp.domain.event_data import Event, delivery, rfc3339
 from onramp.usecases.messages import DeadLetter, Message
@@ -73,14 +74,19 @@ class ProvisioningQueue:
             raise RetryableError("queue_attributes_Unreadable")
         return int(reply["Attributes"]["ApproximateNumberOfMessages"])
 
-    def send(self, events: Sequence[Event]) -> None:
-        """At most 10 events, each in the envelope in which the bus delivers it. Raises RetryableError."""
+    def send(self, *events: Event) -> None:
+        """At most 10 events. Raises RetryableError; EventsRefused carries those that were not sent."""
+        send_batch("queue_send", self._send, events)
+
+    def _send(self, events: Sequence[Event]) -> Mapping[int, str]:
+        """The code of each event that was not sent, by position. Each has the envelope in which the bus delivers it."""
         entries: Any = [
             {"Id": str(place), "MessageBody": json.dumps(delivery(event), separators=(",", ":"))}
             for place, event in enumerate(events)
         ]
         with retryable("queue_send"):
             reply = self.client.send_message_batch(QueueUrl=self.url, Entries=entries)
-        if len(reply.get("Successful", [])) != len(events):
-            codes = sorted({failed["Code"] for failed in reply.get("Failed", [])})
-            raise RetryableError("queue_send_" + "_".join(codes or ["Unreadable"]))
+        sent = {entry["Id"] for entry in reply.get("Successful", [])}
+        codes = {entry["Id"]: entry["Code"] for entry in reply.get("Failed", [])}
+        places = [str(place) for place in range(len(events))]
+        return {int(place): codes.get(place, "Unreadable") for place in places if place not in sent}

@@ -118,9 +118,9 @@ def _translated(error: stripe.StripeError) -> Exception:
             return RetryableError("stripe_unreachable")
         case 401 | 403:
             return KeyRejected("stripe", status)
-        case _ if status < 400:  # a success that the SDK could not read: the same key will return it
+        case _ if 200 <= status < 300:  # a success that the SDK could not read: the same key will return it
             return RetryableError("stripe_malformed_reply")
-        case 408 | 409 | 429:
+        case _ if status < 400 or status in (408, 409, 429):
             return RetryableError(f"stripe_{status}", delay=retry_after(headers))
         case _ if status >= 500:
             replayed = header(headers, "Idempotent-Replayed") == "true"

@@ -9,7 +9,7 @@ OnrampError
 ├── RetryableError          the same call may succeed later
 │   ├── KeyRejected         the provider refused the key: the operator must mend it, the message waits
 │   ├── SecretUnreadable    the key's SSM parameter cannot be read: the same
-│   ├── EventsRefused       the bus refused some of the events, or all
+│   ├── EventsRefused       the bus or the queue refused some of the events, or all
 │   └── TokenExpired        a ListUsers page token is too old: start at the first page
 ├── RetryLater              a message must come back later: report it as a batch item failure
 └── PermanentError          no later attempt can succeed: dead-letter the message with the reason
@@ -17,6 +17,7 @@ OnrampError
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from enum import StrEnum
 
 
@@ -86,10 +87,10 @@ class KeyRejected(RetryableError):
 
 
 class EventsRefused(RetryableError):
-    """PutEvents answered 200 and refused entries: `codes` maps the position of each refused entry to its error code."""
+    """Some entries of a batch were refused: `codes` maps the position of each one to its error code."""
 
-    def __init__(self, codes: dict[int, str]) -> None:
-        super().__init__("put_events_" + "_".join(sorted(set(codes.values()))))
+    def __init__(self, operation: str, codes: Mapping[int, str]) -> None:
+        super().__init__(f"{operation}_{'_'.join(sorted(set(codes.values())))}")
         self.codes = codes
 
 

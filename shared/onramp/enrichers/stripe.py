@@ -75,7 +75,7 @@ class StripeCustomer:
     def _customer(self, user: User, profile: Profile) -> str:
         if found := self._verified(user, profile.unproven.get("stripeCustomerId")):
             return found
-        return self._proceed(user, profile.intent) if profile.intent else self._first(user, profile)
+        return self._follow(user, profile) if profile.intent else self._first(user, profile)
 
     def _verified(self, user: User, customer_id: str | None) -> str | None:
         """An id that another writer stored counts only if Stripe's metadata names this user."""
@@ -119,7 +119,7 @@ class StripeCustomer:
         return self._follow(user, self.intents.store_next_intent(str(user.cognito_sub), burnt, fresh), last=True)
 
     def _follow(self, user: User, stored: Profile, *, last: bool = False) -> str:
-        """Continues with what is stored now, by this worker or another, after a write of an intent.
+        """Continues with what is stored now, by this worker or another, after a read or write of an intent.
 
         The record is read again first: after a relink the new sub's worker inherits the intents, and one that is stored
         too late for that must not be posted beside its own.

@@ -28,7 +28,8 @@ LOCK_FILE = STATE_FILE.with_suffix(".lock")
 def exclusive() -> Iterator[None]:
     """Raises AlreadyRunningError. The kernel releases the lock when the process ends, also on SIGKILL."""
     STATE_FILE.parent.mkdir(exist_ok=True)
-    with LOCK_FILE.open("a") as lock:  # never removed: another process may have it open
+    # Never removed: another process may have it open.
+    with os.fdopen(open_private(LOCK_FILE, os.O_WRONLY), "w") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:

@@ -11,7 +11,7 @@ calls, do no harm.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from onramp.domain.errors import EventsRefused
@@ -62,7 +62,7 @@ class Ledger(Protocol):
 
 class Queue(Protocol):
     def backlog(self) -> int: ...
-    def send(self, events: Sequence[Event]) -> None: ...
+    def send(self, *events: Event) -> None: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,10 +86,14 @@ class Survey:
 
 @dataclass(frozen=True, slots=True)
 class Repeated:
-    """How many users' events were emitted again, and how many users were queued again."""
+    """How many users' events were emitted again, and how many users were queued again.
+
+    `refused`: the error code by sub, of users whose event was not accepted. They still owe it.
+    """
 
     emitted: int = 0
     queued: int = 0
+    refused: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,33 +136,35 @@ class Reconcile:
 
     def emit(self, user_ids: Sequence[str], run: Run) -> Repeated:
         """Emit, then flip: in the other order, a crash between them means that consumers never receive the event."""
-        emitted = 0
-        for users in self._still_owing(user_ids, Owed.EMIT, run):
-            for batch in chunks(users, PUT_EVENTS):
-                accepted = self._published(batch, run.correlation_id)
-                for user in accepted:
-                    self.ledger.flip_to_enrich(user, self.clock() + self.enrich_due_after)
-                emitted += len(accepted)
-        return Repeated(emitted=emitted)
+        emitted, refused = 0, dict[str, str]()
+        # Read ten at a time, immediately before they are published: no erased user is announced after UserForgotten.
+        for users in self._still_owing(user_ids, Owed.EMIT, run, PUT_EVENTS):
+            accepted = self._accepted(self.publisher.publish, users, run, refused)
+            for user in accepted:
+                self.ledger.flip_to_enrich(user, self.clock() + self.enrich_due_after)
+            emitted += len(accepted)
+        return Repeated(emitted=emitted, refused=refused)
 
-    def _published(self, users: Sequence[User], correlation_id: str) -> Sequence[User]:
-        """The users whose event the bus accepted; the others still owe it."""
+    def _accepted(
+        self, send: Callable[..., None], users: Sequence[User], run: Run, refused: dict[str, str]
+    ) -> Sequence[User]:
+        """Sends the users' events. Returns the users whose event was accepted and adds the others to `refused`."""
+        if not users:
+            return []
         try:
-            self.publisher.publish(*(self._event(user, correlation_id) for user in users))
-        except EventsRefused as refused:
-            return [user for place, user in enumerate(users) if place not in refused.codes]
+            send(*(user_signed_up(user, correlation_id=run.correlation_id, origin=Origin.RECONCILE) for user in users))
+        except EventsRefused as error:
+            refused |= {str(users[place].cognito_sub): code for place, code in error.codes.items()}
+            return [user for place, user in enumerate(users) if place not in error.codes]
         return users
 
     def queue_again(self, user_ids: Sequence[str], run: Run) -> Repeated:
         """Claim, then send: two runs, or a crash between the two calls, never send one user twice in a day."""
-        queued = 0
-        for users in self._still_owing(user_ids, Owed.ENRICH, run):
-            for batch in chunks(users, SEND_BATCH):
-                claimed = [user for user in batch if self._is_due(user) and self._claimed(user)]
-                if claimed:
-                    self.queue.send([self._event(user, run.correlation_id) for user in claimed])
-                queued += len(claimed)
-        return Repeated(queued=queued)
+        queued, refused = 0, dict[str, str]()
+        for users in self._still_owing(user_ids, Owed.ENRICH, run, SEND_BATCH):
+            claimed = [user for user in users if self._is_due(user) and self._claimed(user)]
+            queued += len(self._accepted(self.queue.send, claimed, run, refused))
+        return Repeated(queued=queued, refused=refused)
 
     def _is_due(self, user: User) -> bool:
         """By the record: the index may still show what another run has claimed."""
@@ -169,24 +175,23 @@ class Reconcile:
 
     def heal_ready(self, user_ids: Sequence[str], run: Run) -> Repeated:
         """One worker refused the user while another stored `ready` and died before UserProvisioned."""
-        queued = 0
-        for users in self._still_owing(user_ids, Owed.OPERATOR, run):
+        queued, refused = 0, dict[str, str]()
+        for users in self._still_owing(user_ids, Owed.OPERATOR, run, READ_BATCH):
             profiles = self.profiles.get_many([str(user.cognito_sub) for user in users])
             ready = [user for user in users if (found := profiles.get(str(user.cognito_sub))) and found.ready]
             returned = [self.ledger.return_to_enrich(user, self.clock()) for user in ready]
             claimed = [user for user in returned if user and self._claimed(user)]
             for batch in chunks(claimed, SEND_BATCH):
-                self.queue.send([self._event(user, run.correlation_id) for user in batch])
-            queued += len(claimed)
-        return Repeated(queued=queued)
+                queued += len(self._accepted(self.queue.send, batch, run, refused))
+        return Repeated(queued=queued, refused=refused)
 
-    def _still_owing(self, user_ids: Sequence[str], kind: Owed, run: Run) -> Iterator[Sequence[User]]:
+    def _still_owing(self, user_ids: Sequence[str], kind: Owed, run: Run, size: int) -> Iterator[Sequence[User]]:
         """The records, read consistently in batches, that still owe this.
 
         No event can be built from a record that an edit by hand has broken: the record stays owed and OldestOwedAlarm
         fires.
         """
-        for batch in chunks(user_ids, READ_BATCH):
+        for batch in chunks(user_ids, size):
             if not run.may_go_on():
                 return
             users = [user for user in self.users.get_many(batch).values() if user.owes(kind) and user.is_linked]
@@ -204,6 +209,3 @@ class Reconcile:
             sub, pool, at = str(user.cognito_sub), str(user.user_pool_id), user.linked_at or 0
             self.publisher.publish(user_forgotten(sub, pool, at=at, correlation_id=run.correlation_id, again=True))
             self.users.delete(user)
-
-    def _event(self, user: User, correlation_id: str) -> Event:
-        return user_signed_up(user, correlation_id=correlation_id, origin=Origin.RECONCILE)

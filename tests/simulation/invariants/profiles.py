@@ -65,8 +65,9 @@ def one_stripe_customer(sim: Simulation, pool_and_sub: tuple[str, str]) -> str |
 @holds("customer_created")
 def one_stripe_customer_after_relinks(sim: Simulation, pool_and_sub: tuple[str, str]) -> str | None:
     """No second Stripe customer is created for a record, whichever of its subs has the first."""
-    sub, owners = pool_and_sub[1], sim.observed.customer_owners
-    earlier = [owner for owner in owners[:-1] if owner != sub and owner in sim.observed.chain(sub)]
+    sub = pool_and_sub[1]
+    others = sim.observed.chain(sub) - {sub}
+    earlier = sorted(others.intersection(sim.observed.customer_owners)) if others else []
     return f"a customer of {sub} beside those of {earlier}" if earlier else None
 
 

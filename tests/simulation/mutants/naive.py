@@ -55,7 +55,7 @@ MUTANTS = (
         "Stripe: a key, and nothing stored",
         Edit(
             "onramp.enrichers.stripe:StripeCustomer._customer",
-            "return self._proceed(user, profile.intent) if profile.intent else self._first(user, profile)",
+            "return self._follow(user, profile) if profile.intent else self._first(user, profile)",
             "return self.customers.create(_body(user), user.cognito_sub)",
         ),
         on=plan(

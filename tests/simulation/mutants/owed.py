@@ -15,6 +15,8 @@ LEDGER = "onramp.adapters.owed:OwedLedger"
 PROVISION = "onramp.usecases.enrich:Enrich._provision"
 GIVE_UP = "onramp.usecases.enrich:Enrich._give_up"
 EMIT = "onramp.usecases.reconcile:Reconcile.emit"
+PUBLISHED = "self._accepted(self.publisher.publish, users, run, refused)"
+SENT = "self._accepted(self.queue.send, claimed, run, refused)"
 SETTLE = "    self.ledger.settle(user)\n"
 PUBLISH = "    self.publisher.publish(user_provisioned(profile, pool, at=now, correlation_id=correlation))\n"
 HAND_OVER = "    self.ledger.hand_to_operator(user)\n"
@@ -75,8 +77,8 @@ MUTANTS = (
     mutant(
         "flip_before_emit",
         "3: emit first",
-        Edit(EMIT, "accepted = self._published(batch, run.correlation_id)", "accepted = batch"),
-        Edit(EMIT, "len(accepted)", "len(self._published(batch, run.correlation_id))"),
+        Edit(EMIT, f"accepted = {PUBLISHED}", "accepted = users"),
+        Edit(EMIT, "len(accepted)", f"len({PUBLISHED})"),
         on=plan(
             at(0, "sign_up", NIA),
             at(400, "reconcile"),
@@ -183,7 +185,7 @@ MUTANTS = (
             "if self._is_due(user) and self._claimed(user)]",
             "if self._is_due(user)]",
         ),
-        Edit("onramp.usecases.reconcile:Reconcile.queue_again", "len(claimed)", "sum(map(self._claimed, claimed))"),
+        Edit("onramp.usecases.reconcile:Reconcile.queue_again", f"len({SENT})", f"sum(map(self._claimed, {SENT}))"),
         on=plan(
             at(0, "sign_up", NIA),
             at(400, "reconcile"),

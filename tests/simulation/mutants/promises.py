@@ -116,7 +116,7 @@ MUTANTS = (
     mutant(
         "throttling_is_final",
         "only refusals are final",
-        Edit("onramp.adapters.stripe:_translated", "case 408 | 409 | 429:", "case 408 | 409:"),
+        Edit("onramp.adapters.stripe:_translated", "in (408, 409, 429)", "in (408, 409)"),
         on=plan(at(0, "sign_up", NIA), faults={"worker-nia-1 StripeCustomers.create": "throttled"}),
         only="only_refusals_are_final",
     ),

@@ -1,21 +1,30 @@
-"""The rules of a relink: the chain of subs, inheriting, and reading the record again after an intent was stored."""
+"""The rules of a relink: the one write, the chain of subs, inheriting."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 
 from tests.simulation.edits import Edit
-from tests.simulation.mutants.mutant import NIA, NIA_AGAIN, ONE_RECEIVE, at, mutant, plan
+from tests.simulation.mutants.mutant import NIA, NIA_AGAIN, ONE_RECEIVE, Covered, at, mutant, plan
 from tests.simulation.mutants.owed import PROVISION
+from tests.simulation.schedules import Person, Step
 
+RELINK = "onramp.ops.tables.users:UserWrites.relink"
+ONE_CUSTOMER = "one_stripe_customer_after_relinks"
 NIA_THIRD = replace(NIA, number=2)
+
+
+def to(person: Person, seconds: float, behind: float = 0) -> Step:
+    """`behind`: seconds that the operator's clock is behind."""
+    return at(seconds, "relink", email=NIA.email, to=person, behind=behind)
+
+
 LATE = {"worker-nia-1 StripeCustomers.create": "late"}
-RELINKED = (
-    at(0, "sign_up", NIA),
-    at(5, "sign_up", NIA_AGAIN),
-    at(30, "relink", email=NIA.email, to=NIA_AGAIN),
-    at(35, "reconcile"),
-)
+LOST = {"worker-nia-1 StripeCustomers.create": "lost_reply"}
+BOTH = (at(0, "sign_up", NIA), at(5, "sign_up", NIA_AGAIN))
+ALL_THREE = (*BOTH, at(6, "sign_up", NIA_THIRD))
+RELINKED = (*BOTH, to(NIA_AGAIN, 30), at(35, "reconcile"))
+INHERITED = plan(*RELINKED, faults=LOST, settings=ONE_RECEIVE)
 
 MUTANTS = (
     mutant(
@@ -23,33 +32,24 @@ MUTANTS = (
         "10: the new sub's worker inherits the intent",
         Edit(PROVISION, "if user.linked_before:", "if False:"),
         on=plan(*RELINKED, waits={"worker-nia-1 StripeCustomers.create": 45}),
-        only="one_stripe_customer_after_relinks",
-    ),
-    mutant(
-        "posted_after_a_relink",
-        "after each write of an intent: read the record again",
-        Edit("onramp.enrichers.stripe:StripeCustomer._follow", "if not self.still_linked(user):", "if False:"),
-        on=plan(*RELINKED, waits={"worker-nia-1 ProfileTable.store_first_intent": 50}),
-        only="one_stripe_customer_after_relinks",
+        only=ONE_CUSTOMER,
     ),
     mutant(
         "relink_remembers_one_sub",
         "10: `linkedBefore` has every earlier sub",
         Edit(
-            "onramp.ops.tables.users:UserWrites.relink",
+            RELINK,
             "list(dict.fromkeys((*user.linked_before, str(user.cognito_sub))))",
             "[str(user.cognito_sub)]",
         ),
         on=plan(
-            at(0, "sign_up", NIA),
-            at(5, "sign_up", NIA_AGAIN),
-            at(6, "sign_up", NIA_THIRD),
-            at(30, "relink", email=NIA.email, to=NIA_AGAIN),
-            at(32, "relink", email=NIA.email, to=NIA_THIRD),
+            *ALL_THREE,
+            to(NIA_AGAIN, 30),
+            to(NIA_THIRD, 32),
             at(35, "reconcile"),
             faults=LATE,
         ),
-        by=("one_stripe_customer_after_relinks", "one_revenuecat_customer_after_relinks"),
+        by=(ONE_CUSTOMER, "one_revenuecat_customer_after_relinks"),
     ),
     mutant(
         "revenuecat_by_present_sub",
@@ -72,5 +72,47 @@ MUTANTS = (
             waits={"worker-nia-1 ProfileTable.store_first_intent": 30},
         ),
         only="provisioned_with_known_customer",
+    ),
+    mutant(
+        "relink_of_an_older_read",
+        "10: `linkedAt = :read`",
+        Edit(RELINK, "if user.linked_at is not None:", "if False:"),
+        on=plan(
+            *ALL_THREE,
+            to(NIA_THIRD, 10),
+            to(NIA_AGAIN, 12),
+            at(13, "reconcile"),
+            to(NIA, 30),
+            at(45, "reconcile"),
+            waits={"relink-4 users.UserWrites.relink": 30},
+            faults={
+                "worker-nia-1 ProfileTable.upsert": "killed_before",
+                "worker-nia1-1 StripeCustomers.create": "lost_reply",
+            },
+            settings=ONE_RECEIVE,
+        ),
+        only=ONE_CUSTOMER,
+    ),
+    mutant(
+        "relink_by_the_clock",
+        "10: a new `linkedAt` is later than the one before at any clock",
+        Edit(RELINK, "max(claim.at, (user.linked_at or 0) + 1)", "claim.at"),
+        on=plan(*BOTH, to(NIA_AGAIN, 10, behind=3600), at(15, "reconcile"), faults=LOST, settings=ONE_RECEIVE),
+        by=("every_signup_ends", "redrives_repair"),
+    ),
+)
+COVERED = (
+    Covered(
+        "relink_without_the_sub",
+        (
+            Edit(
+                RELINK,
+                'condition = "cognitoSub = :old"',
+                'condition = "(cognitoSub = :old OR attribute_exists(userId))"',
+            ),
+        ),
+        INHERITED,
+        "each relink changes `linkedAt` too (see relink_of_an_older_read); where an edit by hand has removed it, "
+        "tests/contracts/test_operator_users.py holds the condition",
     ),
 )

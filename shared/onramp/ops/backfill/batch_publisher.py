@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from onramp.domain.errors import EventsRefused, RetryableError
@@ -15,10 +16,12 @@ from onramp.usecases.signup import Publisher
 class BatchPublisher:
     """Never raises: the record of a lost event still owes it, and the reconciler emits it. Thread-safe.
 
-    `unpublished` counts the events that the bus did not take.
+    An event may wait for a page of users: `forgotten_among` subs is read again immediately before it is published, so
+    that no erased user is announced after UserForgotten. `unpublished` counts the events that the bus did not take.
     """
 
     publisher: Publisher
+    forgotten_among: Callable[[Sequence[str]], frozenset[str]]
     unpublished: int = 0
     _waiting: list[Event] = field(default_factory=list)
     _lock: threading.Lock = field(default_factory=threading.Lock)
@@ -45,7 +48,9 @@ class BatchPublisher:
         if not events:
             return
         try:
-            self.publisher.publish(*events)
+            forgotten = self.forgotten_among([_sub(event) for event in events])
+            if current := [event for event in events if _sub(event) not in forgotten]:
+                self.publisher.publish(*current)
         except EventsRefused as refused:
             self._count_unpublished(len(refused.codes))
         except RetryableError:
@@ -54,3 +59,7 @@ class BatchPublisher:
     def _count_unpublished(self, count: int) -> None:
         with self._lock:
             self.unpublished += count
+
+
+def _sub(event: Event) -> str:
+    return str(event.detail["data"]["cognitoSub"])

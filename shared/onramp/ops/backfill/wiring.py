@@ -66,7 +66,7 @@ class BackfillWiring:
         )
 
     def batch_publisher(self) -> BatchPublisher:
-        return BatchPublisher(self.bus)
+        return BatchPublisher(self.bus, self.tombstones.among)
 
     def queue_room(
         self, most: int, on_wait: Callable[[int], None] = say_nothing, is_stopped: Callable[[], bool] = never

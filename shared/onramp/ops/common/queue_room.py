@@ -30,7 +30,7 @@ COUNTS: tuple[QueueAttributeNameType, ...] = (
 """Messages in flight count too: in an outage of a provider all of them wait for their next attempt."""
 
 
-def say_nothing(depth: int) -> None:
+def say_nothing(_: object) -> None:
     """For a caller without a screen."""
 
 

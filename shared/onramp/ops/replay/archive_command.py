@@ -23,6 +23,7 @@ class ArchiveReplayReport:
     plan: ReplayPlan
     name: str
     state: str
+    needs_attention = False
 
     def data(self) -> dict[str, str]:
         return {**self.plan.details(), "replay": self.name, "state": self.state}

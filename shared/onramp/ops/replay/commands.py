@@ -69,3 +69,4 @@ def replay(
     )
     report = command.run(context, ReplayWiring.of(context))
     context.out.result(report.data(), lambda: report.show(context.out))
+    raise typer.Exit(1 if report.needs_attention else 0)

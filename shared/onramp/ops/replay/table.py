@@ -1,7 +1,8 @@
 """Re-emits UserSignedUp from the records, for users whose events the archive no longer holds.
 
 The eventId is the one of the first emission, the origin is `replay`. PutEvents reaches every rule of the bus. Each
-batch is read again immediately before it is published: no erased user is announced after UserForgotten.
+batch is read again immediately before it is published: no erased user is announced after UserForgotten. A user whose
+event is too large is left out.
 A run after an interruption continues at the segment that was not finished, of about one batch: its users may be emitted
 twice, and consumers deduplicate.
 """
@@ -11,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
+from onramp.adapters.event_batches import is_too_large
 from onramp.domain.errors import EventsRefused, RetryableError
 from onramp.domain.event_data import Event, Origin, user_signed_up
 from onramp.domain.users import User
@@ -28,7 +30,7 @@ ATTEMPTS = 5
 class Emission:
     """`pace` waits for the turn of one event, `wait_for_room` until the provisioning queue has room for so many.
 
-    `sleep` takes seconds.
+    `sleep` takes seconds. `on_left_out` is called with each user whose event is too large.
     """
 
     records: LinkedRecords
@@ -39,6 +41,7 @@ class Emission:
     wait_for_room: Callable[[int], None]
     sleep: Callable[[float], None]
     correlation_id: str
+    on_left_out: Callable[[User], None]
 
     def run(self, query: Query, start: ReplayCheckpoint, matching: int) -> Iterator[int]:
         """Yields the total of emitted events after each batch. `matching`: how many users match, for a new run.
@@ -64,25 +67,32 @@ class Emission:
             self.pace()
         for attempt in range(ATTEMPTS):
             unpublished = self.current.among(unpublished)
-            refused, code = self._refused(unpublished)
+            refused = self._refused(unpublished)
             published += len(unpublished) - len(refused)
-            if not refused:
+            unpublished = [user for user, code in refused if not self._left_out(user, code)]
+            if not unpublished:
                 return published
-            unpublished = refused
             self.sleep(0.2 * 2**attempt)
-        raise CommandFailed(f"PutEvents keeps failing ({code}).")
+        codes = ", ".join(sorted({code for _, code in refused}))
+        raise CommandFailed(f"PutEvents keeps failing ({codes}).")
 
-    def _refused(self, users: Sequence[User]) -> tuple[list[User], str]:
-        """The users whose event was not published, and the error code."""
+    def _left_out(self, user: User, code: str) -> bool:
+        """A user whose event is too large would stop this run and each later one at the same place."""
+        if too_large := is_too_large(code):
+            self.on_left_out(user)
+        return too_large
+
+    def _refused(self, users: Sequence[User]) -> list[tuple[User, str]]:
+        """The users whose event was not published, each with the error code."""
         if not users:
-            return [], ""
+            return []
         try:
             self.publisher.publish(*map(self._event, users))
         except EventsRefused as refused:
-            return [user for place, user in enumerate(users) if place in refused.codes], refused.code
+            return [(users[place], code) for place, code in refused.codes.items()]
         except RetryableError as error:
-            return list(users), error.code
-        return [], ""
+            return [(user, error.code.removeprefix("put_events_")) for user in users]
+        return []
 
     def _event(self, user: User) -> Event:
         return user_signed_up(user, correlation_id=self.correlation_id, origin=Origin.REPLAY)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Self
 from onramp.adapters.eventbridge import EventBus
 from onramp.adapters.pacing import TokenBucket
 from onramp.adapters.tombstones import Tombstones
+from onramp.domain.users import User
 from onramp.ops.common.context import OperatorContext
 from onramp.ops.common.queue_room import QueueRoom, say_nothing
 from onramp.ops.replay.archive import Replays
@@ -56,7 +57,13 @@ class ReplayWiring:
             sleep=context.sleep,
         )
 
-    def emission(self, rate: float, max_queue: int, on_wait: Callable[[int], None] = say_nothing) -> Emission:
+    def emission(
+        self,
+        rate: float,
+        max_queue: int,
+        on_wait: Callable[[int], None] = say_nothing,
+        on_left_out: Callable[[User], None] = say_nothing,
+    ) -> Emission:
         """`rate` in events a second, with bursts of one PutEvents call.
 
         The rate bounds what SQS does not count yet. Most replayed users are provisioned: the worker acknowledges their
@@ -75,4 +82,5 @@ class ReplayWiring:
             room.take,
             self.sleep,
             f"replay-{uuid.uuid4()}",
+            on_left_out,
         )
