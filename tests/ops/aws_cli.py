@@ -34,7 +34,8 @@ def run_aws(command: str, client: Callable[[str], Any]) -> None:
             member = shape.members[members[option]]
             values = [words.pop(0) for _ in itertools.takewhile(lambda word: not word.startswith("--"), list(words))]
             request[members[option]] = _value(values, member)
-        getattr(api, verb.replace("-", "_"))(**request)
+        reply = getattr(api, verb.replace("-", "_"))(**request)
+        assert "FunctionError" not in reply, reply["Payload"].read()
 
 
 def _value(words: list[str], shape: Any) -> Any:

@@ -118,7 +118,8 @@ def test_a_planted_fault_is_found_and_its_cure_cures_it(
         for _ in range(fault.cures if fault.runs else 0):
             run_cure(onramp, faulty, results[0])
             results = results_of(context, fault.group)
-        assert not fault.runs or results == []
+        if fault.runs and results:  # a metric arrives after the call that caused it
+            eventually(lambda: not results_of(context, fault.group), what=f"no finding after {results}")
     assert fault.runs or results_of(context, fault.group) == []
     assert snapshot(faulty.stack, SECRETS) == deployed
 
