@@ -36,6 +36,8 @@ _FIXED = (
     (re.compile(r"(?<=http://127\.0\.0\.1:)\d+"), "4566"),
     (re.compile(r"key refused \d+ \(\d+"), "key refused 31 (31"),
     (re.compile(r"\bProvisioningQueue (?:\d+ \(\+\d+ in hand\)|[1-9]\d*)"), "ProvisioningQueue 0 (+12 in hand)"),
+    # The terminal folds this line by the length of the number above.
+    (re.compile(r"(EventDeliveryDlq \d+)\s+(SignupHealQueue \d+)\s+(?=SignupHealDlq)"), rf"\g<1>\n{'':12}\g<2>   "),
     (re.compile(r"completed a run \d+ (?:s|min) ago"), "completed a run 40 s ago"),
 )
 

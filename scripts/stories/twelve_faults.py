@@ -8,7 +8,9 @@ import json
 from scripts.stories.recorder import Recorder
 
 from tests.ops.aws_cli import run_aws
-from tests.ops.faulty_stack import FAULTS, KEYS, Fault, FaultyStack
+from tests.ops.faults.planting import Fault
+from tests.ops.faults.secrets import KEYS
+from tests.ops.faulty_stack import FAULTS, FaultyStack
 
 PLANTED = (
     FaultyStack.pool_without_trigger,
@@ -47,14 +49,15 @@ def twelve_faults(recorder: Recorder) -> None:
     recorder.write("""
         ## The cures
 
-        Each cure was run as printed, with the providers' real keys in place of `KEY`. The deployments were made, and
-        the waiting user was redriven. After that:
+        Each cure was run as printed, with the providers' real keys in place of `KEY`. Two were not: a local stack takes
+        no deployment, so the script removed Fabrikam from the pool, and it removed the user who was owed `operator`,
+        a record without a signup. After that:
         """)
     recorder.run("doctor")
 
 
 def run_cures(recorder: Recorder, faulty: FaultyStack) -> None:
-    """Runs the doctor's cures, except deployments and redrives."""
+    """Runs the doctor's cures, except the deployment and the redrive."""
     runs = {fault.group: fault for fault in planted_faults() if fault.runs}
     for finding in json.loads(recorder.query("doctor", "--json"))["findings"]:
         cure, group = str(finding["cure"]), finding["check"]

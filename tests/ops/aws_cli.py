@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import shlex
 from collections.abc import Callable
@@ -22,26 +23,33 @@ def run_aws(command: str, client: Callable[[str], Any]) -> None:
         operation = api.meta.method_to_api_mapping[verb.replace("-", "_")]
         shape = api.meta.service_model.operation_model(operation).input_shape
         members = {xform_name(name).replace("_", "-"): name for name in shape.members}
-        request = {}
+        request: dict[str, Any] = {}
         if service == "lambda" and verb == "invoke":
             words.pop()  # the file for the answer
         while words:
             option = words.pop(0).removeprefix("--")
+            if option == "cli-input-json":
+                request |= json.loads(words.pop(0))
+                continue
             member = shape.members[members[option]]
-            flag = member.type_name == "boolean"
-            request[members[option]] = True if flag else _value(words.pop(0), member)
-        getattr(api, verb.replace("-", "_"))(**request)
+            values = [words.pop(0) for _ in itertools.takewhile(lambda word: not word.startswith("--"), list(words))]
+            request[members[option]] = _value(values, member)
+        reply = getattr(api, verb.replace("-", "_"))(**request)
+        assert "FunctionError" not in reply, reply["Payload"].read()
 
 
-def _value(text: str, shape: Any) -> Any:
+def _value(words: list[str], shape: Any) -> Any:
+    if shape.type_name == "boolean":
+        return True
+    text = " ".join(words)
     match shape.type_name:
         case "string":
             return text
         case "integer":
             return int(text)
         case "list" if not text.startswith("["):
-            return [_value(text, shape.member)]
+            return [_value([word], shape.member) for word in words]
         case "structure" if not text.startswith("{"):
             pairs = (pair.split("=", 1) for pair in text.split(","))
-            return {name: _value(value, shape.members[name]) for name, value in pairs}
+            return {name: _value([value], shape.members[name]) for name, value in pairs}
     return json.loads(text)

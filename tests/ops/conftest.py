@@ -3,15 +3,26 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
+import botocore.session
 import pytest
+from botocore.loaders import create_loader
 
 from onramp.local.parameters import STACK_NAME
 from onramp.local.stack import LocalStack
 from onramp.ops.cli import main
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _one_loader() -> Iterator[None]:
+    """Each command has its own session, which parses the models of all its services: most of a short command's time."""
+    loader = create_loader()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(botocore.session, "create_loader", lambda search_path_string=None: loader)
+        yield
 
 
 @dataclass(frozen=True)

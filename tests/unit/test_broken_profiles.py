@@ -15,8 +15,8 @@ import pytest
 from onramp.ops.common import queue_reader
 from tests.dlq_scenario import DlqScenario
 from tests.pipeline import DLQ, PROFILES, USERS, InMemoryPipeline
-from tests.unit.test_next_steps import Operator
 from tests.unit.test_profile_reading import ALL, BROKEN, BROKEN_INTENTS, HUGE
+from tests.unit.typing_operator import Operator, without_options
 from tests.unit.user_scenario import UserScenario
 
 SUBS = {name: str(uuid.UUID(int=number)) for number, name in enumerate([*ALL, "other"], start=1)}
@@ -53,7 +53,7 @@ class TypedCommands(Operator):
         code, printed = self.run(*words)
         assert code in (0, 1), printed
         assert "ONRAMP_DEBUG" not in printed, printed
-        return printed
+        return without_options(printed)
 
 
 @pytest.fixture

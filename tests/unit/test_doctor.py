@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import json
+import re
 import shlex
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
+import botocore.session
 import pytest
 import urllib3
+from botocore.validate import ParamValidator
 
 from onramp.domain.errors import RetryableError
 from onramp.local.translate import load_template
@@ -18,7 +21,21 @@ from onramp.ops.common.context import OperatorContext
 from onramp.ops.common.deployment import Deployment, Resource
 from onramp.ops.common.errors import reason
 from onramp.ops.common.output import Output
-from onramp.ops.doctor import alarms, bus, functions, pool, queues, reconciler, rules, secrets
+from onramp.ops.common.shell import CallOptions, call_options
+from onramp.ops.doctor import (
+    alarm_settings,
+    alarms,
+    bus,
+    consumers,
+    functions,
+    keys,
+    pool,
+    queue_access,
+    queues,
+    reconciler,
+    rules,
+    secrets,
+)
 from onramp.ops.doctor.checks import CHECKS, CheckResult, one_for_each_cause, run_checks
 from onramp.ops.doctor.findings import Cause, Finding, Level, ok, trouble, unchecked
 from onramp.ops.doctor.wiring import DoctorWiring
@@ -146,6 +163,13 @@ class TestPool:
         (finding,) = pool.trigger(_with_pools(cognito_idp=described))
         assert (finding.level, "without its alias" in finding.what) == (Level.TROUBLE, True)
 
+    @pytest.mark.parametrize("named", [None, f"{LAMBDA}:onramp-PostConfirmation:7", f"{LAMBDA}:another"])
+    def test_what_a_pool_calls_instead_is_the_cause_of_its_alarms(self, named: str | None) -> None:
+        triggers = {"PostConfirmation": named} if named else {}
+        described = {"describe_user_pool": {"UserPool": {"LambdaConfig": triggers}}}
+        (finding,) = pool.trigger(_with_pools(cognito_idp=described))
+        assert (finding.level, finding.cause) == (Level.TROUBLE, alarms.CAUSES["TriggerDetachedAlarm"])
+
     def test_a_pool_that_does_not_call_the_trigger_at_sign_in(self) -> None:
         described = {"describe_user_pool": {"UserPool": {"LambdaConfig": {"PostConfirmation": ALIAS}}}}
         findings = by_level(pool.trigger(_with_pools({"HealOnSignIn": "true"}, cognito_idp=described)))
@@ -168,6 +192,7 @@ class TestPool:
         deployed = _with_pools(settings=settings, cognito_idp={"list_identity_providers": {"Providers": providers}})
         (finding,) = pool.providers(deployed)
         assert finding.level is level
+        assert finding.cause == (alarms.CAUSES["SignupRejectedAlarm"] if level is Level.TROUBLE else None)
         assert "SignInWithApple" in finding.what, "by name only: its type is not Apple's"
         assert "Contoso@example.com,SignInWithApple@YOUR-DOMAIN" in finding.cure
 
@@ -215,7 +240,7 @@ class TestFunctions:
     def test_a_trigger_that_takes_longer_than_cognito_waits(self) -> None:
         attributes = {"get_queue_attributes": {"Attributes": {"VisibilityTimeout": "360"}}}
         deployed = stack(lambda_={"get_function_configuration": {"Timeout": 10}}, sqs=attributes)
-        assert "10 s" in by_level(functions.timeouts(deployed))["warning"].what
+        assert "10 s" in by_level(functions.timeout(deployed))["warning"].what
 
     def test_a_mapping_that_is_missing_or_ignores_partial_failures(self) -> None:
         mapping = {"UUID": "1", "State": "Enabled", "FunctionResponseTypes": []}
@@ -223,12 +248,12 @@ class TestFunctions:
         sqs = {"get_queue_attributes": {"Attributes": {"QueueArn": QUEUE}}}
         assert (
             "ReportBatchItemFailures"
-            in by_level(functions.event_sources(stack(lambda_=answers, sqs=sqs)))["trouble"].cure
+            in by_level(consumers.event_sources(stack(lambda_=answers, sqs=sqs)))["trouble"].cure
         )
         nothing: dict[str, Answer] = {"list_event_source_mappings": {"EventSourceMappings": []}}
         assert (
             "create-event-source-mapping"
-            in by_level(functions.event_sources(stack(lambda_=nothing, sqs=sqs)))["trouble"].cure
+            in by_level(consumers.event_sources(stack(lambda_=nothing, sqs=sqs)))["trouble"].cure
         )
 
 
@@ -268,6 +293,7 @@ class TestBus:
 
 class TestKeys:
     KEY = f"arn:aws:kms:eu-west-1:{ACCOUNT}:key/1"
+    OPTIONS = f"--kms-key-identifier {KEY} --dead-letter-config Arn=arn:aws:sqs:eu-west-1:{ACCOUNT}:onramp-EventBusDlq"
 
     def keys(self, policy: Any, manager: str = "CUSTOMER") -> list[Finding]:
         attributes = {"Attributes": {"KmsMasterKeyId": self.KEY, "QueueArn": QUEUE}}
@@ -277,7 +303,7 @@ class TestKeys:
         }
         deployed = stack(sqs={"get_queue_attributes": attributes}, kms=kms)
         deployed.resources = {"UserSignedUpRule": Resource("AWS::Events::Rule", "onramp|onramp-Rule-1")}
-        return list(queues.encryption(deployed))
+        return list(queue_access.encryption(deployed))
 
     def allowing(self, *actions: str) -> dict[str, Any]:
         principal = {"Service": "events.amazonaws.com"}
@@ -297,10 +323,10 @@ class TestKeys:
         policy["Statement"][0]["Condition"] = {"ArnLike": {"aws:SourceArn": QUEUE}}
         assert "trouble" in by_level(self.keys(policy))
 
-    def bus(self, policy: Any, **more: Any) -> dict[str, Finding]:
+    def bus(self, policy: Any, parameters: Mapping[str, str] | None = None, **more: Any) -> dict[str, Finding]:
         described = {"Name": "onramp", "Arn": BUS_ARN, "KmsKeyIdentifier": self.KEY} | more
         kms: dict[str, Answer] = {"get_key_policy": {"Policy": json.dumps(policy)}}
-        return by_level(bus.encryption(stack(events={"describe_event_bus": described}, kms=kms)))
+        return by_level(bus.encryption(stack(parameters=parameters, events={"describe_event_bus": described}, kms=kms)))
 
     def test_the_policy_of_the_documentation_is_enough(self) -> None:
         assert by_level(self.keys(shipped_policy())).keys() == {"ok"}
@@ -319,13 +345,46 @@ class TestKeys:
     def test_each_action_for_the_bus_and_its_archive_is_needed(self, action: str) -> None:
         policy = shipped_policy()
         policy["Statement"][2]["Action"].remove(action)
-        assert action.removesuffix("*") in self.bus(policy)["trouble"].cure
+        finding = self.bus(policy)["trouble"]
+        assert action.removesuffix("*") in finding.what
+        assert finding.cause is alarms.CAUSES["EmitFailedAlarm"]
 
     def test_the_key_of_another_bus_is_no_grant(self) -> None:
         assert "trouble" in self.bus(shipped_policy(stack="other"))
 
+    def test_the_statement_of_awss_own_example_is_enough(self) -> None:
+        """Account, bus and encryption context in one statement: EventBridge user guide, "Encrypting event buses"."""
+        conditions = {"aws:SourceAccount": ACCOUNT, "aws:SourceArn": BUS_ARN, keys.BUS_CONTEXT: BUS_ARN}
+        policy = self.allowing("kms:Decrypt", "kms:GenerateDataKey", "kms:ReEncrypt*")
+        policy["Statement"][0]["Condition"] = {"StringEquals": conditions}
+        policy["Statement"] += self.allowing("kms:DescribeKey")["Statement"]
+        dead_letters = {"DeadLetterConfig": {"Arn": "arn:dlq"}}
+        assert self.bus(policy, **dead_letters).keys() == {"ok"}
+        for key in conditions:
+            policy["Statement"][0]["Condition"]["StringEquals"] = {**conditions, key: "another"}
+            assert "trouble" in self.bus(policy, **dead_letters)
+
+    def test_the_printed_policy_is_the_documentations_and_keeps_other_statements(self) -> None:
+        own = {"Sid": "Own", "Effect": "Allow", "Principal": {"AWS": ACCOUNT}, "Action": "kms:*", "Resource": "*"}
+        old = {**shipped_policy()["Statement"][1], "Action": "kms:ListGrants"}
+        for cure in (by_level(self.keys({"Statement": [own, old]})), self.bus({"Statement": [own, old]})):
+            words = shlex.split(cure["trouble"].cure)
+            assert words[:5] == ["aws", "kms", "put-key-policy", "--key-id", self.KEY]
+            policy = json.loads(words[-1])
+            assert policy["Statement"] == [own, *shipped_policy()["Statement"][1:]]
+            assert by_level(self.keys(policy)).keys() == {"ok"}
+
     def test_an_encrypted_bus_without_a_dead_letter_queue(self) -> None:
-        assert "no dead-letter queue" in self.bus(shipped_policy())["warning"].what
+        finding = self.bus(shipped_policy(), parameters={"DataKeyArn": self.KEY})["warning"]
+        assert "no dead-letter queue" in finding.what
+        assert finding.cure == f"aws events update-event-bus --name onramp {self.OPTIONS}"
+
+    def test_a_deleted_bus_with_a_customer_key(self) -> None:
+        gone: dict[str, Answer] = {
+            "describe_event_bus": client_error("events", "describe_event_bus", "ResourceNotFoundException", "no")
+        }
+        (finding,) = bus.bus(stack(parameters={"DataKeyArn": self.KEY}, events=gone))
+        assert finding.cure.startswith(f"aws events create-event-bus --name onramp {self.OPTIONS}")
 
     def test_a_bus_without_a_customer_key_has_nothing_to_check(self) -> None:
         assert self.bus({}, KmsKeyIdentifier="") == {}
@@ -382,6 +441,11 @@ class TestSecrets:
         assert "sk_live" not in str(finding)
 
 
+TWO_ALARMS: dict[str, Any] = {
+    "TemplateBody": {"Resources": {"OneAlarm": {"Properties": {}}, "TwoAlarm": {"Properties": {}}}}
+}
+
+
 class TestAlarms:
     ALARM: Mapping[str, Any] = {
         "AlarmName": "one",
@@ -392,7 +456,12 @@ class TestAlarms:
 
     def findings(self, *described: Mapping[str, Any], subscriptions: Answer) -> dict[str, Finding]:
         answers: dict[str, Answer] = {"describe_alarms": {"MetricAlarms": list(described)}}
-        deployed = stack(cloudwatch=answers, sns={"list_subscriptions_by_topic": subscriptions})
+        deployed = stack(
+            parameters={"AlarmTopicArn": "arn:aws:sns:eu-west-1:1:pager"},
+            cloudwatch=answers,
+            cloudformation={"get_template": TWO_ALARMS},
+            sns={"list_subscriptions_by_topic": subscriptions},
+        )
         kind = "AWS::CloudWatch::Alarm"
         deployed.resources = {"OneAlarm": Resource(kind, "one"), "TwoAlarm": Resource(kind, "two")}
         return by_level(alarms.alarms(deployed))
@@ -408,7 +477,45 @@ class TestAlarms:
 
     def test_a_topic_that_does_not_exist(self) -> None:
         gone = client_error("sns", "list_subscriptions_by_topic", "NotFound", "no")
-        assert "does not exist" in self.findings(self.ALARM, subscriptions=gone)["trouble"].what
+        two = {**self.ALARM, "AlarmName": "two"}
+        assert "does not exist" in self.findings(self.ALARM, two, subscriptions=gone)["trouble"].what
+
+
+class TestAlarmSettings:
+    """The command that restores an alarm is built from the deployed template."""
+
+    def restored(self) -> dict[str, dict[str, Any]]:
+        """The request of each alarm's command."""
+        body = load_template(ROOT / "template.yaml")
+        names = [name for name, resource in body["Resources"].items() if resource["Type"] == "AWS::CloudWatch::Alarm"]
+        topic = {"AlarmTopicArn": "arn:aws:sns:eu-west-1:1:pager", "DataKeyArn": ""}
+        deployed = stack(parameters=topic, cloudformation={"get_template": {"TemplateBody": body}})
+        deployed.resources = {name: Resource("", f"https://sqs/{name}") for name in body["Resources"]}
+        findings = alarm_settings.by_hand(deployed, {}, {f"onramp-{name}": name for name in names})
+        return {finding.what.split()[0]: json.loads(shlex.split(finding.cure)[-1]) for finding in findings}
+
+    def test_each_alarm_of_the_template_is_a_valid_request_without_references(self) -> None:
+        model = botocore.session.get_session().get_service_model("cloudwatch").operation_model("PutMetricAlarm")
+        assert model.input_shape
+        for name, request in self.restored().items():
+            report = ParamValidator().validate(request, model.input_shape)
+            assert not report.has_errors(), f"{name}: {report.generate_report()}"
+            assert not re.search(r"Fn::|\bRef\b|AWS::|\$\{", json.dumps(request)), name
+            assert request["AlarmActions"] == ["arn:aws:sns:eu-west-1:1:pager"]
+
+    def test_the_names_are_those_of_the_stack(self) -> None:
+        restored = self.restored()
+        assert restored["ProvisioningDlqAlarm"]["Dimensions"] == [{"Name": "QueueName", "Value": "ProvisioningDlq"}]
+        (service,) = restored["PostConfirmationFailuresAlarm"]["Dimensions"]
+        assert service["Value"] == "onramp-PostConfirmation"
+
+    def test_defaults_and_the_order_of_metrics_are_no_change(self) -> None:
+        wanted = self.restored()["PostConfirmationErrorsAlarm"]
+        actual = {**wanted, "ActionsEnabled": True, "Threshold": float(wanted["Threshold"])}
+        actual["Metrics"] = [{"ReturnData": True, **metric} for metric in reversed(wanted["Metrics"])]
+        assert alarm_settings._has(actual, wanted)
+        assert not alarm_settings._has({**actual, "Threshold": 7.0}, wanted)
+        assert not alarm_settings._has({**actual, "AlarmActions": []}, wanted)
 
 
 class TestOneLineForEachCause:
@@ -453,10 +560,12 @@ class TestOneLineForEachCause:
         firing = {"AlarmName": "one", "StateValue": "ALARM", "AlarmActions": [], "AlarmDescription": "why"}
         deployed = stack(cloudwatch={"describe_alarms": {"MetricAlarms": [firing]}})
         deployed.resources = {alarm: Resource(alarms.ALARM, "one")}
-        finding = by_level(alarms.alarms(deployed))["trouble"]
+        with call_options(CallOptions(region="eu-west-1")):
+            finding = next(alarms.alarms(deployed))
         assert (finding.cause, finding.symptom) == (alarms.CAUSES[alarm], True)
-        program, *words = shlex.split(finding.cure)
-        assert program in ("onramp", "aws")
+        program, *options_and_words = shlex.split(finding.cure)
+        options, words = options_and_words[:2], options_and_words[2:]
+        assert (program in ("onramp", "aws"), options) == (True, ["--region", "eu-west-1"])
         if program == "aws":
             assert words[:2] == ["logs", "tail"]
             assert words[2] == f"/aws/lambda/onramp-{alarms.LOGS[alarms.CAUSES[alarm]]}"
@@ -465,14 +574,14 @@ class TestOneLineForEachCause:
         firing = {"AlarmName": "mine", "StateValue": "ALARM", "AlarmActions": []}
         deployed = stack(cloudwatch={"describe_alarms": {"MetricAlarms": [firing]}})
         deployed.resources = {"MyAlarm": Resource(alarms.ALARM, "mine")}
-        finding = by_level(alarms.alarms(deployed))["trouble"]
+        finding = next(alarms.alarms(deployed))
         assert finding.cure == "aws cloudwatch describe-alarms --alarm-names mine"
 
     def test_an_alarm_is_told_in_the_line_of_the_check_that_found_its_fault(self) -> None:
         mapping = {"UUID": "1", "State": "Disabled"}
         answers = {"list_event_source_mappings": {"EventSourceMappings": [mapping]}}
         sqs = {"get_queue_attributes": {"Attributes": {"QueueArn": QUEUE}}}
-        worker, _ = functions.event_sources(stack(lambda_=answers, sqs=sqs))
+        worker, _ = consumers.event_sources(stack(lambda_=answers, sqs=sqs))
         alarm = trouble("ProvisioningQueueAgeAlarm is in alarm.", "why", "look", Cause.UNREAD, symptom=True)
         (line,) = self.merged(alarm, worker)
         assert line.cure == "aws lambda update-event-source-mapping --uuid 1 --enabled"
@@ -486,13 +595,14 @@ class TestALocalStack:
         configuration = {"get_function_configuration": {"Timeout": 5}}
         attributes = {"get_queue_attributes": {"Attributes": {"VisibilityTimeout": "29"}}}
         deployed = stack(lambda_=configuration, sqs=attributes)
-        assert [finding.level for finding in functions.timeouts(deployed)] == [Level.OK, Level.WARNING, Level.WARNING]
+        assert [finding.level for finding in consumers.visibility_timeouts(deployed)] == [Level.WARNING] * 2
         deployed.is_local = True
-        assert [finding.level for finding in functions.timeouts(deployed)] == [Level.OK] * 3
+        assert [finding.level for finding in consumers.visibility_timeouts(deployed)] == [Level.OK] * 2
 
     def test_alarms_without_a_topic_are_meant(self) -> None:
         alarm = {"AlarmName": "one", "StateValue": "OK", "AlarmActions": [], "ActionsEnabled": True}
-        deployed = stack(cloudwatch={"describe_alarms": {"MetricAlarms": [alarm]}})
+        described: dict[str, Answer] = {"describe_alarms": {"MetricAlarms": [alarm]}}
+        deployed = stack(cloudwatch=described, cloudformation={"get_template": TWO_ALARMS})
         deployed.resources = {"OneAlarm": Resource("AWS::CloudWatch::Alarm", "one")}
         assert by_level(alarms.alarms(deployed)).keys() == {"warning", "ok"}
         deployed.is_local = True
@@ -541,9 +651,27 @@ class TestCures:
                 sqs={"get_queue_attributes": {"Attributes": attributes}},
                 cloudformation={"list_stack_resources": {"StackResourceSummaries": [rule]}},
             )
-            first = next(queues.policies(deployed))
+            first = next(queue_access.policies(deployed))
             policy = json.loads(json.loads(shlex.split(first.cure)[-1])["Policy"])
             assert policy["Statement"] == [*_in_the_template()[:1], *kept, *_in_the_template()[1:]]
+
+    @pytest.mark.parametrize(
+        ("deployed", "cure"), [("360", "aws sqs set-queue-attributes "), ("30", "VisibilityTimeoutSeconds=360")]
+    )
+    def test_a_visibility_timeout_is_deployed_only_where_the_stacks_is_too_short(
+        self, deployed: str, cure: str
+    ) -> None:
+        """A deployment of the value that the stack has already changes nothing."""
+        findings = consumers.visibility_timeouts(
+            stack(
+                parameters={"VisibilityTimeoutSeconds": deployed},
+                lambda_={"get_function_configuration": {"Timeout": 60}},
+                sqs={"get_queue_attributes": {"Attributes": {"VisibilityTimeout": "30"}}},
+            )
+        )
+        for finding, queue in zip(findings, ("Provisioning", "SignupHeal"), strict=True):
+            assert cure in finding.cure
+            assert "make deploy" in finding.cure or f"--queue-url https://sqs/{queue} " in finding.cure
 
     def test_a_function_gets_back_the_concurrency_that_the_stack_reserves(self) -> None:
         answers: dict[str, Answer] = {
@@ -559,7 +687,7 @@ class TestCures:
     def test_a_queue_gets_back_the_stacks_own_key(self) -> None:
         attributes = {"get_queue_attributes": {"Attributes": {"KmsMasterKeyId": "alias/aws/sqs"}}}
         own = {"DataKeyArn": "arn:aws:kms:eu-west-1:123456789012:key/own"}
-        (finding, *_) = queues.encryption(stack(parameters=own, sqs=attributes))
+        (finding, *_) = queue_access.encryption(stack(parameters=own, sqs=attributes))
         assert json.loads(shlex.split(finding.cure)[-1]) == {"KmsMasterKeyId": own["DataKeyArn"]}
 
     def test_a_secret_keeps_its_key(self) -> None:

@@ -23,6 +23,7 @@ from onramp.ops.backfill.commands import backfill
 from onramp.ops.common.context import OperatorContext, tune_for_long_runs
 from onramp.ops.common.errors import UsageError, as_usage_error
 from onramp.ops.common.output import Output
+from onramp.ops.common.shell import CallOptions, call_options
 from onramp.ops.common.text import visible
 from onramp.ops.demo import demo
 from onramp.ops.dlq import commands as dlq
@@ -32,7 +33,7 @@ from onramp.ops.status.commands import status
 from onramp.ops.user import commands as user
 from onramp.ops.verify.commands import verify
 
-DEBUG = "ONRAMP_DEBUG"
+DEBUG, STACK = "ONRAMP_DEBUG", "ONRAMP_STACK"
 GLOBAL_OPTIONS = ("--stack", "--profile", "--region")
 GLOBAL_FLAGS = ("--json",)
 GLOBAL_HELP = "Also: --stack NAME, --profile NAME, --region NAME, --json. See `onramp --help`."
@@ -62,12 +63,14 @@ app.command(epilog=GLOBAL_HELP)(audit)
 def _context(
     ctx: typer.Context,
     stack: Annotated[
-        str | None, typer.Option(envvar="ONRAMP_STACK", help="The stack's name.", show_default="the local stack")
+        str | None, typer.Option(envvar=STACK, help="The stack's name.", show_default="the local stack")
     ] = None,
     profile: Annotated[str | None, typer.Option(help="The AWS profile.")] = None,
     region: Annotated[str | None, typer.Option(help="The AWS region.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the result as one JSON document.")] = False,
 ) -> None:
+    exported = os.environ.get(STACK)  # a pasted command reads it, too
+    ctx.with_resource(call_options(CallOptions(None if stack == exported else stack, profile, region)))
     ctx.obj = OperatorContext(Output(as_json=as_json), stack or None, profile, region)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import dataclass
@@ -24,6 +23,7 @@ from onramp.ops.common.errors import UsageError
 from onramp.ops.common.interruption import deferred_interruption
 from onramp.ops.common.output import Output
 from onramp.ops.common.queue_room import MOST_IN_QUEUE, WaitingNotice
+from onramp.ops.common.shell import onramp_command
 from onramp.ops.tables.backfill_checkpoints import BackfillState
 
 DEFAULT_RATE = 15.0  # pages a second: half of Cognito's quota
@@ -122,12 +122,12 @@ class BackfillCommand:
 
     def _again(self) -> str:
         """Without --anew: the command continues at the checkpoint."""
-        words = ["onramp", "backfill", "--apply"]
+        words = ["backfill", "--apply"]
         words += ["--pool", self.pool] if self.pool else []
         words += ["--rate", f"{self.rate:g}"] if self.rate != DEFAULT_RATE else []
         words += ["--max-queue", str(self.max_queue)] if self.max_queue != MOST_IN_QUEUE else []
         words += ["--csv", str(self.csv)] if self.csv else []
-        return shlex.join(words + (["--reveal"] if self.reveal else []))
+        return onramp_command(*words, *(["--reveal"] if self.reveal else []))
 
 
 def _run(context: OperatorContext, backfill: Backfill, state: BackfillState, entry: AuditEntry) -> BackfillState:

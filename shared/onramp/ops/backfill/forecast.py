@@ -10,6 +10,7 @@ from typing import Self
 from onramp.domain.decision import Kind
 from onramp.ops.backfill.refusals import RefusalsFile, is_refusal
 from onramp.ops.backfill.wiring import BackfillWiring
+from onramp.ops.common.next_steps import next_step
 from onramp.ops.common.output import Output
 
 MOST_USERS = 5_000
@@ -46,4 +47,4 @@ class Forecast:
         if self.complete:
             return f"Of {users:,} users, {counts}."
         about = f" of about {estimate:,}" if estimate and estimate > users else ""
-        return f"Of the first {users:,} users{about}, {counts}; `onramp backfill` without --apply counts all."
+        return f"Of the first {users:,} users{about}, {counts}; {next_step('backfill_forecast')}."

@@ -72,7 +72,7 @@ class RefusalsFile:
         email = str(user.attributes.get("email", ""))
         if not self.reveal:
             email = masked_text(email)
-        reason = reason_of(decision.label)
+        reason = reason_of(decision.label, user.sub)
         return [user.user_pool_id, user.sub or "", email, user.status, decision.label, reason.why, reason.cure]
 
     def close(self) -> None:

@@ -34,6 +34,13 @@ NEXT_STEPS = {
     "group": "onramp dlq redrive --reason {reason}",
     "group_malformed": "onramp dlq drop --reason {reason} --reason-why 'WHY'",
     "group_to_look_at": "onramp dlq show {id}",
+    "no_such_letter": "onramp dlq list, which shows a sample of each group",
+    # dlq redrive
+    "redriven_with_a_rest": "onramp dlq list; another redrive continues with the letters that remain",
+    "move_stopped": "onramp dlq redrive",
+    "moved": "onramp status",
+    "owed_users": "onramp user list",
+    "backfill_forecast": "onramp backfill, without --apply, counts all",
     # users that `operator` is owed to and that have no letter: it was dropped, or has expired
     "owed_without_letter": "onramp dlq redrive --from-table",
     "owed_with_letter": "onramp dlq list",
@@ -51,6 +58,11 @@ NEXT_STEPS = {
     "reference_of_a_failure": (
         "onramp doctor --only pool --only functions; once the cause is fixed, the sweep creates the record"
     ),
+    # user heal, relink, pre-create and others
+    "record_refused": "onramp user explain {sub}",
+    "no_record": "onramp user explain EMAIL, which shows the reason",
+    "relinked_meanwhile": "onramp user show EMAIL, which shows the new link",
+    "another_record": "onramp user show EMAIL",
     "user_nowhere": "onramp dlq drop --user {user} --reason-why 'WHY', if a dead letter still names the user",
 }
 

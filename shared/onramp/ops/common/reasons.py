@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 from onramp.domain.decision import Decision, Kind
 from onramp.domain.errors import Cause
+from onramp.ops.common.shell import command
 
 
 class Reason(NamedTuple):
@@ -17,17 +18,17 @@ NOTHING = "nothing to do"
 _NOT_CONFIRMED = Reason("not confirmed in Cognito", "nothing to do: the rules decide once the user is confirmed")
 _REASONS = {
     Kind.HAS_RECORD.value: Reason("they have a record", NOTHING),
-    Kind.CREATE.value: Reason("they are admitted and have no record", "onramp backfill --apply, or wait for the sweep"),
+    Kind.CREATE.value: Reason("they are admitted and have no record", "onramp user heal {sub}, or wait for the sweep"),
     Kind.LINK.value: Reason(
         "they are admitted, and a record was pre-created for their address",
-        "onramp backfill --apply, or wait for the sweep",
+        "onramp user heal {sub}, or wait for the sweep",
     ),
     Kind.CONFLICT.value: Reason(
         "the record of their address is linked to another Cognito user",
-        "if this is the same person with a new Cognito user: onramp user relink EMAIL --sub SUB",
+        "if this is the same person with a new Cognito user: onramp user relink EMAIL --sub {sub}",
     ),
     Kind.EMAIL_CHANGED.value: Reason(
-        "their record has another address: it was changed in Cognito", "onramp user show SUB finds it"
+        "their record has another address: it was changed in Cognito", "onramp user show {sub}, which finds it"
     ),
     Kind.FORGOTTEN.value: Reason("they were erased with `onramp user forget`", NOTHING),
     Kind.FAILED.value: Reason("the write failed", "run it again"),
@@ -51,6 +52,7 @@ _REASONS = {
 }
 
 
-def reason_of(label: str) -> Reason:
+def reason_of(label: str, sub: str | None = None) -> Reason:
     """`label` is a `Decision.label`. A label without an entry is a Cognito status of an unconfirmed user."""
-    return _REASONS.get(label, _NOT_CONFIRMED)
+    reason = _REASONS.get(label, _NOT_CONFIRMED)
+    return Reason(reason.why, command(reason.cure, sub=sub or "SUB"))

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from onramp.ops.common.context import OperatorContext
+from onramp.ops.common.shell import CallOptions
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,8 +24,7 @@ class Subcommand:
     def __call__(self, *options: str) -> Any:
         """The command's result. Raises what the command raises, as UsageError."""
         context = self.context
-        stack = {"--stack": context.stack_name, "--profile": context.profile, "--region": context.region}
-        first = [word for name, value in stack.items() if value for word in (name, value)]
+        first = CallOptions(context.stack_name, context.profile, context.region).of_onramp
         with redirect_stdout(io.StringIO()) as printed:
             self.main([*first, "--json", *self.words, *options])
         return json.loads(printed.getvalue())

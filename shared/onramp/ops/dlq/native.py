@@ -12,6 +12,7 @@ from typing import Any
 from onramp.ops.common.context import OperatorContext
 from onramp.ops.common.dead_letters import PROVISIONING
 from onramp.ops.common.errors import CommandFailed
+from onramp.ops.common.next_steps import next_step
 from onramp.ops.dlq.wiring import DlqWiring
 
 MOST_PER_SECOND = 500  # SQS's limit
@@ -46,7 +47,7 @@ class NativeMove:
                 case "FAILED" | "CANCELLED":
                     why = task.get("FailureReason", "it was cancelled")
                     raise CommandFailed(
-                        f"SQS moved {moved} and stopped ({why}): run `onramp dlq redrive` for the rest."
+                        f"SQS moved {moved} and stopped ({why}); for the rest: {next_step('move_stopped')}"
                     )
             self._sleep(POLL_SECONDS)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 import uuid
 from collections.abc import Collection
 from dataclasses import dataclass, field, replace
@@ -15,6 +14,7 @@ from onramp.adapters.pacing import TokenBucket
 from onramp.ops.common.context import OperatorContext
 from onramp.ops.common.errors import CommandInterrupted
 from onramp.ops.common.queue_reader import READ_RATE, WORKING_SECONDS, QueueReader
+from onramp.ops.common.shell import onramp_command
 from onramp.ops.dlq.canary_stages import ALL_AT_ONCE, CANARY, CanaryStages, StagesResult
 from onramp.ops.dlq.filters import LetterFilter
 from onramp.ops.dlq.plan import OpenSource, Plan
@@ -131,14 +131,14 @@ class RedriveCommand:
 
     def _again(self, sent: int) -> str:
         """The command for the rest."""
-        words = ["onramp", "dlq", "redrive", *self.letter_filter.arguments()]
+        words = ["dlq", "redrive", *self.letter_filter.arguments()]
         if len(self.queues) == 1:
             words += ["--queue", *self.queues]
         if self.limit is not None:
             words += ["--limit", str(max(1, self.limit - sent))]
         words += ["--rate", str(self.rate), "--wait", f"{self.wait:.0f}"]
         words += ["--from-table"] * self.from_table + ["--no-canary"] * (not self.canary)
-        return shlex.join(words)
+        return onramp_command(*words)
 
     def _run_stages(
         self,

@@ -7,6 +7,7 @@ from collections.abc import Collection, Iterable, Iterator
 from onramp.ops.common.context import OperatorContext
 from onramp.ops.common.dead_letters import Letter
 from onramp.ops.common.errors import UsageError
+from onramp.ops.common.next_steps import next_step
 from onramp.ops.common.queue_reader import QueueReader
 from onramp.ops.dlq.filters import LetterFilter
 from onramp.ops.dlq.plan import OpenSource, Plan
@@ -61,9 +62,7 @@ def find_letter(context: OperatorContext, wiring: DlqWiring, identity: str) -> L
         case [letter]:
             return letter
         case []:
-            raise UsageError(
-                f"no dead letter begins with '{identity}': `onramp dlq list` shows a sample of each group."
-            )
+            raise UsageError(f"no dead letter begins with '{identity}': {next_step('no_such_letter')}")
     ids = ", ".join(letter.id for letter in matches[:MOST_MATCHES_NAMED])
     more = " ..." if len(matches) > MOST_MATCHES_NAMED else ""
     raise UsageError(f"several dead letters begin with '{identity}': {ids}{more}.")

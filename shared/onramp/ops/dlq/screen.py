@@ -152,7 +152,7 @@ def _step_text(record: Mapping[str, Any]) -> str:
 
 
 def show_moved(out: Output, count: int) -> None:
-    out.line(f"SQS moved {count}. For the result, run: onramp status")
+    out.line(f"SQS moved {count}. For the result: {next_step('moved')}")
 
 
 def show_dropped(out: Output, count: int) -> None:
@@ -178,4 +178,4 @@ def show_report(out: Output, report: RedriveReport) -> None:
     if report.stages.stopped:
         out.line("Stopped: the other letters are still in the queue. Fix the cause and run this again.")
     elif report.needs_attention:
-        out.line("Check with: onramp dlq list. Another run continues with the letters that remain.")
+        out.line(f"Check with: {next_step('redriven_with_a_rest')}")

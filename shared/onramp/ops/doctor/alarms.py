@@ -10,6 +10,7 @@ from botocore.exceptions import ClientError
 from onramp.adapters.aws import error_code
 from onramp.ops.common.deployment import Deployment
 from onramp.ops.common.shell import command
+from onramp.ops.doctor.alarm_settings import by_hand
 from onramp.ops.doctor.findings import Cause, Finding, ok, trouble, warning
 
 if TYPE_CHECKING:
@@ -70,19 +71,13 @@ def alarms(stack: Deployment) -> Iterator[Finding]:
     for alarm in firing:
         logical_id = logical_ids[alarm["AlarmName"]]
         why, cause = alarm.get("AlarmDescription", "see docs/runbook.md."), CAUSES.get(logical_id)
-        cure = (
-            _cure(stack, cause)
-            if cause
-            else command("aws cloudwatch describe-alarms --alarm-names {}", alarm["AlarmName"])
-        )
+        cure = _cure(stack, alarm["AlarmName"], cause)
         yield trouble(f"{logical_id} is in alarm.", why, cure, cause, symptom=True)
-    if missing := sorted(logical_ids[name] for name in logical_ids.keys() - existing.keys()):
-        why = "a failure that they watch for is not reported."
-        cure = command("aws cloudformation detect-stack-drift --stack-name {}", stack.name)
-        yield trouble(f"deleted by hand: {', '.join(missing)}.", why, cure)
-    yield from _notifications(stack, list(existing.values()))
+    yield from _actions(stack, list(existing.values()))
+    yield from _topics(stack, list(existing.values()))
     if existing and not firing:
         yield ok(f"none of {len(existing)} alarms is in alarm.")
+    yield from by_hand(stack, existing, logical_ids)
 
 
 def _describe(stack: Deployment, names: Sequence[str]) -> Iterator[MetricAlarmTypeDef]:
@@ -92,17 +87,22 @@ def _describe(stack: Deployment, names: Sequence[str]) -> Iterator[MetricAlarmTy
         yield from reply["MetricAlarms"]
 
 
-def _notifications(stack: Deployment, alarms: Sequence[MetricAlarmTypeDef]) -> Iterator[Finding]:
-    """An alarm needs an enabled action, and the topic of the action a confirmed subscription."""
-    silent = [alarm for alarm in alarms if not alarm.get("AlarmActions") or not alarm.get("ActionsEnabled", True)]
-    if silent and stack.is_local:
+def _actions(stack: Deployment, alarms: Sequence[MetricAlarmTypeDef]) -> Iterator[Finding]:
+    """An alarm needs an enabled action."""
+    why = "they notify no subscriber: you learn of an outage from your users."
+    if stack.is_local:
         yield ok("the alarms of a local stack notify no subscriber.")
-    elif silent:
-        yield warning(
-            f"{len(silent)} of {len(alarms)} alarms have no enabled action.",
-            "they notify no subscriber: you learn of an outage from your users.",
-            stack.deploy_command(AlarmTopicArn="TOPIC_ARN"),
-        )
+    elif alarms and not stack.parameters.get("AlarmTopicArn"):
+        what = "the alarms have no topic: the stack's AlarmTopicArn is empty."
+        yield warning(what, why, stack.deploy_command(AlarmTopicArn="TOPIC_ARN"))
+    elif disabled := sorted(alarm["AlarmName"] for alarm in alarms if not alarm.get("ActionsEnabled", True)):
+        enable = "aws cloudwatch enable-alarm-actions --alarm-names" + " {}" * len(disabled)
+        what = f"the actions of {len(disabled)} of {len(alarms)} alarms are disabled."
+        yield warning(what, why, command(enable, *disabled))
+
+
+def _topics(stack: Deployment, alarms: Sequence[MetricAlarmTypeDef]) -> Iterator[Finding]:
+    """The topic of an action needs a confirmed subscription."""
     topics = {action for alarm in alarms for action in alarm.get("AlarmActions", []) if ":sns:" in action}
     for topic in sorted(topics):
         confirmed = _subscriptions(stack, topic)
@@ -128,7 +128,9 @@ def _subscriptions(stack: Deployment, topic: str) -> int | None:
     return sum(1 for subscription in subscriptions if subscription["SubscriptionArn"].startswith("arn:"))
 
 
-def _cure(stack: Deployment, cause: Cause) -> str:
+def _cure(stack: Deployment, alarm: str, cause: Cause | None) -> str:
+    if cause is None:
+        return command("aws cloudwatch describe-alarms --alarm-names {}", alarm)
     if cause in CURES:
-        return CURES[cause]
+        return command(CURES[cause])
     return command("aws logs tail {} --since 1h", f"/aws/lambda/{stack.name}-{LOGS[cause]}")

@@ -15,7 +15,7 @@ from onramp.ops.doctor import keys
 from onramp.ops.doctor.findings import Cause, Finding, ok, trouble, warning
 
 # As template.yaml has them: a cure leaves the stack as it was deployed (tests/ops/test_doctor.py).
-ARCHIVE = "EventArchive"
+ARCHIVE, DEAD_LETTERS = "EventArchive", "EventBusDlq"
 NOT_EMITTED = "signups stay owed: no user is enriched, and consumers receive no event."
 
 
@@ -26,7 +26,7 @@ def bus(stack: Deployment) -> Iterator[Finding]:
     except ClientError as error:
         if error_code(error) != "ResourceNotFoundException":
             raise
-        create = command("aws events create-event-bus --name {}", name) + _key_option(stack)
+        create = command("aws events create-event-bus --name {}", name) + _encryption_options(stack)
         cure = f"{create}  (and run the doctor again, for its rule)"
         yield trouble(f"there is no event bus {name}.", NOT_EMITTED, cure, Cause.BUS)
         return
@@ -53,6 +53,15 @@ def _key_option(stack: Deployment) -> str:
     return command(" --kms-key-identifier {}", key) if key else ""
 
 
+def _encryption_options(stack: Deployment) -> str:
+    """Create and update set what is left out to its default. Without a customer key the bus has no DLQ either."""
+    if not (key := _key_option(stack)):
+        return ""
+    trigger = stack.trigger
+    queue = f"arn:{trigger.partition}:sqs:{trigger.region}:{trigger.account}:{stack.name}-{DEAD_LETTERS}"
+    return key + command(" --dead-letter-config {}", f"Arn={queue}")
+
+
 def encryption(stack: Deployment) -> Iterator[Finding]:
     """Only for a bus with a customer key: PutEvents succeeds, and EventBridge loses what it cannot encrypt."""
     try:
@@ -65,12 +74,11 @@ def encryption(stack: Deployment) -> Iterator[Finding]:
     if not (key := description.get("KmsKeyIdentifier")):
         return
     if missing := keys.missing_for_bus(stack, key, arn):
-        why = "events are lost after PutEvents has accepted them."
-        yield trouble(
-            f"EventBridge may not use the key of the event bus {name}.", why, keys.cure(key, missing), Cause.BUS
-        )
+        what = f"EventBridge may not use the key of the event bus {name}: {', '.join(missing)}."
+        yield trouble(what, "events are lost after PutEvents has accepted them.", keys.cure(stack, key), Cause.BUS)
     else:
         yield ok(f"EventBridge may use the key of the event bus {name} and of its archive.")
     if not description.get("DeadLetterConfig", {}).get("Arn"):
         why = "events that the bus cannot encrypt or decrypt are dropped."
-        yield warning(f"the event bus {name} has no dead-letter queue.", why, stack.deploy_command())
+        update = command("aws events update-event-bus --name {}", name) + _encryption_options(stack)
+        yield warning(f"the event bus {name} has no dead-letter queue.", why, update)

@@ -84,7 +84,7 @@ class Canary:
     def _stuck(self, profile: Profile | None) -> Finding:
         why = "new signups are stuck there, too."
         if profile is None:
-            cure = "onramp doctor --only bus --only queues --only functions"
+            cure = command("onramp doctor --only bus --only queues --only functions")
             return trouble("stuck between the bus and the worker: no worker has received the event.", why, cure)
         for step, record in sorted(profile.steps.items()):
             if record.get("state") not in FINISHED:

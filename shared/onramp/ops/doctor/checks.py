@@ -10,16 +10,34 @@ from botocore.exceptions import BotoCoreError, ClientError
 from onramp.domain.errors import ConfigurationError, RetryableError
 from onramp.observability import place_of
 from onramp.ops.common.deployment import Deployment
-from onramp.ops.doctor import alarms, bus, functions, owed, pool, queues, reconciler, rules, secrets
+from onramp.ops.doctor import (
+    alarms,
+    bus,
+    consumers,
+    functions,
+    owed,
+    pool,
+    queue_access,
+    queues,
+    reconciler,
+    rules,
+    secrets,
+)
 from onramp.ops.doctor.findings import Cause, Finding, Level, unchecked, warning
 
 Check = Callable[[Deployment], Iterator[Finding]]
 
 CHECKS: dict[str, tuple[Check, ...]] = {
     "pool": (pool.trigger, pool.permission, pool.providers),
-    "functions": (functions.live_version, functions.concurrency, functions.timeouts, functions.event_sources),
+    "functions": (
+        functions.live_version,
+        functions.concurrency,
+        functions.timeout,
+        consumers.visibility_timeouts,
+        consumers.event_sources,
+    ),
     "bus": (bus.bus, bus.encryption, rules.rules),
-    "queues": (queues.existence, queues.policies, queues.encryption, queues.retention),
+    "queues": (queues.existence, queue_access.policies, queue_access.encryption, queues.retention),
     "stripe": (secrets.stripe,),
     "revenuecat": (secrets.revenuecat,),
     "reconciler": (reconciler.schedule, reconciler.last_run),

@@ -8,6 +8,7 @@ from onramp.domain.users import Owed
 from onramp.ops.common.deployment import Deployment
 from onramp.ops.common.metrics import MINUTE
 from onramp.ops.common.next_steps import next_step
+from onramp.ops.common.shell import command
 from onramp.ops.common.when import format_duration
 from onramp.ops.doctor.findings import Cause, Finding, ok, trouble
 from onramp.ops.doctor.queues import DEAD_LETTERS, dead_letter_count
@@ -39,7 +40,7 @@ def owed(stack: Deployment) -> Iterator[Finding]:
         overdue = now - owing.oldest > DAY or (kind is Owed.EMIT and now - owing.due > EMIT_OVERDUE)
         if kind is Owed.OPERATOR or overdue:
             letters = _dead_letters(stack)
-            cure = CURES.get(kind) or _operators_cure(letters, owing.count)
+            cure = command(CURES[kind]) if kind in CURES else _operators_cure(letters, owing.count)
             # Users without a letter have a cure of their own, which the line of the dead letters does not say.
             symptom = kind is not Owed.OPERATOR or letters >= owing.count
             yield trouble(what + _last_errors(stack, kind), WHY[kind], cure, CAUSES.get(kind), symptom=symptom)
@@ -51,7 +52,7 @@ def _last_errors(stack: Deployment, kind: Owed) -> str:
     """Part of what is the case: a line that is told with its cause keeps no other part."""
     if kind is Owed.EMIT or not (causes := stack.owed_causes).counts:
         return ""
-    return f" Last errors of {causes.users:,} owed users: {causes.sentence()}; see onramp user list."
+    return f" Last errors of {causes.users:,} owed users: {causes.sentence()}; see {next_step('owed_users')}."
 
 
 def _dead_letters(stack: Deployment) -> int:

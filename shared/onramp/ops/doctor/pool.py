@@ -37,23 +37,22 @@ def trigger(stack: Deployment) -> Iterator[Finding]:
 
 def _trigger(stack: Deployment, pool: str, triggers: Mapping[str, Any]) -> Iterator[Finding]:
     named, alias = triggers.get("PostConfirmation"), stack.trigger.arn
+    heals = stack.parameters.get("HealOnSignIn") == "true"
+    attach = command("onramp attach --user-pool {}", pool) + " --heal-on-sign-in" * heals
     if named == alias:
         yield ok(f"{pool} calls the trigger at every confirmation.")
     elif not named:
-        cure = command("onramp attach --user-pool {}", pool)
-        yield trouble(f"{pool} calls no trigger.", UNPROVISIONED, cure, Cause.POOL)
+        yield trouble(f"{pool} calls no trigger.", UNPROVISIONED, attach, Cause.POOL)
     elif str(named).startswith(alias.rpartition(":")[0]):
         why = "a deployment moves the alias only: this pool does not get the new version."
-        cure = command("onramp attach --user-pool {}", pool)
-        yield trouble(f"{pool} calls the function without its alias `live`.", why, cure, Cause.POOL)
+        yield trouble(f"{pool} calls the function without its alias `live`.", why, attach, Cause.POOL)
     else:
-        cure = command("onramp attach --user-pool {} --replace", pool)
-        yield trouble(f"{pool} calls another function: {named}.", UNPROVISIONED, cure, Cause.POOL)
-    if stack.parameters.get("HealOnSignIn") == "true" and triggers.get("PostAuthentication") != alias:
+        yield trouble(f"{pool} calls another function: {named}.", UNPROVISIONED, f"{attach} --replace", Cause.POOL)
+    if named == alias and heals and triggers.get("PostAuthentication") != alias:
         yield warning(
             f"{pool} does not call the trigger at sign-in.",
             "the stack was deployed with HealOnSignIn; without the call a user without a record waits for the sweep.",
-            command("onramp attach --user-pool {} --heal-on-sign-in", pool),
+            attach,
         )
 
 

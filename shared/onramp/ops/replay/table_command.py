@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -14,7 +13,7 @@ from onramp.ops.common.context import OperatorContext
 from onramp.ops.common.errors import UsageError
 from onramp.ops.common.output import Output
 from onramp.ops.common.queue_room import MOST_IN_QUEUE, WaitingNotice
-from onramp.ops.common.shell import command
+from onramp.ops.common.shell import command, onramp_command
 from onramp.ops.common.text import masked_email
 from onramp.ops.replay.records import Query
 from onramp.ops.replay.wiring import ReplayWiring
@@ -114,7 +113,7 @@ class TableReplayCommand:
             options += ["--rate", f"{self.rate:g}"] if self.rate != DEFAULT_RATE else []
             options += ["--max-queue", str(self.max_queue)] if self.max_queue != MOST_IN_QUEUE else []
             out.say(f"Re-emitted {emitted:,} of {matching:,} users; the next run continues there.")
-            out.say(f"To continue: {shlex.join(['onramp', 'replay', '--from-table', *options])}")
+            out.say(f"To continue: {onramp_command('replay', '--from-table', *options)}")
             raise
 
 

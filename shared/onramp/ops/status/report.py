@@ -13,6 +13,7 @@ from onramp.domain.event_data import rfc3339
 from onramp.domain.users import Owed
 from onramp.ops.common.errors import reason
 from onramp.ops.common.metrics import MINUTE, RECONCILER_OVERDUE
+from onramp.ops.common.next_steps import next_step
 from onramp.ops.common.when import format_duration
 from onramp.ops.status.wiring import StatusWiring
 
@@ -160,7 +161,7 @@ def _causes_sentence(part: Part) -> str:
     counts = [f"{cause['step']} {cause['errorCode']} {cause['users']:,}" for cause in part["causes"]]
     if not counts:
         return "no owed user has a failed step"
-    return f"{'   '.join(counts[:4])}   (of {part['sample']:,} owed users looked at; onramp user list)"
+    return f"{'   '.join(counts[:4])}   (of {part['sample']:,} owed users looked at; {next_step('owed_users')})"
 
 
 def _reconciler(wiring: StatusWiring) -> Part:

@@ -7,6 +7,7 @@ import uuid
 from onramp.domain.errors import Rejection, RetryableError
 from onramp.ops.common.context import OperatorContext
 from onramp.ops.common.errors import CommandFailed, UsageError
+from onramp.ops.common.next_steps import next_step
 from onramp.ops.common.reasons import reason_of
 from onramp.ops.user.lookup import UserIdentifier
 from onramp.ops.user.pool_matches import PoolMatch
@@ -22,9 +23,9 @@ def heal_user(context: OperatorContext, identifier: UserIdentifier, *, yes: bool
     if decision.kind.value == HealOutcome.HAS_RECORD:
         _print(context, sub, HealOutcome.HAS_RECORD)
         return
-    reason = reason_of(decision.label)
+    reason = reason_of(decision.label, sub)
     if not decision.writes:
-        raise CommandFailed(f"{sub} gets no record: {reason.why}. {reason.cure.replace('SUB', sub)}")
+        raise CommandFailed(f"{sub} gets no record: {reason.why}. {reason.cure}")
     what = "Links the pre-created record of" if decision.kind.value == "link" else "Creates a record for"
     context.out.confirm(f"{what} the Cognito user {sub}, and publishes UserSignedUp.", yes=yes)
     with context.audited("user heal", user=sub) as entry:
@@ -49,7 +50,8 @@ def _heal(wiring: UserWiring, match: PoolMatch) -> HealOutcome:
     try:
         return wiring.heal(match.listed.user, correlation_id=str(uuid.uuid4()))
     except Rejection as rejection:
-        raise CommandFailed(f"the record was refused meanwhile: {rejection.cause}. See onramp user explain.") from None
+        look = next_step("record_refused", sub=match.listed.user.sub)
+        raise CommandFailed(f"the record was refused meanwhile: {rejection.cause}. See: {look}") from None
     except RetryableError as error:
         raise CommandFailed(f"the record was not written ({error.code}): run the command again.") from None
 

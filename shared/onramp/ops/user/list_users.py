@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from onramp.domain.event_data import rfc3339
@@ -10,6 +10,7 @@ from onramp.domain.users import Owed
 from onramp.ops.common.context import OperatorContext
 from onramp.ops.common.errors import UsageError
 from onramp.ops.common.owed_users import OwedUser, OwedUsers, Position
+from onramp.ops.common.shell import onramp_command
 from onramp.ops.common.text import masked_email
 from onramp.ops.common.when import format_duration
 from onramp.ops.user.wiring import UserWiring
@@ -35,7 +36,16 @@ def list_users(
         entry.count = len(found)
     rows = [_row(one, reveal=reveal) for one in found]
     data = {"users": rows, "after": str(following) if following else None}
-    context.out.result(data, lambda: _print(context, rows, found, following))
+    selected = {"--owed": owed.value if owed else None, "--waiting-for": waiting_for}
+    flags = {"--failed": failed, "--reveal": reveal}
+    again = _next_page(following, limit, selected, flags) if following else None
+    context.out.result(data, lambda: _print(context, rows, found, again))
+
+
+def _next_page(position: Position, limit: int, selected: Mapping[str, str | None], flags: Mapping[str, bool]) -> str:
+    words = [word for name, value in selected.items() if value for word in (name, value)]
+    words += [name for name, is_set in flags.items() if is_set]
+    return onramp_command("user", "list", *words, "--limit", str(limit), "--after", str(position))
 
 
 def _selection(owed: Owed | None, waiting_for: str | None, *, failed: bool) -> tuple[Sequence[Owed], Matches]:
@@ -80,11 +90,11 @@ def _row(one: OwedUser, *, reveal: bool) -> dict[str, Any]:
 
 
 def _print(
-    context: OperatorContext, rows: Sequence[dict[str, Any]], found: Sequence[OwedUser], following: Position | None
+    context: OperatorContext, rows: Sequence[dict[str, Any]], found: Sequence[OwedUser], next_page: str | None
 ) -> None:
     out, now = context.out, context.now()
     if not rows:
-        out.line("No user matches." if following is None else "No user matches on this page.")
+        out.line("No user matches." if next_page is None else "No user matches on this page.")
     else:
         ages = [format_duration(now - one.user.owed_since) if one.user.owed_since else None for one in found]
         out.table(
@@ -103,5 +113,5 @@ def _print(
                 for row, age in zip(rows, ages, strict=True)
             ],
         )
-    if following:
-        out.line(f"More: the same command with --after {following}")
+    if next_page:
+        out.line(f"More: {next_page}")

@@ -12,6 +12,7 @@ from onramp.adapters.users import UserTable, user_from
 from onramp.domain.identity import canonical_email, usable_sub
 from onramp.domain.users import Profile, User
 from onramp.ops.common.errors import UsageError
+from onramp.ops.common.next_steps import next_step
 from onramp.ops.common.text import masked_email
 
 if TYPE_CHECKING:
@@ -97,7 +98,7 @@ class UserLookup:
         user_id = parse_email(email)
         stored = self.find(UserIdentifier(email, user_id, None))
         if stored.user is None:
-            raise UsageError(f"{masked_email(user_id)} has no record: `onramp user explain` shows the reason.")
+            raise UsageError(f"{masked_email(user_id)} has no record: {next_step('no_record')}")
         return stored, stored.user
 
     def _holder_of(self, identifier: UserIdentifier) -> str | None:

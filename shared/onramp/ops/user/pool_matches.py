@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -60,7 +59,7 @@ class PoolMatches:
 
 def match_data(match: PoolMatch, *, reveal: bool) -> dict[str, Any]:
     user, decision = match.listed.user, match.decision
-    email, reason = str(user.attributes.get("email", "")), reason_of(decision.label)
+    email, reason = str(user.attributes.get("email", "")), reason_of(decision.label, user.sub)
     return {
         "userPoolId": user.user_pool_id,
         "sub": user.sub,
@@ -68,7 +67,7 @@ def match_data(match: PoolMatch, *, reveal: bool) -> dict[str, Any]:
         "status": user.status,
         "outcome": decision.label,
         "why": reason.why,
-        "next": reason.cure.replace("SUB", shlex.quote(user.sub or "SUB")),
+        "next": reason.cure,
     }
 
 

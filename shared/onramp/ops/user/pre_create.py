@@ -10,6 +10,7 @@ from onramp.adapters.aws import error_code
 from onramp.domain.identity import usable_name
 from onramp.ops.common.context import OperatorContext
 from onramp.ops.common.errors import CommandFailed, UsageError
+from onramp.ops.common.next_steps import next_step
 from onramp.ops.common.text import masked_email
 from onramp.ops.tables.users import PreCreatedUser, PreCreation
 from onramp.ops.user.lookup import parse_email
@@ -33,9 +34,7 @@ def pre_create_user(
         result = records.pre_create(user, context.now())
         entry.count, entry.outcome = int(result is PreCreation.NEW), {"result": result.value}
     if result is PreCreation.IN_THE_WAY:
-        raise CommandFailed(
-            f"{masked} has another record, which was not changed: see onramp user show and onramp user roles."
-        )
+        raise CommandFailed(f"{masked} has another record, which was not changed: {next_step('another_record')}")
     data = {"user": masked, "roles": list(user.roles), "result": result.value}
     created = result is PreCreation.NEW
     context.out.result(data, lambda: context.out.line("Created." if created else "The same record exists already."))

@@ -6,6 +6,7 @@ from onramp.domain.identity import usable_sub
 from onramp.domain.users import User
 from onramp.ops.common.context import OperatorContext
 from onramp.ops.common.errors import CommandFailed, UsageError
+from onramp.ops.common.next_steps import next_step
 from onramp.ops.common.text import masked_email
 from onramp.ops.user.lookup import StoredUser
 from onramp.ops.user.wiring import UserWiring
@@ -28,7 +29,8 @@ def relink_user(context: OperatorContext, email: str, sub: str, *, vouch: bool, 
         voucher = claim.email_vouched_by
         with context.audited("user relink", user=masked, **{"from": old}, to=new, vouched=voucher) as entry:
             if not wiring.records.relink(user, claim):
-                raise CommandFailed("the record was relinked after it was read: check it with onramp user explain.")
+                look = next_step("relinked_meanwhile")
+                raise CommandFailed(f"the record was relinked after it was read: {look}")
             entry.count = 1
     data = {"user": masked, "from": old if relinked else None, "to": new, "relinked": relinked}
     result = f"{masked} is linked to {new}; the reconciler publishes UserSignedUp within five minutes."

@@ -81,7 +81,7 @@ def takeover(wiring: VerifyWiring) -> str:
 def poison(wiring: VerifyWiring) -> str:
     """A message that is no event is dead-lettered with its reason, and can be dropped."""
     marker = f"{PREFIX}-{wiring.run}-poison"
-    _drop_later(wiring, marker, command("onramp dlq drop --reason {} --reason-why 'onramp verify'", POISON))
+    _drop_later(wiring, marker, command("onramp dlq drop --reason {} --reason-why {}", POISON, "onramp verify"))
     start = wiring.monotonic()
     wiring.sqs.send_message(QueueUrl=wiring.outputs["ProvisioningQueueUrl"], MessageBody=json.dumps({"any": marker}))
     letter = _dead_letter(wiring, marker)
