@@ -31,7 +31,7 @@ simulate: setup ## simulate 10,000 schedules, every pair of faults and 100,000 s
 mutate: setup ## test the tests: of 100 errors in the shipped code they may miss three
 	@$(BIN)/python -m tests.mutation.run
 
-bench: setup ## measure redrive and backfill on the local stack
+bench: setup ## measure the trigger beside a minimal handler, and redrive and backfill on the local stack
 	@for script in tests/bench/bench_*.py; do \
 		echo "== $$(basename $$script .py)"; $(BIN)/python -m tests.bench.$$(basename $$script .py) || exit 1; done
 

@@ -139,3 +139,15 @@ def test_every_function_has_its_make_target(function: str, tmp_path: Path) -> No
 
 def region() -> dict[str, str]:
     return {"AWS_DEFAULT_REGION": "eu-west-1", "AWS_EC2_METADATA_DISABLED": "true"}
+
+
+def test_a_build_without_bytecode_says_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(
+        "scripts.build.install", lambda *_: (tmp_path / "artifact" / "botocore" / "data").mkdir(parents=True)
+    )
+    monkeypatch.setattr("scripts.build.shorten_data", lambda *_: None)
+    build("reconcile", tmp_path / "artifact", "arm64", "python9.9")
+    assert "reconcile is built WITHOUT BYTECODE" in capsys.readouterr().err
+    assert not list(tmp_path.rglob("*.pyc"))
