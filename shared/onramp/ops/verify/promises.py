@@ -12,13 +12,14 @@ from botocore.exceptions import ClientError
 
 from onramp.adapters.aws import error_code
 from onramp.domain.event_data import delivery, user_signed_up
-from onramp.domain.users import Claim, Names, Profile, User
+from onramp.domain.users import Claim, Names
 from onramp.ops.common.dead_letters import POISON, PROVISIONING, Letter
 from onramp.ops.common.letter_removal import LetterRemoval
 from onramp.ops.common.queue_reader import QueueReader
 from onramp.ops.common.shell import command
 from onramp.ops.tables.users import PreCreatedUser
 from onramp.ops.verify.pool_users import Refusal, SyntheticUser
+from onramp.ops.verify.stored import is_provisioned, record_row, state_of
 from onramp.ops.verify.wiring import PREFIX, VerifyWiring
 
 REFUSED = "UserLambdaValidationException"
@@ -46,10 +47,10 @@ def signup(wiring: VerifyWiring) -> str:
     times = {"record": wiring.monotonic() - start}
     for kind in ("UserSignedUp", "UserProvisioned"):
         if not wiring.wait_for(partial(wiring.tap.has, kind)):
-            raise Broken(f"{kind} did not arrive on the bus; {_state(wiring, user.email, sub)}")
+            raise Broken(f"{kind} did not arrive on the bus; {state_of(wiring, user.email, sub)}")
         times[kind] = wiring.monotonic() - start
-    if not wiring.wait_for(partial(_is_provisioned, wiring, user.email, sub)):
-        raise Broken(_state(wiring, user.email, sub))
+    if not wiring.wait_for(partial(is_provisioned, wiring, user.email, sub)):
+        raise Broken(state_of(wiring, user.email, sub))
     times["nothing owed"] = wiring.monotonic() - start
     return ", ".join(f"{name} after {seconds:.1f} s" for name, seconds in times.items()) + "."
 
@@ -62,7 +63,7 @@ def takeover(wiring: VerifyWiring) -> str:
         f"record of {user.email}", command("onramp user forget {}", user.email), partial(_delete, wiring, user)
     )
     wiring.records.pre_create(PreCreatedUser(user.email, roles), wiring.now())
-    before = _row(wiring, user)
+    before = record_row(wiring, user)
     sub = _sign_up(wiring, user)
     at = wiring.now()
     try:
@@ -73,7 +74,7 @@ def takeover(wiring: VerifyWiring) -> str:
         wiring.refusals.append(Refusal(user, sub, error_code(error), at))
     else:
         raise Broken("an unverified user was confirmed without an error.")
-    if _row(wiring, user) != before:
+    if record_row(wiring, user) != before:
         raise Broken("the pre-created record was changed.")
     return "the unverified user was refused, and the pre-created record is unchanged."
 
@@ -114,9 +115,9 @@ def redrive(wiring: VerifyWiring) -> str:
     ]
     if counts["repaired"] != 1:
         seen = ", ".join(f"{name} {count}" for name, count in counts.items())
-        raise Broken(f"the redrive repaired no user ({seen}); {_state(wiring, user.email, sub)}")
-    if not _is_provisioned(wiring, user.email, sub):
-        raise Broken(_state(wiring, user.email, sub))
+        raise Broken(f"the redrive repaired no user ({seen}); {state_of(wiring, user.email, sub)}")
+    if not is_provisioned(wiring, user.email, sub):
+        raise Broken(state_of(wiring, user.email, sub))
     return f"refused as {letter.reason}; after the repair one redrive provisioned the user."
 
 
@@ -189,35 +190,6 @@ def _claim(wiring: VerifyWiring, user: SyntheticUser, sub: str) -> Claim:
         due_at=now + EMIT_DUE_MILLIS,
         default_role=wiring.parameters["DefaultRole"],
     )
-
-
-def _row(wiring: VerifyWiring, user: SyntheticUser) -> Mapping[str, Any] | None:
-    """The record as it is stored."""
-    table = wiring.outputs["UsersTableName"]
-    return wiring.dynamodb.get_item(TableName=table, Key={"userId": {"S": user.email}}, ConsistentRead=True).get("Item")
-
-
-def _is_provisioned(wiring: VerifyWiring, email: str, sub: str) -> bool:
-    user, profile = wiring.users.get(email), wiring.profiles.get(sub)
-    return user is not None and user.owed is None and profile is not None and profile.ready
-
-
-def _state(wiring: VerifyWiring, email: str, sub: str) -> str:
-    user, profile = wiring.users.get(email), wiring.profiles.get(sub)
-    return f"{_owed(user)}, {_steps(profile)}."
-
-
-def _owed(user: User | None) -> str:
-    if user is None:
-        return "the user has no record"
-    return f"the user owes {user.owed.partition('#')[0]}" if user.owed else "nothing is owed"
-
-
-def _steps(profile: Profile | None) -> str:
-    if profile is None:
-        return "no profile"
-    steps = ", ".join(f"{name} {record.get('state')}" for name, record in sorted(profile.steps.items()))
-    return f"profile {profile.status}" + (f" ({steps})" if steps else "")
 
 
 def _removal(wiring: VerifyWiring) -> LetterRemoval:
