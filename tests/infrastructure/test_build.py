@@ -13,6 +13,8 @@ from typing import Any
 import pytest
 from scripts.build import SERVICES, build, pack
 
+from tests.artifacts import host_artifacts
+from tests.contracts.runtime_api import RUNTIME
 from tests.infrastructure.translation import FUNCTIONS, ROOT, Translation
 
 AARCH64 = 0xB7  # e_machine in an ELF header
@@ -23,19 +25,16 @@ IMPORT_IT = "import sys; sys.path.insert(0, {artifact!r}); from functions.{folde
 @pytest.fixture(scope="session")
 def host(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     """The artifact of each function, built for the Python that runs the tests."""
-    return built(tmp_path_factory.mktemp("host"), "host")
+    artifacts = host_artifacts(tmp_path_factory)
+    return {function: artifacts[folder] for function, folder in FUNCTIONS.items()}
 
 
 @pytest.fixture(scope="session")
 def shipped(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     """The artifact of each function, built for Lambda."""
-    return built(tmp_path_factory.mktemp("arm64"), "arm64")
-
-
-def built(target: Path, architecture: str) -> dict[str, Path]:
-    folders = {function: target / function for function in FUNCTIONS}
+    folders = {function: tmp_path_factory.mktemp("arm64") for function in FUNCTIONS}
     for function, folder in folders.items():
-        build(FUNCTIONS[function], folder, architecture, "python3.13")
+        build(FUNCTIONS[function], folder, "arm64", RUNTIME)
     return folders
 
 
@@ -146,7 +145,8 @@ def settings(template: Translation, function: str) -> dict[str, str]:
 def value(template: Translation, given: Any) -> str:
     if isinstance(given, str):
         return given
-    parameter = template.parameters.get(given.get("Ref", ""))
+    _, named = given.get("Fn::Join", [",", given])  # a list's default is its text, joined with commas
+    parameter = template.parameters.get(named.get("Ref", "")) if isinstance(named, dict) else None
     return str(parameter["Default"]) if parameter else f"any-{len(json.dumps(given))}"
 
 

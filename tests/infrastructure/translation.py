@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -43,6 +44,12 @@ class Translation:
     def environment(self, function: str) -> dict[str, Any]:
         variables: dict[str, Any] = self[function]["Environment"]["Variables"]
         return variables
+
+
+@cache
+def with_defaults() -> Translation:
+    """All parameters have their defaults. Every test reads the same one, because a translation takes a second."""
+    return Translation()
 
 
 def walk(node: Any) -> Iterator[Mapping[str, Any]]:
