@@ -20,6 +20,7 @@ from typing import Any
 import pytest
 from scripts.build import build, install, interpreter_of
 
+from tests.artifacts import host_artifacts
 from tests.contracts.runtime_api import RUNTIME, Interpreter, LambdaRuntime
 from tests.deployed import PASSWORD, DeployedPipeline, unique_email
 
@@ -62,10 +63,12 @@ def interpreter(request: pytest.FixtureRequest) -> Interpreter:
 def folders(interpreter: Interpreter, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     """The artifact of each function, and the runtime client."""
     target = tmp_path_factory.mktemp(interpreter.name)
-    for function in FUNCTIONS:
-        build(function, target / function, interpreter.architecture, interpreter.runtime)
     lock = ROOT / "requirements" / "runtime-client.txt"
     install(lock, target / "client", interpreter.architecture, interpreter.runtime)
+    if interpreter.architecture == "host":
+        return host_artifacts(tmp_path_factory) | {"client": target / "client"}
+    for function in FUNCTIONS:
+        build(function, target / function, interpreter.architecture, interpreter.runtime)
     return {path.name: path for path in target.iterdir()}
 
 

@@ -2,10 +2,9 @@ from __future__ import annotations
 
 import pytest
 
-from tests.infrastructure.translation import Translation
+from tests.infrastructure.translation import Translation, with_defaults
 
 
 @pytest.fixture(scope="session")
 def template() -> Translation:
-    """All parameters have their defaults."""
-    return Translation()
+    return with_defaults()

@@ -11,6 +11,8 @@ from pathlib import Path
 import pytest
 from scripts.build import SERVICES, build, pack
 
+from tests.artifacts import host_artifacts
+from tests.contracts.runtime_api import RUNTIME
 from tests.infrastructure.translation import FUNCTIONS, ROOT, Translation
 
 AARCH64 = 0xB7  # e_machine in an ELF header
@@ -21,19 +23,16 @@ IMPORT_IT = "import sys; sys.path.insert(0, {artifact!r}); from functions.{folde
 @pytest.fixture(scope="session")
 def host(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     """The artifact of each function, built for the Python that runs the tests."""
-    return built(tmp_path_factory.mktemp("host"), "host")
+    artifacts = host_artifacts(tmp_path_factory)
+    return {function: artifacts[folder] for function, folder in FUNCTIONS.items()}
 
 
 @pytest.fixture(scope="session")
 def shipped(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     """The artifact of each function, built for Lambda."""
-    return built(tmp_path_factory.mktemp("arm64"), "arm64")
-
-
-def built(target: Path, architecture: str) -> dict[str, Path]:
-    folders = {function: target / function for function in FUNCTIONS}
+    folders = {function: tmp_path_factory.mktemp("arm64") for function in FUNCTIONS}
     for function, folder in folders.items():
-        build(FUNCTIONS[function], folder, architecture, "python3.13")
+        build(FUNCTIONS[function], folder, "arm64", RUNTIME)
     return folders
 
 

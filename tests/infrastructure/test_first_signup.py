@@ -12,8 +12,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from scripts.build import AMAZON_ROOTS, build
+from scripts.build import AMAZON_ROOTS
 
+from tests.artifacts import host_artifacts
 from tests.infrastructure.translation import ROOT, Translation
 from tests.tls_aws import TlsAws, tls_aws
 
@@ -54,9 +55,8 @@ def aws(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TlsAws]:
 
 @pytest.fixture(scope="module")
 def artifact(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("artifact") / "post_confirmation"
-    build("post_confirmation", folder, "host", "python3.13")
-    return folder
+    """To be read only."""
+    return host_artifacts(tmp_path_factory)["post_confirmation"]
 
 
 def first_signup(artifact: Path, aws: TlsAws, template: Translation) -> dict[str, Any]:

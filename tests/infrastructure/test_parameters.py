@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from onramp.domain.trust import TrustPolicy
 from onramp.settings import SignupSettings, pool_ids
 from onramp.worker_settings import EnrichSettings, ReconcileSettings
-from tests.infrastructure.translation import FUNCTIONS, Translation, walk
+from tests.infrastructure.translation import FUNCTIONS, Translation, walk, with_defaults
 
 READERS: dict[str, Callable[[Mapping[str, str]], object]] = {
     "PostConfirmationFunction": SignupSettings.read,
@@ -22,7 +22,7 @@ READERS: dict[str, Callable[[Mapping[str, str]], object]] = {
     "ReconcileFunction": lambda env: (SignupSettings.read(env), ReconcileSettings.read(env)),
 }
 LISTS = ("CommaDelimitedList",)
-TEMPLATE = Translation()
+TEMPLATE = with_defaults()
 PRINTABLE = st.characters(min_codepoint=32, max_codepoint=126)
 UNREAD = {"LogLevel", "Revision"}  # Powertools reads the level; the revision is only logged
 LONE = settings(max_examples=50, deadline=None, suppress_health_check=list(HealthCheck))

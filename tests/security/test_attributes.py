@@ -18,14 +18,14 @@ from onramp.adapters.tombstones import tombstone_key
 from onramp.domain.users import Owed, shard_of
 from onramp.wiring import clients
 from tests.fakes.client import client_error
-from tests.infrastructure.translation import Translation, attribute, walk
+from tests.infrastructure.translation import attribute, walk, with_defaults
 from tests.pipeline import EMAIL, OPERATIONS, SUB, USERS, InMemoryPipeline
 from tests.security import canaries
 from tests.security.canaries import KEYS
 from tests.security.paths import PATHS
 from tests.security.sinks import Sinks
 
-TEMPLATE = Translation()
+TEMPLATE = with_defaults()
 ROLES = {
     "post_confirmation": "PostConfirmationRole",
     "enrich_profile": "EnrichProfileRole",

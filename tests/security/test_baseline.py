@@ -13,7 +13,7 @@ import pytest
 from scripts import audit, find_secrets
 from scripts.build import LOCKS
 
-from tests.infrastructure.translation import FUNCTIONS, ROOT, Translation
+from tests.infrastructure.translation import FUNCTIONS, ROOT, with_defaults
 
 VULNERABLE = {"name": "urllib3", "version": "1.0", "vulns": [{"id": "PYSEC-1", "fix_versions": ["2.0"]}]}
 SOUND = {"name": "boto3", "version": "1.43", "vulns": []}
@@ -95,7 +95,7 @@ def pins(lock: str) -> set[str]:
 
 
 def test_every_suppression_in_the_template_has_its_reason() -> None:
-    resources = Translation().sam["Resources"]
+    resources = with_defaults().sam["Resources"]
     skips = [skip for r in resources.values() for skip in r.get("Metadata", {}).get("checkov", {}).get("skip", [])]
     assert skips
     assert all(skip.keys() == {"id", "comment"} and len(skip["comment"]) > 20 for skip in skips)

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from onramp.local.stack import LocalStack
-from tests.infrastructure.translation import FUNCTIONS, Translation, walk
+from tests.infrastructure.translation import FUNCTIONS, walk, with_defaults
 from tests.security.grants import Grant, Role, grants, without
 from tests.security.scenarios import SCENARIOS
 from tests.security.stage import Stage
@@ -77,7 +77,7 @@ def test_every_grant_is_needed_or_explained(stage: Stage, function: str) -> None
 
 @pytest.mark.parametrize("function", SCENARIOS)
 def test_every_statement_of_the_template_is_tested(stage: Stage, function: str) -> None:
-    statements = {node["Sid"] for node in walk(Translation()[f"{function}Role"]["Policies"]) if "Sid" in node}
+    statements = {node["Sid"] for node in walk(with_defaults()[f"{function}Role"]["Policies"]) if "Sid" in node}
     assert statements - NOT_DEPLOYED == {grant.statement for grant in grants(Role(stage.deployed, function).policy)}
 
 

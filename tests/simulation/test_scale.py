@@ -14,7 +14,7 @@ from tests.simulation.scale import HOUR, run_burst
 
 
 def test_a_burst_waits_in_the_queue_and_costs_each_provider_one_call_per_user() -> None:
-    report = run_burst(2_000, within=60.0)
+    report = run_burst(1_000, within=30.0)
     assert report.broken_promises(stripe_calls_each=1.01) == [], report
     assert report.stripe_calls == report.users + report.too_many_requests
     # Two idle workers begin with a burst of ten each on top of their rate; after that nothing is refused.
