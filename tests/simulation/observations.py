@@ -48,6 +48,7 @@ class Observations:
         self.event_counts: Counter[tuple[str, str]] = Counter()
         self.dead_letters: dict[str, list[dict[str, str]]] = defaultdict(list)
         self.dead_letter_bodies: set[str] = set()
+        self.dead_lettered_at: dict[str, float] = {}
         self.dead_letters_by_process: dict[tuple[str, str], dict[str, str]] = {}
         self.last_queued: dict[str, tuple[Process, float]] = {}
         # outcomes
@@ -140,6 +141,8 @@ class Observations:
             add(message)
             attributes = {name: str(value.get("StringValue")) for name, value in message.attributes.items()}
             self.dead_letter_bodies.add(message.body)
+            if sub := sub_in(message.body):
+                self.dead_lettered_at[sub] = self.sim.clock()
             self.dead_letters[sub_in(message.body) or ""].append(attributes)
             process = self.sim.scheduler.process
             self.dead_letters_by_process[process.label if process else "", message.body] = attributes
@@ -195,7 +198,7 @@ class Observations:
         self.trigger_errors.append(str(error))
 
     def on_acknowledgement(self, worker: Process, record: Mapping[str, Any]) -> None:
-        self.check("acknowledged", record["body"], sub_in(record["body"]) or "", worker)
+        self.check("acknowledged", record, sub_in(record["body"]) or "", worker)
 
 
 def sub_in(body: str) -> str | None:

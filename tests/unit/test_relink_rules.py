@@ -69,12 +69,13 @@ class TestTheLinkOfAnIntent:
         assert scenario.profile().intent == replace(stored, link=link)
         assert scenario.keys() == [stored.key]
 
-    def test_a_later_one_stops_the_worker(self) -> None:
+    def test_a_later_one_is_of_a_record_that_was_deleted_and_created_again(self) -> None:
         scenario = StripeScenario()
-        stored = self.stored(scenario, (scenario.user.linked_at or 0) + 1)
-        with pytest.raises(RetryableError, match="relinked"):
-            scenario.attempt()
-        assert (scenario.profile().intent, scenario.stripe.calls) == (stored, [])
+        link = scenario.user.linked_at or 0
+        stored = self.stored(scenario, link + 1)
+        scenario.attempt()
+        assert scenario.profile().intent == replace(stored, link=link)
+        assert scenario.keys() == [stored.key]
 
     def test_a_worker_that_read_it_before_it_was_marked_does_not_mark_it_back(self) -> None:
         scenario = StripeScenario()
@@ -82,6 +83,8 @@ class TestTheLinkOfAnIntent:
         stored = self.stored(scenario, link - 1)
         stale = scenario.profile()
         scenario.profiles.store_next_intent(stale.sub, stored, replace(stored, epoch=2, link=link + 1))
+        linked = iter([True, False])  # the relink happens between the two reads of the record
+        scenario.enricher = replace(scenario.enricher, still_linked=lambda user: next(linked))
         with pytest.raises(RetryableError, match="relinked"):
             scenario.attempt(stale)
         assert scenario.stripe.calls == []

@@ -99,9 +99,11 @@ class StripeCustomer:
         return self._adopt(user, intent) or self._next(user, intent)
 
     def _mark(self, user: User, intent: Intent, link: int, *, last: bool) -> str:
-        """An intent of an earlier link becomes this link's before it is used; of a later link it is not ours to use."""
-        if intent.link > link:
-            raise RetryableError("relinked")
+        """An intent of another link becomes this link's before it is used.
+
+        The record was read after the intent, so also a later link is over: the record was deleted and created again,
+        by a process whose clock may be behind.
+        """
         marked = self.intents.store_next_intent(str(user.cognito_sub), intent, replace(intent, link=link))
         return self._follow(user, marked, last=last)
 

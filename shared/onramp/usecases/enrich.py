@@ -155,10 +155,11 @@ class Enrich:
         return Result(MessageOutcome.DEAD_LETTERED, sub, step, reason)
 
     def _reported_only_in_part(self, work: _Work, user: User) -> tuple[str, str, int] | None:
-        """Step, reason and time of a failure that this message has led to before: only its publication failed.
+        """Step, reason and time of a failure since this message was first received: only its publication failed.
 
-        The dead letter is sent and `operator` is owed, so no provider is called and no second letter is sent. A message
-        that was first received after the failure is a redrive and is processed.
+        This message or a copy of it has led there: its dead letter is sent and `operator` is owed, so no provider is
+        called and no second letter is sent. A message that was first received after the failure is a redrive and is
+        processed.
         """
         if work.message.receive_count < 2 or not user.owes(Owed.OPERATOR):
             return None

@@ -37,7 +37,12 @@ def poison_fails_alone(sim: Simulation, answer: Answer | Exception) -> str | Non
 
 
 @holds("acknowledged")
-def acknowledged_only_after_durable(sim: Simulation, body: str, sub: str, worker: Process) -> str | None:
-    """A message is acknowledged only when its user is ready or it is a dead letter."""
+def acknowledged_only_after_durable(
+    sim: Simulation, record: Mapping[str, Any], sub: str, worker: Process
+) -> str | None:
+    """A message is acknowledged only when its user is ready, or it is a dead letter, or one of the user was sent since
+    its first receipt."""
+    body, received = record["body"], int(record["attributes"]["ApproximateFirstReceiveTimestamp"]) / 1000
     durable = sub in sim.observed.ready or body in sim.observed.dead_letter_bodies
+    durable = durable or sim.observed.dead_lettered_at.get(sub, 0.0) >= received
     return None if durable else f"{sub or body[:40]} is neither"

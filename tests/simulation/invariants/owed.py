@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from tests.pipeline import PROFILES, USERS
 from tests.simulation.invariants.registry import holds
@@ -73,9 +73,9 @@ def operator_gets_a_reason(sim: Simulation, write: Write) -> str | None:
 
 
 @holds("acknowledged")
-def given_up_reaches_operator(sim: Simulation, body: str, sub: str, worker: Process) -> str | None:
+def given_up_reaches_operator(sim: Simulation, record: Mapping[str, Any], sub: str, worker: Process) -> str | None:
     """A user whose message a worker gave up owes `operator`, unless another worker has made the user ready."""
-    dead_letter = sim.observed.dead_letters_by_process.get((worker.label, body), {})
+    dead_letter = sim.observed.dead_letters_by_process.get((worker.label, record["body"]), {})
     refused = f"{dead_letter.get('step')}_refused" in dead_letter.get("reason", "")
     if not refused or not sim.observed.holders[sub]:
         return None

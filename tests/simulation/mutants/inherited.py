@@ -120,12 +120,6 @@ COVERED = (
         f"the enricher marks it before it uses it (see unmarked_intent_posted); {UNIT}",
     ),
     Covered(
-        "intent_of_a_newer_link_is_used",
-        (Edit(f"{STRIPE}._mark", "if intent.link > link:", "if False:"),),
-        INHERITED,
-        f"a newer link means that the record was relinked, which reading it again shows first; {UNIT}",
-    ),
-    Covered(
         "not_read_again_after_inheriting",
         (Edit(PROVISION, "if not self.users.still_linked(user):", "if False:"),),
         INHERITED,
