@@ -112,7 +112,7 @@ COVERED = (
         "relink_by_the_clock",
         (Edit(RELINK, "max(claim.at, (user.linked_at or 0) + 1)", "claim.at"),),
         plan(*BOTH, to(NIA_AGAIN, 10, behind=3600), at(15, "reconcile"), faults=LOST, settings=ONE_RECEIVE),
-        "the worker marks an intent of a later link. A record that is relinked and back differs from the one before by its "
-        "later `linkedAt`: tests/contracts/test_operator_users.py holds it",
+        "the worker marks an intent of a later link; a record that is relinked and back must have a later `linkedAt`, "
+        "which tests/contracts/test_operator_users.py holds",
     ),
 )
