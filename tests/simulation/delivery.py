@@ -99,16 +99,21 @@ class Delivery:
             self._sim.observed.on_worker_error(error)
         else:
             if not fault:
+                for record in acknowledged(batch, answer):
+                    self._sim.observed.on_healed(sub_in(record["body"]) or "")
                 self._sim.sqs.settle(batch, answer)
         finally:
             self._running[HEAL_QUEUE] -= 1
 
     def _settle(self, worker: Process, batch: Mapping[str, Any], answer: Any) -> None:
-        failed = failed_ids(batch, answer)
-        for record in batch["Records"]:
-            if record["messageId"] not in failed:
-                self._sim.observed.on_acknowledgement(worker, record)
+        for record in acknowledged(batch, answer):
+            self._sim.observed.on_acknowledgement(worker, record)
         self._sim.sqs.settle(batch, answer)
+
+
+def acknowledged(batch: Mapping[str, Any], answer: Any) -> list[Mapping[str, Any]]:
+    failed = failed_ids(batch, answer)
+    return [record for record in batch["Records"] if record["messageId"] not in failed]
 
 
 def newer(envelope: Mapping[str, Any]) -> dict[str, Any]:

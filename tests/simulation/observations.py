@@ -197,6 +197,11 @@ class Observations:
     def on_trigger_error(self, error: Exception) -> None:
         self.trigger_errors.append(str(error))
 
+    def on_healed(self, sub: str) -> None:
+        """A user that is refused now may not be later: an address changes, and records are deleted."""
+        if (person := self.confirmed.get(sub)) and sub in self.sim.cognito.users and self.sim.is_refused(person):
+            self.handed_over.discard(sub)
+
     def on_acknowledgement(self, worker: Process, record: Mapping[str, Any]) -> None:
         self.check("acknowledged", record, sub_in(record["body"]) or "", worker)
 
