@@ -73,8 +73,7 @@ def one_stripe_customer_after_relinks(sim: Simulation, pool_and_sub: tuple[str, 
 
 @holds("recovered")
 def one_revenuecat_customer_after_relinks(sim: Simulation) -> str | None:
-    """All subs of a record have one RevenueCat customer, unless a record of one of them was deleted: both had one before
-    the relink."""
+    """All subs of a record have one RevenueCat customer. Where a record was deleted, both had one before the relink."""
     ids = {str(customer["id"]) for customer in sim.revenuecat.customers()}
     for chain in set(sim.observed.relink_chains.values()):
         if len(both := ids & chain) > 1 and not any(sim.observed.deleted[sub] for sub in chain):
