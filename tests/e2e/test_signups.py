@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 
 import pytest
 from botocore.exceptions import ClientError
@@ -144,9 +145,16 @@ def test_client_metadata_is_never_stored_or_logged(deployed: DeployedPipeline) -
 
 
 def test_two_hundred_signups_eight_at_a_time(deployed: DeployedPipeline) -> None:
+    def join(email: str) -> str:
+        sub = deployed.sign_up(email)
+        # On a busy machine the trigger's budget may end: the user sees an error, and HealSignup writes the record.
+        with suppress(deployed.cognito.exceptions.UserLambdaValidationException):
+            deployed.confirm(email)
+        return sub
+
     emails = [unique_email(f"user{number}") for number in range(200)]
     with ThreadPoolExecutor(8) as threads:
-        subs = dict(zip(emails, threads.map(deployed.join, emails), strict=True))
+        subs = dict(zip(emails, threads.map(join, emails), strict=True))
     for email in emails:
         deployed.ready(email, within=60)
     owners = [customer["metadata"].get("cognitoSub") for customer in deployed.stripe.customers()]
