@@ -46,12 +46,12 @@ def provider_ids_written_once(sim: Simulation, write: Write) -> str | None:
 
 @holds("written")
 def stripe_ids_belong_to_user(sim: Simulation, write: Write) -> str | None:
-    """A worker stores the id of the user's own customer, never of one that only has the same address."""
+    """A worker stores the id of the user's own customer, or inherits one, never of one that only has the same address."""
     stored = write.after("stripeCustomerId") if write.table == PROFILES else None
     if not stored or write.role != "worker" or stored == write.before("stripeCustomerId"):
         return None
-    owner = sim.observed.customer_subs.get(stored)
-    own = owner in sim.observed.chain(write.key)
+    owner, chain = sim.observed.customer_subs.get(stored), sim.observed.chain(write.key)
+    own = owner in chain or any(sim.text(PROFILES, sub, "stripeCustomerId") == stored for sub in chain - {write.key})
     return None if own else f"{write.label} stored {stored} of {owner} for {write.key}"
 
 
