@@ -46,7 +46,7 @@ def provider_ids_written_once(sim: Simulation, write: Write) -> str | None:
 
 @holds("written")
 def stripe_ids_belong_to_user(sim: Simulation, write: Write) -> str | None:
-    """A worker stores the id of the user's own customer, or inherits one, never of one that only has the same address."""
+    """A worker stores the id of the user's own customer, or inherits one, never of one with only the same address."""
     stored = write.after("stripeCustomerId") if write.table == PROFILES else None
     if not stored or write.role != "worker" or stored == write.before("stripeCustomerId"):
         return None
