@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from tests.fakes.lambda_events import failed_ids
 from tests.pipeline import HEAL_QUEUE, QUEUE
-from tests.simulation.observations import sub_in
 from tests.simulation.scheduler import NEVER, Process
+from tests.simulation.writes import sub_in
 
 if TYPE_CHECKING:
     from tests.simulation.simulation import Simulation

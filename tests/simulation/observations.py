@@ -6,7 +6,6 @@ invariants of that moment are checked at once.
 
 from __future__ import annotations
 
-import json
 from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future
@@ -18,7 +17,7 @@ from tests.pipeline import DLQ, PROFILES, QUEUE, USERS
 from tests.simulation.invariants import REGISTERED, Moment
 from tests.simulation.scheduler import Process
 from tests.simulation.schedules import Person
-from tests.simulation.writes import Answer, Write
+from tests.simulation.writes import Answer, Write, sub_in
 
 if TYPE_CHECKING:
     from tests.simulation.simulation import Simulation
@@ -204,10 +203,3 @@ class Observations:
 
     def on_acknowledgement(self, worker: Process, record: Mapping[str, Any]) -> None:
         self.check("acknowledged", record, sub_in(record["body"]) or "", worker)
-
-
-def sub_in(body: str) -> str | None:
-    try:
-        return str(json.loads(body)["detail"]["data"]["cognitoSub"])
-    except (ValueError, KeyError, TypeError):
-        return None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 
 from tests.fakes.attributes import Item
@@ -46,3 +47,10 @@ def text(item: Item | None, name: str) -> str | None:
     """A string or number attribute."""
     value = (item or {}).get(name, {})
     return value.get("S", value.get("N"))
+
+
+def sub_in(body: str) -> str | None:
+    try:
+        return str(json.loads(body)["detail"]["data"]["cognitoSub"])
+    except (ValueError, KeyError, TypeError):
+        return None

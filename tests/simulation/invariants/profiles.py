@@ -66,7 +66,7 @@ def one_stripe_customer(sim: Simulation, pool_and_sub: tuple[str, str]) -> str |
 def one_stripe_customer_after_relinks(sim: Simulation, pool_and_sub: tuple[str, str]) -> str | None:
     """No second Stripe customer is created for a record, whichever of its subs has the first."""
     sub = pool_and_sub[1]
-    others = sim.observed.chain(sub) - {sub}
+    others = _subs_of_record(sim, sub) - {sub}
     earlier = sorted(others.intersection(sim.observed.customer_owners)) if others else []
     return f"a customer of {sub} beside those of {earlier}" if earlier else None
 
@@ -75,7 +75,7 @@ def one_stripe_customer_after_relinks(sim: Simulation, pool_and_sub: tuple[str, 
 def one_revenuecat_customer_after_relinks(sim: Simulation) -> str | None:
     """All subs of a record have one RevenueCat customer. Where a record was deleted, both had one before the relink."""
     ids = {str(customer["id"]) for customer in sim.revenuecat.customers()}
-    for chain in set(sim.observed.relink_chains.values()):
+    for chain in {_subs_of_record(sim, sub) for sub in sim.observed.relink_chains if sim.observed.holders[sub]}:
         if len(both := ids & chain) > 1 and not any(sim.observed.deleted[sub] for sub in chain):
             return f"customers {sorted(both)} of one record"
     return None
@@ -87,6 +87,14 @@ def provisioned_with_known_customer(sim: Simulation, envelope: Mapping[str, Any]
     customer = envelope["detail"]["data"].get("stripeCustomerId", "")
     known = not customer or customer in sim.observed.customer_subs or customer.startswith("cus_imported")
     return None if known else f"UserProvisioned of {envelope['detail']['data']['cognitoSub']} with {customer}"
+
+
+def _subs_of_record(sim: Simulation, sub: str) -> frozenset[str]:
+    """All that relinks have joined, without those with a record of their own since. A late worker's sub has none."""
+    holders, chain = sim.observed.holders, sim.observed.chain(sub)
+    if not holders[sub]:
+        return chain
+    return frozenset(one for one in chain if not holders[one] or holders[one] & holders[sub])
 
 
 def proven_ids(item: Item) -> set[str]:
