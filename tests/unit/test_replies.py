@@ -132,6 +132,13 @@ class TestListUsers:
         with pytest.raises(RetryableError, match="list_users_unreadable"):
             self.page({"PaginationToken": "next"})
 
+    @pytest.mark.parametrize("search", ["matching", "starting_with", "first_starting_with"])
+    def test_a_search_with_an_unreadable_reply_is_not_empty(self, search: str) -> None:
+        paginator = SimpleNamespace(paginate=lambda **_: iter([{"Users": []}, {}]))
+        client: Any = SimpleNamespace(list_users=lambda **_: {}, get_paginator=lambda _: paginator)
+        with pytest.raises(RetryableError, match="list_users_unreadable"):
+            getattr(UserPools(client), search)(POOL, "email", "ada@example.com")
+
     @pytest.mark.parametrize(
         ("code", "token", "error"),
         [

@@ -37,13 +37,13 @@ class UserPools:
         """The first page of them."""
         with retryable("list_users"):
             reply = self.client.list_users(UserPoolId=user_pool_id, Limit=PAGE, Filter=_filter(attribute, "^=", prefix))
-        return Page([_listed(user_pool_id, row) for row in reply.get("Users", [])], reply.get("PaginationToken"))
+        return _page(user_pool_id, reply)
 
     def _filtered(self, user_pool_id: str, filter_: str) -> list[Listed]:
         found: list[Listed] = []
         with retryable("list_users"):
             for page in self.client.get_paginator("list_users").paginate(UserPoolId=user_pool_id, Filter=filter_):
-                found += [_listed(user_pool_id, row) for row in page.get("Users", [])]
+                found += _page(user_pool_id, page).users
         return found
 
     def describe(self, user_pool_id: str) -> PoolDescription:
@@ -64,9 +64,14 @@ class UserPools:
                 if token and error_code(error) == "InvalidParameterException":
                     raise TokenExpired from error
                 raise
-        if "Users" not in reply:
-            raise RetryableError("list_users_unreadable")
-        return Page([_listed(user_pool_id, row) for row in reply["Users"]], reply.get("PaginationToken"))
+        return _page(user_pool_id, reply)
+
+
+def _page(user_pool_id: str, reply: Mapping[str, Any]) -> Page:
+    """Raises RetryableError for a reply without a list: read as empty, it would mean that the pool has no such user."""
+    if "Users" not in reply:
+        raise RetryableError("list_users_unreadable")
+    return Page([_listed(user_pool_id, row) for row in reply["Users"]], reply.get("PaginationToken"))
 
 
 def _filter(attribute: str, comparison: str, value: str) -> str:
