@@ -223,7 +223,7 @@ def test_a_missing_setting_is_named(start: Start) -> None:
 
 
 def confirmed_without_a_record(deployed: DeployedPipeline, email: str) -> str:
-    """A user whom an administrator created: Cognito calls no trigger. Returns the sub."""
+    """A user that an administrator created: Cognito calls no trigger. Returns the sub."""
     user = {"UserPoolId": deployed.outputs["UserPoolId"], "Username": email}
     attributes = [{"Name": "email", "Value": email}, {"Name": "email_verified", "Value": "true"}]
     created = deployed.cognito.admin_create_user(**user, UserAttributes=attributes, MessageAction="SUPPRESS")["User"]

@@ -1,4 +1,4 @@
-"""A user whom an administrator created never fires PostConfirmation. With HealOnSignIn the first sign-in heals."""
+"""A user that an administrator created never invokes PostConfirmation. With HealOnSignIn the first sign-in heals."""
 
 from __future__ import annotations
 

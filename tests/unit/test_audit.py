@@ -73,7 +73,7 @@ def test_a_reveal_of_a_user_has_its_count(scenario: DlqScenario) -> None:
     assert sorted(rows(scenario)) == [
         ("reveal user explain", 1, "done"), ("reveal user show", 1, "done"), ("reveal user show", 1, "done"),
     ]  # fmt: skip
-    show_user(context, UserIdentifier.of("nobody@example.com"), reveal=True)
+    show_user(context, UserIdentifier.of("unknown@example.com"), reveal=True)
     assert ("reveal user show", 0, "done") in rows(scenario)
 
 

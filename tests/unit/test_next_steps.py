@@ -136,7 +136,7 @@ def lose_message(operator: Operator) -> str:
 
 
 def deleted_and_back(operator: Operator) -> None:
-    """The user was deleted in Cognito and has signed up again; nobody has relinked the record yet."""
+    """The user was deleted in Cognito and has signed up again; the record is not relinked yet."""
     scenario = operator.scenario
     scenario.sign_up(EMAIL, OLD)
     scenario.run_worker()

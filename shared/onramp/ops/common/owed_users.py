@@ -67,7 +67,7 @@ class OwedUser:
         return self.record.get("errorCode")
 
     def waits_for(self, step: str) -> bool:
-        """Whether the worker has tried this step in vain and tries it again."""
+        """Whether the worker has failed at this step and tries it again."""
         record = self.profile.steps.get(step) if self.profile else None
         return record is not None and record.get("state") == "retrying"
 
