@@ -101,6 +101,17 @@ def _stored(kind: Owed, user: User) -> str:
     return kind.on(shard_of(str(user.cognito_sub)))
 
 
+def owed_query(table: str, kind: Owed, shard: int, limit: int) -> dict[str, Any]:
+    """The arguments of a query of OwedIndex: the rows of one kind on one shard, soonest due first."""
+    return {
+        "TableName": table,
+        "IndexName": "OwedIndex",
+        "KeyConditionExpression": "owed = :owed",
+        "ExpressionAttributeValues": to_values({":owed": kind.on(shard)}),
+        "Limit": limit,
+    }
+
+
 @dataclass(frozen=True, slots=True)
 class OwedIndex:
     """Reads OwedIndex. It is eventually consistent: read the record itself before acting on a row."""
@@ -110,13 +121,7 @@ class OwedIndex:
 
     def of(self, kind: Owed, shard: int) -> list[OwedRow]:
         """Soonest due first, at most `PAGES` pages of `PAGE` rows: a count beyond that is a minimum."""
-        request: dict[str, Any] = {
-            "TableName": self.table,
-            "IndexName": "OwedIndex",
-            "KeyConditionExpression": "owed = :owed",
-            "ExpressionAttributeValues": to_values({":owed": kind.on(shard)}),
-            "Limit": PAGE,
-        }
+        request = owed_query(self.table, kind, shard, PAGE)
         found: list[OwedRow] = []
         for _ in range(PAGES):
             with retryable("owed_query"):

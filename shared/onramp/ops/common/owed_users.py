@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from onramp.adapters.aws import readable, retryable
 from onramp.adapters.items import from_item, to_values
+from onramp.adapters.owed import owed_query
 from onramp.adapters.profiles import ProfileTable
 from onramp.adapters.users import UserTable
 from onramp.domain.users import SHARDS, Owed, Profile, User
@@ -126,13 +127,7 @@ class OwedUsers:
     def _query(
         self, kind: Owed, shard: int, start: dict[str, Any] | None, limit: int
     ) -> tuple[list[dict[str, Any]], dict[str, Any] | None]:
-        request: dict[str, Any] = {
-            "TableName": self.table,
-            "IndexName": "OwedIndex",
-            "KeyConditionExpression": "owed = :owed",
-            "ExpressionAttributeValues": to_values({":owed": kind.on(shard)}),
-            "Limit": limit,
-        }
+        request = owed_query(self.table, kind, shard, limit)
         if start:
             request["ExclusiveStartKey"] = start
         with retryable("owed_query"):
