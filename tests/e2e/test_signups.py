@@ -147,8 +147,10 @@ def test_client_metadata_is_never_stored_or_logged(deployed: DeployedPipeline) -
 def test_two_hundred_signups_eight_at_a_time(deployed: DeployedPipeline) -> None:
     def join(email: str) -> str:
         sub = deployed.sign_up(email)
-        # On a busy machine the trigger's budget may end: the user sees an error, and HealSignup writes the record.
-        with suppress(deployed.cognito.exceptions.UserLambdaValidationException):
+        # On a busy machine the trigger's budget or Cognito's five seconds may end: the user sees an error, and the
+        # invocation goes on or HealSignup writes the record.
+        errors = deployed.cognito.exceptions
+        with suppress(errors.UserLambdaValidationException, errors.UnexpectedLambdaException):
             deployed.confirm(email)
         return sub
 
