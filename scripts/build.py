@@ -36,6 +36,7 @@ AMAZON_ROOTS = (
     "Starfield Services Root Certificate Authority - G2",
 )
 """What a client of AWS must trust: https://www.amazontrust.com/repository"""
+FALL_BACK_TO_ALL_ROOTS = {"post_confirmation", "enrich_profile"}
 NEVER_SHIPPED = shutil.ignore_patterns("ops", "local", "__pycache__")
 # Files of the installer. RECORD would list deleted files. METADATA stays: some packages read their version from it.
 LEFTOVERS = [".lock", "bin", "*.dist-info/RECORD", "*.dist-info/INSTALLER", "*.dist-info/REQUESTED"]
@@ -53,7 +54,7 @@ def build(function: str, target: Path, architecture: str, runtime: str) -> None:
     install(ROOT / "requirements" / f"{lock}.txt", target, architecture, runtime)
     prune(target, SERVICES[function])
     shorten_data(target / "botocore" / "data", SERVICES[function])
-    if function == "post_confirmation":
+    if function in FALL_BACK_TO_ALL_ROOTS:
         shorten_roots(target / "botocore")
     shutil.copytree(ROOT / "functions" / function, target / "functions" / function, ignore=NEVER_SHIPPED)
     shutil.copytree(ROOT / "shared" / "onramp", target / "onramp", ignore=NEVER_SHIPPED)

@@ -31,7 +31,7 @@ from onramp.local.fakes.revenuecat import LOCAL_PROJECT, FakeRevenueCat
 from onramp.local.fakes.stripe import LOCAL_KEY as STRIPE_KEY
 from onramp.local.fakes.stripe import FakeStripe
 from onramp.observability import logger
-from onramp.wiring import clients, http, warm_up
+from onramp.wiring import clients, connections, http, warm_up
 from tests.fakes import (
     FakeCognito,
     FakeDynamoDB,
@@ -183,8 +183,9 @@ class InMemoryPipeline:
             (clients, "chance"): self.rng.random,
             (clients, "threads"): lambda count, name: InlineExecutor(),
             (warm_up, "warm_up"): lambda rehearsal, replies: True,
+            (connections, "open_connections"): lambda aws_clients: lambda: True,
             (http, "for_stripe"): lambda: StripeInMemory(self.stripe, self.clock),
-            (http, "for_revenuecat"): lambda connections: HttpInMemory(self.revenuecat, self.clock),
+            (http, "for_revenuecat"): lambda: HttpInMemory(self.revenuecat, self.clock),
         }
 
     def __exit__(self, *_: object) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from concurrent.futures import Future
 from typing import Any
 
@@ -18,6 +19,8 @@ enrich = enrich_profile.build()
 records = clients.threads(enrich_profile.BATCH, "record")
 # Raising when every record failed would count a provider's outage as an error of the function.
 processor = BatchProcessor(event_type=EventType.SQS, raise_on_entire_batch_failure=False)
+gc.freeze()  # what exists now stays until the environment ends: no later collection has to look at it
+gc.enable()
 
 
 @logger.inject_lambda_context(log_event=False)

@@ -16,6 +16,7 @@ from onramp.usecases.trigger import Call, Failed, Healed, Refused, Report
 from onramp.wiring import post_confirmation
 
 trigger = post_confirmation.build()
+gc.freeze()  # what exists now stays until the environment ends: no later collection has to look at it
 gc.enable()
 
 

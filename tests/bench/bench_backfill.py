@@ -26,6 +26,7 @@ from onramp.ops.backfill.refusals import RefusalsFile
 from onramp.ops.backfill.wiring import BackfillWiring
 from onramp.ops.common.context import OperatorContext, tune_for_long_runs
 from onramp.ops.common.output import Output
+from tests.bench.mappings import disable_worker
 
 USERS = 100_000
 APPLIED = 10_000
@@ -60,12 +61,6 @@ def populate(stack: LocalStack, users: int) -> None:
             for _ in range(min(5_000, users - start))
         ]
         stack.control.populate(stack.outputs["UserPoolId"], batch)
-
-
-def disable_worker(stack: LocalStack) -> None:
-    client = stack.client("lambda")
-    for mapping in client.list_event_source_mappings()["EventSourceMappings"]:
-        client.update_event_source_mapping(UUID=mapping["UUID"], Enabled=False)
 
 
 def run(stack: LocalStack, *, apply: bool) -> dict[str, int]:

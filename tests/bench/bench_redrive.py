@@ -31,6 +31,7 @@ from onramp.ops.dlq.redrive_command import RedriveCommand
 from onramp.ops.dlq.wiring import DlqWiring
 from onramp.usecases.batches import chunks
 from onramp.wiring.clients import now_millis
+from tests.bench.mappings import disable_worker
 
 LETTERS, FEW = 10_000, 1_000
 TARGET = 500
@@ -142,12 +143,6 @@ def timed(work: Callable[[Any], Any], items: Iterable[Any]) -> float:
         for _ in threads.map(work, items):
             pass
     return time.perf_counter() - started
-
-
-def disable_worker(stack: LocalStack) -> None:
-    client = stack.client("lambda")
-    for mapping in client.list_event_source_mappings()["EventSourceMappings"]:
-        client.update_event_source_mapping(UUID=mapping["UUID"], Enabled=False)
 
 
 if __name__ == "__main__":

@@ -14,7 +14,7 @@ from typing import Any, Self
 from aws_lambda_powertools.utilities.parameters import base as parameters
 
 from onramp.usecases import steps
-from onramp.wiring import clients, http, warm_up
+from onramp.wiring import clients, connections, http, warm_up
 from tests.fakes import SiteLog
 from tests.fakes.attributes import Item
 from tests.fakes.providers import HttpInMemory, StripeInMemory
@@ -80,8 +80,9 @@ class Simulation(InMemoryPipeline):
             (clients, "chance"): lambda: self._process.jitter_rng.random(),
             (clients, "threads"): lambda count, name: GreenletExecutor(self.scheduler, self.observed.on_task_end),
             (warm_up, "warm_up"): lambda rehearsal, replies: True,
+            (connections, "open_connections"): lambda aws_clients: lambda: True,
             (http, "for_stripe"): lambda: stripe,
-            (http, "for_revenuecat"): lambda connections: revenuecat,
+            (http, "for_revenuecat"): lambda: revenuecat,
             (steps, "wait"): _wait,
             # Powertools expires cached parameters by the wall clock; here they expire in virtual time.
             (parameters, "datetime"): SimpleNamespace(now=lambda: datetime.fromtimestamp(self.clock(), UTC)),

@@ -24,8 +24,10 @@ if TYPE_CHECKING:
     from mypy_boto3_sqs.client import SQSClient
     from mypy_boto3_ssm.client import SSMClient
 
+AMAZON_ROOTS = Path(botocore.__file__).with_name("cacert.pem")
 ALL_ROOTS = Path(botocore.__file__).with_name("cacert-all.pem")
-"""scripts/build.py writes it."""
+"""scripts/build.py writes it, and leaves the roots of Amazon's endpoints in the other one: OpenSSL parses the bundle
+for each new connection, and 127 roots take 17 ms."""
 
 # Else botocore writes the text anew for each call: a tenth of the trigger's processor time.
 USER_AGENT = "Onramp"
@@ -62,11 +64,15 @@ WORKER = Config(
 
 def session() -> Session:
     """botocore's: boto3 makes the same clients from it, and its import is 8 % of the trigger's cold start."""
-    return Session()
+    session = Session()
+    # Else botocore uses certifi's bundle where certifi is installed: the worker has it for the providers.
+    if ALL_ROOTS.exists() and not session.get_config_variable("ca_bundle"):
+        session.set_config_variable("ca_bundle", str(AMAZON_ROOTS))
+    return session
 
 
 def trust_all_roots(session: Session) -> None:
-    """The artifact's own bundle has the roots of Amazon's endpoints only: OpenSSL parses it for each new connection."""
+    """For an endpoint whose certificate has another root than Amazon's."""
     if ALL_ROOTS.exists():
         session.set_config_variable("ca_bundle", str(ALL_ROOTS))
 

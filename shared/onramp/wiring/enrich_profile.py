@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from concurrent.futures import Executor
+from typing import TYPE_CHECKING
 
 from aws_lambda_powertools.utilities.parameters import SSMProvider
 
@@ -24,8 +25,12 @@ from onramp.settings import environment
 from onramp.usecases.enrich import Enrich
 from onramp.usecases.retries import Backoff
 from onramp.usecases.steps import Steps
-from onramp.wiring import clients, http
+from onramp.wiring import clients, connections, http
 from onramp.worker_settings import EnrichSettings
+
+if TYPE_CHECKING:
+    from botocore.session import Session
+    from mypy_boto3_dynamodb.client import DynamoDBClient
 
 BATCH = 10
 PACING_PATIENCE_SECONDS = 20.0
@@ -33,12 +38,19 @@ PACING_PATIENCE_SECONDS = 20.0
 
 def build() -> Enrich:
     """Raises ConfigurationError."""
-    settings = EnrichSettings.read(environment())
-    session = clients.session()
+    settings, session = EnrichSettings.read(environment()), clients.session()
     dynamodb = clients.dynamodb(session, clients.WORKER)
+    if not connections.open_connections([dynamodb])():
+        clients.trust_all_roots(session)
+        dynamodb = clients.dynamodb(session, clients.WORKER)
+    return _build(settings, session, dynamodb)
+
+
+def _build(settings: EnrichSettings, session: Session, dynamodb: DynamoDBClient) -> Enrich:
     users = UserTable(dynamodb, settings.users_table_name)
     profiles = ProfileTable(dynamodb, settings.user_profiles_table_name)
     enrichers = _enrichers(settings, users, profiles, SSMProvider(boto3_client=clients.ssm(session, clients.WORKER)))
+    queue = clients.sqs(session, clients.WORKER)
     return Enrich(
         users=users,
         is_forgotten=Tombstones(dynamodb, settings.operations_table_name).is_forgotten,
@@ -46,9 +58,7 @@ def build() -> Enrich:
         profiles=profiles,
         steps=Steps(enrichers, profiles, _threads(enrichers), clients.now_millis, settings.code_version),
         publisher=EventBus(clients.events(session, clients.WORKER), settings.event_bus_name),
-        queue=ProvisioningQueue(
-            clients.sqs(session, clients.WORKER), settings.provisioning_queue_url, settings.provisioning_dlq_url
-        ),
+        queue=ProvisioningQueue(queue, settings.provisioning_queue_url, settings.provisioning_dlq_url),
         backoff=Backoff(settings.retry_backoff_base_seconds, clients.chance),
         clock=clients.now_millis,
         max_receive_count=settings.max_receive_count,
@@ -83,7 +93,7 @@ def _revenuecat(settings: EnrichSettings, parameters: SSMProvider) -> Enricher:
     secret = SsmSecret(parameters, settings.revenuecat_secret_name)
     pace = _pace(settings.revenuecat_requests_per_minute / 60, settings)
     base_url, project = settings.revenuecat_base_url, settings.revenuecat_project_id
-    return RevenueCatCustomer(RevenueCatSubscribers(secret, base_url, project, pace, http.for_revenuecat(BATCH)))
+    return RevenueCatCustomer(RevenueCatSubscribers(secret, base_url, project, pace, http.for_revenuecat()))
 
 
 def _pace(per_second: float, settings: EnrichSettings) -> Callable[[], None]:

@@ -43,7 +43,7 @@ def provider_erasers(context: OperatorContext, providers: Collection[str]) -> di
     if REVENUECAT in providers:
         key = SsmSecret(secrets, _secret_name(context, "RevenueCat"))
         subscribers = RevenueCatSubscribers(
-            key, parameters["RevenueCatBaseUrl"], parameters["RevenueCatProjectId"], _no_pacing, http.for_revenuecat(1)
+            key, parameters["RevenueCatBaseUrl"], parameters["RevenueCatProjectId"], _no_pacing, http.for_revenuecat()
         )
         erasers[REVENUECAT] = _explained("RevenueCat", _revenuecat_eraser(subscribers))
     return erasers
