@@ -40,8 +40,9 @@ FALL_BACK_TO_ALL_ROOTS = {"post_confirmation", "enrich_profile"}
 NEVER_SHIPPED = shutil.ignore_patterns("ops", "local", "__pycache__")
 # Files of the installer. RECORD would list deleted files. METADATA stays: some packages read their version from it.
 LEFTOVERS = [".lock", "bin", "*.dist-info/RECORD", "*.dist-info/INSTALLER", "*.dist-info/REQUESTED"]
-# Three fifths of Stripe's SDK: types for type checkers, and webhook events. Nothing else imports them at runtime.
-UNUSED = ["stripe/params", "stripe/events"]
+# Parts of libraries that nothing here imports: types for type checkers and webhook events of Stripe, REST handlers of
+# Powertools with their web page, the API of pydantic 1.
+UNUSED = ["stripe/params", "stripe/events", "aws_lambda_powertools/event_handler", "pydantic/v1"]
 NO_BYTECODE = (
     "onramp: {function} is built WITHOUT BYTECODE, and its cold start takes three times as long: this machine has no"
     " {runtime}. Install {runtime}, or put it on PATH, and build again.\n"
