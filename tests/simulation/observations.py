@@ -58,7 +58,7 @@ class Observations:
         self.customer_owners: set[str] = set()
         self.relink_chains: dict[str, frozenset[str]] = {}
         """sub -> all subs of its record, joined by relinks."""
-        self._raised: set[tuple[Process | None, str]] = set()
+        self._raised: defaultdict[Process | None, set[str]] = defaultdict(set)
         self._watch_fakes()
 
     def check(self, moment: Moment, *arguments: Any) -> None:
@@ -182,13 +182,13 @@ class Observations:
         if not isinstance(record := arguments[0], dict):
             return
         if task.exception():
-            self._raised.add((self.sim.scheduler.process, record["messageId"]))
+            self._raised[self.sim.scheduler.process].add(record["messageId"])
         elif task.result().outcome == "provisioned":
             self.check("provisioned", task.result().sub)
 
     def on_answer(self, worker: Process, answer: Any) -> None:
         failed = {item["itemIdentifier"] for item in answer["batchItemFailures"]}
-        self.check("answered", Answer(failed, {message for process, message in self._raised if process is worker}))
+        self.check("answered", Answer(failed, self._raised.pop(worker, set())))
 
     def on_worker_error(self, error: Exception) -> None:
         self.check("raised", error)
