@@ -40,6 +40,13 @@ def test_a_healed_sign_in_is_logged_and_counted(pipeline: InMemoryPipeline) -> N
     assert pipeline.metric("Healed") == 1
 
 
+def test_a_sign_in_of_a_user_with_a_record_is_not_logged(pipeline: InMemoryPipeline) -> None:
+    pipeline.sign_up(EMAIL, SUB)
+    before = len(pipeline.log_lines())
+    sign_in(pipeline)
+    assert len(pipeline.log_lines()) == before
+
+
 def test_a_sign_in_that_heals_nothing_is_logged_and_not_counted(pipeline: InMemoryPipeline) -> None:
     pipeline.sign_up("old@example.com", SUB)
     sign_in(pipeline)

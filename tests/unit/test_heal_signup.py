@@ -77,6 +77,7 @@ class TestTheTrigger:
         monkeypatch.setattr(Admission, "claim", buggy)
         confirm(pipeline)
         assert len(handed_over(pipeline)) == 1
+        assert pipeline.log_lines()[-1]["message"] == "handed over"
 
     @pytest.mark.parametrize(
         "attributes", [{"email_verified": "false"}, {"email": "nia at example.com"}, {"sub": "no sub"}]

@@ -157,6 +157,7 @@ class TestIdWithoutItsStep:
         pipeline.run_worker()
         assert (pipeline.profile(SUB) or {})["stripeCustomerId"] == customer
         assert len(pipeline.stripe.customers()) == 1
+        assert [call.method for call in pipeline.stripe.calls] == ["POST", "GET"], "no second create is sent"
 
 
 class TestEditable:

@@ -8,12 +8,14 @@ from typing import Any
 
 import pytest
 
+from onramp.adapters.items import to_values
 from onramp.adapters.profile_rows import INTENT, inheritance, intent_row
+from onramp.adapters.profiles import ProfileTable
 from onramp.adapters.users import UserTable
 from onramp.domain.errors import RetryableError
-from onramp.domain.users import Intent
+from onramp.domain.users import Intent, User
 from tests.fakes import Faulty, SiteLog
-from tests.pipeline import USERS, InMemoryPipeline
+from tests.pipeline import PROFILES, USERS, InMemoryPipeline
 from tests.unit.test_stripe_customer import StripeScenario
 from tests.unit.user_scenario import EMAIL, NEW, OLD, UserScenario, in_pool
 
@@ -51,6 +53,51 @@ class TestOfTwoIntents:
         update = inheritance(row(intent(link=1, epoch=9)), [row(later)], 5)
         assert update is not None
         assert update.values[":t0"] == intent_row(replace(later, link=5))
+
+
+def test_a_step_that_ends_between_the_read_and_the_write_keeps_its_id(pipeline: InMemoryPipeline) -> None:
+    """Two workers of one relinked user: the slower one must not put the earlier sub's id over the new customer's."""
+    put_done(pipeline, OLD, "cus_earlier")
+    put_done(pipeline, NEW, None)
+    ended: list[str] = []
+
+    def end_before_the_first_write(_: int, __: str, operation: str) -> None:
+        if operation == "update_item" and not ended:
+            ended.append(operation)
+            put_done(pipeline, NEW, "cus_own")
+
+    pipeline.inject_faults("dynamodb", end_before_the_first_write)
+    ProfileTable(pipeline.aws["dynamodb"], PROFILES).inherit(linked_user(NEW, before=(OLD,)))
+    assert ((pipeline.profile(NEW) or {})["stripeCustomerId"], len(ended)) == ("cus_own", 1)
+
+
+def test_a_profile_that_is_deleted_between_the_read_and_the_write_is_made_anew(pipeline: InMemoryPipeline) -> None:
+    """A row without `provisioning` would refuse the write of every step."""
+    put_done(pipeline, OLD, None)
+    pipeline.dynamodb.put_item(TableName=PROFILES, Item=to_values({"userId": OLD, "displayName": "Nia"}))
+    put_done(pipeline, NEW, "cus_own")
+
+    deleted: list[str] = []
+
+    def delete_before_the_first_write(_: int, __: str, operation: str) -> None:
+        if operation == "update_item" and not deleted:
+            deleted.append(operation)
+            pipeline.dynamodb.delete_item(TableName=PROFILES, Key={"userId": {"S": NEW}})
+
+    pipeline.inject_faults("dynamodb", delete_before_the_first_write)
+    ProfileTable(pipeline.aws["dynamodb"], PROFILES).inherit(linked_user(NEW, before=(OLD,)))
+    assert (pipeline.profile(NEW) or {}).get("provisioning") == {}
+
+
+def put_done(pipeline: InMemoryPipeline, sub: str, customer: str | None) -> None:
+    """A profile whose Stripe step is done with this id, or has failed."""
+    state = {"state": "done" if customer else "retrying", "at": 1}
+    row = {"userId": sub, "provisioning": {"stripe": state}} | ({"stripeCustomerId": customer} if customer else {})
+    pipeline.dynamodb.put_item(TableName=PROFILES, Item=to_values(row))
+
+
+def linked_user(sub: str, before: tuple[str, ...]) -> User:
+    return User(EMAIL, cognito_sub=sub, linked_before=before, linked_at=7)
 
 
 class TestTheLinkOfAnIntent:

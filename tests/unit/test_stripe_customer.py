@@ -80,6 +80,22 @@ def scenario() -> StripeScenario:
     return StripeScenario()
 
 
+def test_the_customer_that_another_worker_made_meanwhile_is_used(scenario: StripeScenario) -> None:
+    read_before = scenario.profile()
+    customer = scenario.attempt()
+    assert (scenario.attempt(read_before), scenario.operations()) == (customer, ["create"])
+
+
+def test_a_record_without_the_time_of_its_link_sends_its_intent_unchanged(scenario: StripeScenario) -> None:
+    scenario.user = replace(scenario.user, linked_at=None)
+    scenario.fault("timeout", operation="create", applied=True)
+    with pytest.raises(RetryableError):
+        scenario.attempt()
+    stored = scenario.profile().intent
+    scenario.attempt()
+    assert scenario.profile().intent == stored
+
+
 def garbled(scenario: StripeScenario) -> StripeCustomer:
     """An enricher behind a proxy that replaces the body of every answer."""
 

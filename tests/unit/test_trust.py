@@ -37,6 +37,15 @@ def rights(vouching: Vouching) -> tuple[bool, bool]:
     return vouching.may_create, vouching.may_link
 
 
+def test_a_name_that_cannot_be_stored_is_unknown() -> None:
+    assert vouch(identities=[identity("")]).identity_provider == "unknown"
+
+
+@pytest.mark.parametrize(("status", "provider"), [("CONFIRMED", "Cognito"), ("RESET_REQUIRED", "unknown")])
+def test_a_user_without_rights_has_the_provider_that_is_certain(status: str, provider: str) -> None:
+    assert vouch(status=status, verified="false").identity_provider == provider
+
+
 class TestNativeUser:
     @pytest.mark.parametrize("verified", ["true", True])
     def test_verified_may_create_and_link(self, verified: object) -> None:

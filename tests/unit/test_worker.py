@@ -349,3 +349,21 @@ class TestRefusalWhileTheBusIsDown:
         assert failed["detail"]["data"]["reason"] == "stripe_refused_400"
         assert (len(pipeline.stripe.calls), len(pipeline.dead_letters())) == (calls, 1)
         assert pipeline.sqs.messages(QUEUE) == []
+
+    def test_the_step_that_failed_is_reported_and_not_one_that_ended_later(self, pipeline: InMemoryPipeline) -> None:
+        pipeline.stripe.faults.add(Fault("refused", operation="create", times=None))
+        pipeline.sign_up(EMAIL, SUB)
+        pipeline.inject_faults("events", lambda *_: "server_error")
+        pipeline.run_worker()
+        done_later = {":at": {"N": str(round(pipeline.clock() * 1000) + 1)}}
+        pipeline.aws["dynamodb"].update_item(
+            TableName=PROFILES,
+            Key={"userId": {"S": SUB}},
+            UpdateExpression="SET #provisioning.revenuecat.#at = :at",
+            ExpressionAttributeNames={"#provisioning": "provisioning", "#at": "at"},
+            ExpressionAttributeValues=done_later,
+        )
+        pipeline.stop_faults("events")
+        pipeline.run_worker_for(2, step=60)
+        (failed,) = pipeline.published("UserProvisioningFailed")
+        assert (failed["detail"]["data"]["step"], len(pipeline.dead_letters())) == ("stripe", 1)

@@ -128,11 +128,13 @@ class ProfileTable:
         Repeating it does no harm. Raises RetryableError.
         """
         sub = str(user.cognito_sub)
-        subs = dict.fromkeys((sub, *reversed(user.linked_before)))
+        earlier = dict.fromkeys(reversed(user.linked_before))
         for _ in range(INHERIT_ATTEMPTS):
-            rows = {row["userId"]: row for row in map(from_item, get_many(self.client, self.table, list(subs)))}
-            own, earlier = rows.get(sub, {}), [rows[one] for one in subs if one != sub and one in rows]
-            if (update := inheritance(own, earlier, user.linked_at or 0)) is None:
+            items = get_many(self.client, self.table, list(earlier | {sub: None}))
+            rows = {row["userId"]: row for row in map(from_item, items)}
+            # A sub that was linked before as well is among the earlier ones: it takes nothing over from itself.
+            found = [rows[one] for one in earlier if one in rows]
+            if (update := inheritance(rows.get(sub, {}), found, user.linked_at or 0)) is None:
                 return
             if self._update(sub, update.change, update.values, condition=update.condition, names=update.names)[0]:
                 return
