@@ -15,7 +15,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 CORE = [ROOT / "shared/onramp" / part for part in ("domain", "usecases", "enrichers", "adapters", "wiring")]
 SHIPPED = [*CORE, *(ROOT / "shared/onramp").glob("*.py"), ROOT / "functions"]
-CONNECTIONS = ("wiring/clients.py", "wiring/http.py")
+CONNECTIONS = tuple(f"wiring/{name}.py" for name in ("clients", "connections", "http", "warm_up"))
 COMPARISONS: dict[type[ast.cmpop], ast.cmpop] = {
     ast.Lt: ast.LtE(),
     ast.LtE: ast.Lt(),
