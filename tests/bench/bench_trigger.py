@@ -1,13 +1,14 @@
 """The trigger's processor time and memory, beside a minimal handler (REF) and the usual style.
 
-python -m tests.bench.bench_trigger [ROUNDS]
+python -m tests.bench.bench_trigger [ROUNDS] [--write]
 
 Each round starts one process for each handler, against AWS on loopback over TLS with 1 ms for each answer. The
-artifacts are built for this machine's Python. Linux only.
+artifacts are built for this machine's Python. `--write` puts the figures and a plot into docs/. Linux only.
 """
 
 from __future__ import annotations
 
+import argparse
 import json
 import os
 import shutil
@@ -21,6 +22,8 @@ from rich.console import Console
 from rich.table import Table
 from scripts.build import ROOT, build, compile_bytecode, install, pack
 
+from tests.bench import report
+from tests.bench.bars import bars
 from tests.bench.ratios import Ratio, column
 from tests.infrastructure.translation import Translation
 from tests.tls_aws import TlsAws, tls_aws
@@ -49,7 +52,13 @@ MOST_MEGABYTES = {"post_confirmation": 4.5, "reconcile": 7.0, "enrich_profile": 
 Rounds = dict[str, list[dict[str, float]]]
 
 
-def main(rounds: int) -> int:
+VCPU_MEGABYTES = 1769
+"""https://docs.aws.amazon.com/lambda/latest/dg/configuration-memory.html: a function with this memory has one vCPU."""
+MEMORY_SIZES = (128, 256, 512, 1024, 1769)
+REQUESTS, ROUND_TRIP = 2, 5.0  # of a signup; milliseconds of one request inside a region
+
+
+def main(rounds: int, *, write: bool) -> int:
     with tempfile.TemporaryDirectory() as scratch, tls_aws(Path(scratch), ANSWER) as aws:
         artifacts = make_artifacts(Path(scratch), aws)
         measured: Rounds = {name: [] for name in VARIANTS}
@@ -59,6 +68,9 @@ def main(rounds: int) -> int:
         sizes = zip_sizes(Path(scratch))
     failed = show(measured)
     failed |= show_sizes(sizes)
+    say_waits(measured)
+    if write:
+        write_page(measured)
     return int(failed)
 
 
@@ -128,5 +140,52 @@ def show_sizes(sizes: Mapping[str, float]) -> bool:
     return any(size > MOST_MEGABYTES[function] for function, size in sizes.items())
 
 
+def waits(measured: Rounds, memory: int) -> tuple[float, float]:
+    """Milliseconds of init with the first signup and of a later one, at this memory in MB.
+
+    Without what AWS needs to start an environment, and without the processor time that it gives to init beyond this.
+    """
+    share = min(1.0, memory / VCPU_MEGABYTES)
+    cold, warm = (min(column(measured[ONRAMP], figure)) * 1000 / share for figure in ("cold", "warm"))
+    return cold + REQUESTS * ROUND_TRIP, warm + REQUESTS * ROUND_TRIP
+
+
+def wait_rows(measured: Rounds) -> list[list[str]]:
+    return [[f"{size:,}", *(f"{wait:,.0f} ms" for wait in waits(measured, size))] for size in MEMORY_SIZES]
+
+
+def say_waits(measured: Rounds) -> None:
+    for memory, first, later in wait_rows(measured):
+        print(f"{memory} MB: init and first signup {first}, each later signup {later}")
+
+
+def write_page(measured: Rounds) -> None:
+    ratios = {
+        figure: {
+            name: Ratio.of(column(rounds, figure), column(measured[REFERENCE], figure)).value
+            for name, rounds in measured.items()
+        }
+        for figure in FIGURES
+    }
+    rows = [
+        [title, *(f"{ratio:.2f}" for ratio in ratios[figure].values()), f"{target:.2f}"]
+        for figure, (title, target) in FIGURES.items()
+    ]
+    report.write("trigger", report.table(["", *VARIANTS, "target"], rows))
+    report.write(
+        "waits", report.table(["memory, MB", "init and first signup", "each later signup"], wait_rows(measured))
+    )
+    shown = {FIGURES[figure][0]: ratios[figure] for figure in ("cold", "warm")}
+    (report.PAGE.parent / "performance.svg").write_text(bars("The trigger beside a minimal handler", shown, REFERENCE))
+
+
+def arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m tests.bench.bench_trigger")
+    parser.add_argument("rounds", nargs="?", type=int, default=ROUNDS)
+    parser.add_argument("--write", action="store_true", help="put the figures and a plot into docs/")
+    return parser.parse_args()
+
+
 if __name__ == "__main__":
-    sys.exit(main(int(sys.argv[1]) if sys.argv[1:] else ROUNDS))
+    options = arguments()
+    sys.exit(main(options.rounds, write=options.write))
