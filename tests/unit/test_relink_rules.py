@@ -20,6 +20,7 @@ from tests.unit.test_stripe_customer import StripeScenario
 from tests.unit.user_scenario import EMAIL, NEW, OLD, UserScenario, in_pool
 
 BODY = {"email": EMAIL, "metadata": {}}
+LINKED_AT = 7
 THIRD = "7d1f3a52-90b1-70c4-5e0f-2b8c1a6d4e03"
 
 
@@ -71,6 +72,12 @@ def test_a_step_that_ends_between_the_read_and_the_write_keeps_its_id(pipeline: 
     assert ((pipeline.profile(NEW) or {})["stripeCustomerId"], len(ended)) == ("cus_own", 1)
 
 
+def test_an_inherited_intent_is_marked_with_the_present_link(pipeline: InMemoryPipeline) -> None:
+    pipeline.dynamodb.put_item(TableName=PROFILES, Item=to_values({"userId": OLD, **row(intent(link=1, epoch=1))}))
+    ProfileTable(pipeline.aws["dynamodb"], PROFILES).inherit(linked_user(NEW, before=(OLD,)))
+    assert (pipeline.profile(NEW) or {})["provisioning"][INTENT]["link"] == LINKED_AT
+
+
 def test_a_profile_that_is_deleted_between_the_read_and_the_write_is_made_anew(pipeline: InMemoryPipeline) -> None:
     """A row without `provisioning` would refuse the write of every step."""
     put_done(pipeline, OLD, None)
@@ -97,7 +104,7 @@ def put_done(pipeline: InMemoryPipeline, sub: str, customer: str | None) -> None
 
 
 def linked_user(sub: str, before: tuple[str, ...]) -> User:
-    return User(EMAIL, cognito_sub=sub, linked_before=before, linked_at=7)
+    return User(EMAIL, cognito_sub=sub, linked_before=before, linked_at=LINKED_AT)
 
 
 class TestTheLinkOfAnIntent:

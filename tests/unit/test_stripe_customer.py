@@ -94,6 +94,8 @@ def test_a_record_without_the_time_of_its_link_sends_its_intent_unchanged(scenar
     stored = scenario.profile().intent
     scenario.attempt()
     assert scenario.profile().intent == stored
+    assert stored is not None
+    assert stored.link == 0
 
 
 def garbled(scenario: StripeScenario) -> StripeCustomer:
