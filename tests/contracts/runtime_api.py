@@ -57,6 +57,7 @@ class RuntimeApi(ThreadingHTTPServer):
         super().__init__(("127.0.0.1", 0), _Handler)
         self.events: queue.Queue[tuple[str, bytes]] = queue.Queue()
         self.replies: queue.Queue[Reply] = queue.Queue()
+        self.restores = 0
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -64,6 +65,10 @@ class _Handler(BaseHTTPRequestHandler):
     server: RuntimeApi
 
     def do_GET(self) -> None:
+        if self.path == f"{VERSION}/restore/next":  # after init, with the initialization type snap-start
+            self.server.restores += 1
+            self._answer(200, b"", {})
+            return
         request_id, event = self.server.events.get()
         self._answer(200, event, _invocation_headers(request_id))
 
@@ -129,6 +134,11 @@ class LambdaRuntime:
         self._log.close()
         self._api.shutdown()
         self._api.server_close()
+
+    @property
+    def restores(self) -> int:
+        """How often the client has waited for a restore."""
+        return self._api.restores
 
     def invoke(self, event: Any) -> Reply:
         """Sends the event (bytes are sent as they are) and waits for the reply."""

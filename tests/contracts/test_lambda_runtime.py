@@ -112,6 +112,14 @@ class TestTrigger:
             assert (reply.kind, reply.body) == ("response", event), trigger.log()
             assert deployed.user(email_of(event))
 
+    def test_a_signup_after_a_restore_by_snapstart(self, start: Start, deployed: DeployedPipeline) -> None:
+        """The client runs the hook of wiring/restore.py; an error in it would be the reply."""
+        with start("post_confirmation", AWS_LAMBDA_INITIALIZATION_TYPE="snap-start") as trigger:
+            event = signup(deployed)
+            reply = trigger.invoke(event)
+            assert (reply.kind, reply.body, trigger.restores) == ("response", event, 1), trigger.log()
+            assert deployed.user(email_of(event))
+
     def test_a_rejection_is_one_sentence_and_the_runtime_lives_on(
         self, trigger: LambdaRuntime, deployed: DeployedPipeline
     ) -> None:

@@ -22,9 +22,13 @@ class Conflict(Exception):
     """Lambda's ResourceConflictException."""
 
 
+class NotReady(Exception):
+    """Lambda's SnapStartNotReadyException: the snapshot is not taken yet."""
+
+
 class Lambda:
     def __init__(self, *replies: Any) -> None:
-        self.exceptions = SimpleNamespace(ResourceConflictException=Conflict)
+        self.exceptions = SimpleNamespace(ResourceConflictException=Conflict, SnapStartNotReadyException=NotReady)
         self.replies = list(replies)
         self.invoked: list[str] = []
 
@@ -48,14 +52,19 @@ def unchanged(event: Any) -> dict[str, Any]:
 FAILED_AT_IMPORT = {"StatusCode": 200, "FunctionError": "Unhandled", "Payload": {"errorType": "ConfigurationError"}}
 
 
-def run_hook(template: Translation, monkeypatch: pytest.MonkeyPatch, client: Lambda) -> list[dict[str, str]]:
+def run_hook(
+    template: Translation,
+    monkeypatch: pytest.MonkeyPatch,
+    client: Lambda,
+    sleep: Callable[[float], None] = lambda _: None,
+) -> list[dict[str, str]]:
     """What the hook reports to CodeDeploy."""
     import boto3
 
     reported: list[dict[str, str]] = []
     codedeploy = SimpleNamespace(put_lifecycle_event_hook_execution_status=lambda **status: reported.append(status))
     monkeypatch.setattr(boto3, "client", {"lambda": client, "codedeploy": codedeploy}.__getitem__)
-    monkeypatch.setattr("time.sleep", lambda _: None)
+    monkeypatch.setattr("time.sleep", sleep)
     monkeypatch.setenv("NEW_VERSION", VERSION)
     module: dict[str, Any] = {}
     exec(template[CHECK]["Code"]["ZipFile"], module)  # noqa: S102 - the template's own code
@@ -71,7 +80,9 @@ def run_hook(template: Translation, monkeypatch: pytest.MonkeyPatch, client: Lam
     [
         ([unchanged], "Succeeded"),
         ([Conflict(), Conflict(), unchanged], "Succeeded"),
-        ([Conflict()] * 5, "Failed"),
+        ([Conflict(), NotReady(), unchanged], "Succeeded"),
+        ([NotReady()] * 7 + [unchanged], "Succeeded"),
+        ([Conflict()] * 8, "Failed"),
         ([FAILED_AT_IMPORT], "Failed"),
         ([returns(None)], "Failed"),
         ([returns({"triggerSource": "other"})], "Failed"),
@@ -84,6 +95,14 @@ def test_only_a_version_that_answers_gets_the_alias(
     hook = {"deploymentId": "d-1", "lifecycleEventHookExecutionId": "hook-1"}
     assert run_hook(template, monkeypatch, client) == [{**hook, "status": status}]
     assert set(client.invoked) == {VERSION}
+
+
+def test_the_check_waits_for_a_snapshot_within_its_own_timeout(
+    template: Translation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    waits: list[float] = []
+    run_hook(template, monkeypatch, Lambda(*[NotReady()] * 8), waits.append)
+    assert 120 <= sum(waits) < template[CHECK]["Timeout"] - 60
 
 
 def test_a_failed_call_is_reported_at_once(template: Translation, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -90,8 +90,11 @@ class TestEveryFunction:
         assert properties["Architectures"] == [ref("Architecture")]
         assert (template.default("Runtime"), template.default("Architecture")) == ("python3.13", "arm64")
 
-    def test_is_traced_by_the_platform(self, template: Translation, function: str) -> None:
-        assert template[function]["TracingConfig"] == {"Mode": "Active"}
+    def test_is_traced_by_the_platform_only_with_a_parameter(self, template: Translation, function: str) -> None:
+        """docs/cost.md: up to one signup a second, each is a trace."""
+        assert template[function]["TracingConfig"] == {"Mode": ref("Tracing")}
+        assert template.default("Tracing") == "PassThrough"
+        assert template.parameters["Tracing"]["AllowedValues"] == ["PassThrough", "Active"]
 
     def test_writes_to_a_log_group_with_bounded_retention(self, template: Translation, function: str) -> None:
         group = f"{function.removesuffix('Function')}LogGroup"

@@ -59,6 +59,7 @@ REFUSED = {
     "SweepGraceSeconds": ["-1", "0.5"],
     "ReconcileMost": ["0", "1.5"],
     "MaxReceiveCount": ["0", "1001", "4.5"],
+    "TriggerProvisionedConcurrency": ["0", "1.5", "10000"],
     "EnrichMaximumConcurrency": ["1", "1001", "2.5"],
     "RetryBackoffBaseSeconds": ["0", "-15"],
     "StripeRequestsPerSecond": ["0", "0.5", "NaN", "many"],
@@ -217,4 +218,4 @@ def test_a_default_role_that_is_not_allowed_is_refused(template: Translation) ->
 
 
 def test_there_are_no_other_rules(template: Translation) -> None:
-    assert set(template.body["Rules"]) == {*RULES, "DefaultRoleIsAllowed"}
+    assert set(template.body["Rules"]) == {*RULES, "DefaultRoleIsAllowed", "SnapStartNeedsItsRuntime"}

@@ -33,6 +33,8 @@ OUTPUTS = {
 CONDITIONS = {
     "CreatesUserPool": {"Fn::Equals": [ref("ExistingUserPoolId"), ""]},
     "HasMoreUserPools": {"Fn::Not": [{"Fn::Equals": [{"Fn::Join": ["", ref("AdditionalUserPoolArns")]}, ""]}]},
+    "RestoresTrigger": {"Fn::Equals": [ref("TriggerColdStart"), "snap-start"]},
+    "ProvisionsTrigger": {"Fn::Equals": [ref("TriggerColdStart"), "provisioned"]},
     "HealsOnSignIn": {"Fn::Equals": [ref("HealOnSignIn"), "true"]},
     "IsProtected": {"Fn::Equals": [ref("DeletionProtection"), "true"]},
     "UsesMfa": {"Fn::Not": [{"Fn::Equals": [ref("UserPoolMfa"), "OFF"]}]},

@@ -28,6 +28,11 @@ UNSUPPORTED_CONDITION_KEYS = (
 )
 """The emulator's IAM evaluator has no values for these keys: an Allow with such a condition applies never or always."""
 ONLY_CODEDEPLOY_USES = ("CheckVersionFunction", "CheckVersionRole", "CheckVersionLogGroup", "MoveAliasRole")
+NO_COLD_STARTS = {
+    "AWS::Lambda::Function": "SnapStart",
+    "AWS::Lambda::Alias": "ProvisionedConcurrencyConfig",
+}
+"""Resource type -> the property that shortens its cold starts; the emulator takes no snapshots."""
 UNCONSTRAINED = {
     "VisibilityTimeoutSeconds": "a test waits until a message returns",
     "StripeBaseUrl": "the fake provider has no TLS",
@@ -48,6 +53,7 @@ def localize(template: Template, parameters: Mapping[str, str]) -> Template:
     for resource in local["Resources"].values():
         _remove_dependencies(resource, removed)
         resource.pop("UpdatePolicy", None)  # it names CodeDeploy's resources
+        resource.get("Properties", {}).pop(NO_COLD_STARTS.get(resource["Type"]), None)
         if resource["Type"] == "AWS::Lambda::EventSourceMapping":  # the emulator's poller needs numbers, not strings
             resource["Properties"] = _with_numbers(resource["Properties"], _numbers(template, parameters))
     for name in UNCONSTRAINED.keys() & local.get("Parameters", {}).keys():

@@ -14,7 +14,7 @@ from onramp.settings import SignupSettings, environment
 from onramp.usecases.heal import Heal
 from onramp.usecases.signup import SignUp
 from onramp.usecases.trigger import CONFIRMATION, Call, Trigger
-from onramp.wiring import clients, warm_up
+from onramp.wiring import clients, restore, warm_up
 
 if TYPE_CHECKING:
     from botocore.session import Session
@@ -26,10 +26,11 @@ def build() -> Trigger:
     trigger, replies = _build(settings, session)
     confirmation = _confirmation(min(settings.user_pool_ids))
     call = Call("warm-up", lambda: clients.EMIT_NEEDS_MILLIS)
-    if warm_up.warm_up(lambda: trigger(confirmation, call), replies):
-        return trigger
-    clients.trust_all_roots(session)
-    return _build(settings, session)[0]
+    if not warm_up.warm_up(lambda: trigger(confirmation, call), replies):
+        clients.trust_all_roots(session)
+        trigger, replies = _build(settings, session)
+    restore.register(session, list(replies))
+    return trigger
 
 
 def _build(settings: SignupSettings, session: Session) -> tuple[Trigger, dict[Any, bytes]]:
