@@ -22,9 +22,9 @@ from rich.console import Console
 from rich.table import Table
 from scripts.build import ROOT, build, compile_bytecode, install, pack
 
-from tests.bench import report
 from tests.bench.bars import bars
 from tests.bench.ratios import Ratio, column
+from tests.bench.report import PERFORMANCE, table, with_block
 from tests.infrastructure.translation import Translation
 from tests.tls_aws import TlsAws, tls_aws
 
@@ -105,7 +105,7 @@ def run(handler: str, artifact: Path, aws: TlsAws) -> dict[str, float]:
 
 def show(measured: Rounds) -> bool:
     """Whether a target was missed."""
-    table, failed = Table("", *(title for title, _ in FIGURES.values()), "first to second, wall"), False
+    figures, failed = Table("", *(title for title, _ in FIGURES.values()), "first to second, wall"), False
     for name, rounds in measured.items():
         cells = []
         for figure, (_, target) in FIGURES.items():
@@ -116,8 +116,8 @@ def show(measured: Rounds) -> bool:
         wall = Ratio.of(column(rounds, "wall"), [1.0] * len(rounds))
         verdict = wall.verdict(FIRST_TO_SECOND if name == ONRAMP else None)
         failed |= verdict == "MISSED"
-        table.add_row(name, *cells, f"{wall.value:.2f} ±{wall.spread / 2:.0%} {verdict}")
-    Console(width=140).print(table)
+        figures.add_row(name, *cells, f"{wall.value:.2f} ±{wall.spread / 2:.0%} {verdict}")
+    Console(width=140).print(figures)
     best = min(column(measured[REFERENCE], "cold")) * 1000, min(column(measured[REFERENCE], "warm")) * 1000
     print(f"REF on this machine: cold {best[0]:.0f} ms, warm {best[1]:.1f} ms; {os.cpu_count()} processors")
     return failed
@@ -171,12 +171,11 @@ def write_page(measured: Rounds) -> None:
         [title, *(f"{ratio:.2f}" for ratio in ratios[figure].values()), f"{target:.2f}"]
         for figure, (title, target) in FIGURES.items()
     ]
-    report.write("trigger", report.table(["", *VARIANTS, "target"], rows))
-    report.write(
-        "waits", report.table(["memory, MB", "init and first signup", "each later signup"], wait_rows(measured))
-    )
+    page = with_block(PERFORMANCE.read_text(), "trigger", table(["", *VARIANTS, "target"], rows))
+    head = ["memory, MB", "init and first signup", "each later signup"]
+    PERFORMANCE.write_text(with_block(page, "waits", table(head, wait_rows(measured))))
     shown = {FIGURES[figure][0]: ratios[figure] for figure in ("cold", "warm")}
-    (report.PAGE.parent / "performance.svg").write_text(bars("The trigger beside a minimal handler", shown, REFERENCE))
+    PERFORMANCE.with_suffix(".svg").write_text(bars("The trigger beside a minimal handler", shown, REFERENCE))
 
 
 def arguments() -> argparse.Namespace:

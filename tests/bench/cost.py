@@ -10,11 +10,11 @@ from pathlib import Path
 
 from tests.bench import prices as price
 from tests.bench.cost_levers import levers
+from tests.bench.report import PERFORMANCE, table, with_block
 from tests.bench.signup_price import EVEN, MILLION, Costs, Line, total
 
 ROOT = Path(__file__).resolve().parents[2]
-PAGE, PERFORMANCE = ROOT / "docs/cost.md", ROOT / "docs/performance.md"
-START, END = "<!-- prices: written by tests.bench.cost -->\n", "<!-- end of prices -->\n"
+PAGE = ROOT / "docs/cost.md"
 TARGET = 10.0
 
 
@@ -112,8 +112,7 @@ def monthly_table(costs: Costs) -> str:
 
 
 def with_cold_starts(text: str, costs: Costs) -> str:
-    before, _, rest = text.partition(START)
-    return f"{before}{START}{cold_start_table(costs)}\n{END}{rest.partition(END)[2]}"
+    return with_block(text, "prices", cold_start_table(costs))
 
 
 def cold_start_table(costs: Costs) -> str:
@@ -141,11 +140,6 @@ def cold_start_table(costs: Costs) -> str:
         ),
     ]
     return table(("`TriggerColdStart`", "a month", "a million signups", "together"), rows)
-
-
-def table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    lines = [heads, ["---"] * len(heads), *rows]
-    return "\n".join(f"| {' | '.join(line)} |".replace("|  |", "| |") for line in lines)
 
 
 def _amounts(dollars: Sequence[float]) -> list[str]:

@@ -1,26 +1,23 @@
-"""Writes the figures of a bench into a page, between the two comments with the bench's name."""
+"""Tables in Markdown, and the blocks of docs/performance.md that a bench writes."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from scripts.build import ROOT
-
-PAGE = ROOT / "docs" / "performance.md"
+PERFORMANCE = Path(__file__).resolve().parents[2] / "docs" / "performance.md"
 
 
-def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """In Markdown."""
-    lines = [head, ["---"] * len(head), *rows]
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+def table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    lines = [heads, ["---"] * len(heads), *rows]
+    return "\n".join(f"| {' | '.join(line)} |".replace("|  |", "| |") for line in lines)
 
 
-def write(name: str, text: str, page: Path = PAGE) -> None:
-    """Raises ValueError where the page has no place for it."""
-    block = re.compile(rf"(<!-- {name} -->\n).*?(\n<!-- end of {name} -->)", re.DOTALL)
-    content, places = block.subn(lambda found: f"{found[1]}{text}{found[2]}", page.read_text())
+def with_block(page: str, name: str, block: str) -> str:
+    """The page with `block` between its two comments of this name. Raises ValueError where it has no such comments."""
+    place = re.compile(rf"(<!-- {name}: [^>]*-->\n).*?(<!-- end of {name} -->)", re.DOTALL)
+    text, places = place.subn(lambda found: f"{found[1]}{block}\n{found[2]}", page)
     if places != 1:
-        raise ValueError(f"{page.name} has {places} places for {name}")
-    page.write_text(content)
+        raise ValueError(f"the page has {places} places for {name}")
+    return text

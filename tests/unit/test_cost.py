@@ -6,7 +6,8 @@ from dataclasses import replace
 
 import pytest
 
-from tests.bench.cost import PAGE, PERFORMANCE, page, with_cold_starts
+from tests.bench.cost import PAGE, page, with_cold_starts
+from tests.bench.report import PERFORMANCE
 from tests.bench.signup_price import BURST, EVEN, Costs, Load, total
 from tests.calls import Call
 
