@@ -17,6 +17,7 @@ import boto3
 import pytest
 
 from onramp.local.errors import PortTakenError
+from onramp.local.server import POLLER_PAUSE_SECONDS
 from onramp.local.stack import LocalStack
 from tests.contracts.toy import TEMPLATE
 from tests.deployed import eventually, restore_sigint
@@ -173,3 +174,9 @@ def test_the_callers_aws_settings_do_not_reach_the_functions(monkeypatch: pytest
     assert "AWS_PROFILE" not in names
     assert names["AWS_ENDPOINT_URL"] == stack.endpoint
     assert names["AWS_SESSION_TOKEN"] == ""
+
+
+def test_the_emulator_has_the_pause_that_the_server_shortens() -> None:
+    from ministack.services import lambda_svc
+
+    assert lambda_svc._ESM_IDLE_WAKE_GAP_SECONDS > POLLER_PAUSE_SECONDS

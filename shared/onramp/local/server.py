@@ -22,6 +22,7 @@ from onramp.local.gateway.aws import ACCESS_KEY
 
 HOST = "127.0.0.1"
 STOP_WITHIN_SECONDS = 5.0
+POLLER_PAUSE_SECONDS = 0.005
 _KEPT_VARIABLES = ("PATH", "HOME", "LANG", "LC_ALL", "PYTHONPATH", "VIRTUAL_ENV")
 
 
@@ -79,10 +80,18 @@ def make_app(region: str, port: int) -> App:
     from onramp.local.gateway.app import Gateway
     from onramp.local.gateway.web_pages import WithoutWebPages
 
+    shorten_poller_pause()
     embedded_metrics.install()
     replay_filters.install()
     fakes = {"stripe": FakeStripe(), "revenuecat": FakeRevenueCat()}
     return WithoutWebPages(Gateway(emulator, fakes, region), port)
+
+
+def shorten_poller_pause() -> None:
+    """The emulator's poller of the queues pauses for 50 ms after each invocation: half of a signup's time to `ready`."""
+    from ministack.services import lambda_svc
+
+    lambda_svc._ESM_IDLE_WAKE_GAP_SECONDS = POLLER_PAUSE_SECONDS
 
 
 async def serve(app: App, fd: int, scratch: str) -> None:
