@@ -88,7 +88,7 @@ def make_app(region: str, port: int) -> App:
 
 
 def shorten_poller_pause() -> None:
-    """The emulator's poller of the queues pauses for 50 ms after each invocation: half of a signup's time to `ready`."""
+    """The emulator's queue poller pauses for 50 ms after each invocation: half of a signup's time to `ready`."""
     from ministack.services import lambda_svc
 
     lambda_svc._ESM_IDLE_WAKE_GAP_SECONDS = POLLER_PAUSE_SECONDS
