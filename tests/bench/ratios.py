@@ -11,6 +11,11 @@ NOISY = 0.25
 """The spread beyond which a figure that misses its target says nothing: half of the rounds differ by more."""
 
 
+def reached(figure: float, target: float) -> bool:
+    """Whether a rate is at least its target, less the tolerance."""
+    return figure * TOLERANCE >= target
+
+
 @dataclass(frozen=True)
 class Ratio:
     """The median of the ratios of all rounds; `spread` is the distance of their quartiles as a part of it."""
