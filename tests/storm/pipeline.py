@@ -21,6 +21,7 @@ class Outcome:
 
     signed_up: int
     ready: int
+    unready: int
     refused: int
     unrecorded: int
     expired: int
@@ -80,9 +81,11 @@ class Pipeline:
             self.trigger.sign_up()
             self.scheduler.sleep(self.grain / rate)
 
-    def run(self) -> Outcome:
+    def run(self, within: float) -> Outcome:
+        """Until all users are ready, at most `within` seconds."""
         self.scheduler.start(Process("schedule", "schedule"), self._reconcile)
-        self.scheduler.run()
+        self.scheduler.run(until=self.began + within)
+        self.scheduler.close()
         return self.outcome()
 
     def _reconcile(self) -> None:
@@ -100,6 +103,7 @@ class Pipeline:
         return Outcome(
             signed_up=(len(live) + len(self.table)) * grain,
             ready=(len(live) + len(tally.old)) * grain,
+            unready=len(self.table) * grain,
             refused=tally.refused * grain,
             unrecorded=tally.unrecorded * grain,
             expired=self.queue.expired * grain,

@@ -131,11 +131,13 @@ class Worker:
     def _wake(self, when: float) -> None:
         if when < self._wakes_at:
             self._wakes_at = when
-            self._scheduler.later(max(0.0, when - self._scheduler.clock()), self._woken)
+            self._scheduler.later(max(0.0, when - self._scheduler.clock()), partial(self._woken, when))
 
-    def _woken(self) -> None:
-        self._wakes_at = INF
-        self.poll()
+    def _woken(self, when: float) -> None:
+        """An earlier wake-up replaces a later one."""
+        if when == self._wakes_at:
+            self._wakes_at = INF
+            self.poll()
 
     # -- one batch
 
