@@ -64,9 +64,7 @@ class OwedTable:
             (kind, shard): ({}, {}) for kind in Owed for shard in range(SHARDS)
         }
         self.again = self.held_back = 0
-        self._reconcile = Reconcile(
-            self, self, self, NoProfiles(), self, self, self, self.now, self._enrich_due, most
-        )
+        self._reconcile = Reconcile(self, self, self, NoProfiles(), self, self, self, self.now, self._enrich_due, most)
 
     def __len__(self) -> int:
         return len(self._users)
@@ -106,7 +104,9 @@ class OwedTable:
 
     def of(self, kind: Owed, shard: int) -> list[OwedRow]:
         """As many rows as one run can use."""
-        rows: Iterator[tuple[int, str]] = merge(*(zip(found.values(), found) for found in self._rows[kind, shard]))
+        rows: Iterator[tuple[int, str]] = merge(
+            *(((due, sub) for sub, due in found.items()) for found in self._rows[kind, shard])
+        )
         return [OwedRow(sub, int(self._users[sub].signed_up * 1000), due) for due, sub in islice(rows, self._most)]
 
     def get_many(self, subs: Sequence[str]) -> Mapping[str, User]:
@@ -153,5 +153,3 @@ class OwedTable:
 
 def _raise(error: Exception) -> None:
     raise error
-
-

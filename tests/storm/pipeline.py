@@ -119,5 +119,3 @@ class Pipeline:
             reached=frozenset(+tally.reached),
             depths=tuple(tally.depths),
         )
-
-

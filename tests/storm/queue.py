@@ -1,4 +1,4 @@
-"""The provisioning queue: visibility, receive counts, retention, messages in flight. One message: one group of users."""
+"""The provisioning queue: visibility, receive counts, retention, messages in flight. A message: a group of users."""
 
 from __future__ import annotations
 

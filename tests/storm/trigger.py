@@ -131,4 +131,9 @@ class Trigger:
 
     def settle(self, users: Users) -> float:
         """Seconds of the worker's write that removes what is owed: the shard has a limit for deletes too."""
-        return self._shards[users.shard].take() if users.owed else 0.0
+        if not users.owed:
+            return 0.0
+        try:
+            return self._shards[users.shard].take()
+        except RetryableError as throttled:  # the SDK repeats the call
+            return throttled.delay or 0.0
