@@ -8,7 +8,7 @@ user is a few events, and one object may stand for `grain` users, so that a mill
 is the shipped code: the token buckets, the backoff, the reconciler's use case, the sweep, the backfill's rules for the
 queue and the shards of OwedIndex. Only the calls between them are replaced by their durations.
 
-- `quotas.py` AWS's and the providers' limits with their sources; `limits.py` these and the settings of template.yaml
+- `quotas.py`: AWS's and the providers' limits with their sources; `limits.py` these and the settings of template.yaml
 - `trigger.py`, `queue.py`, `worker.py`, `owed.py`, `backfill.py`, `sweep.py`: the parts; `pipeline.py` joins them
 - `scenarios.py` the scenarios; `knee.py` the largest rate that is held, and which limit binds
 - `calibration.py` compares with the handlers themselves, `document.py` writes docs/scale.md

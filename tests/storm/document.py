@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from textwrap import fill
 
 from tests.bench.plots import line_plot
 from tests.storm import tables
@@ -35,9 +36,9 @@ class Results:
 INTRODUCTION = """# Scale
 
 `make storm OPTIONS=--write` simulates the deployed limits and writes this page; a test computes its small scenarios
-again. The settings are the template's, and the code that decides is the shipped one: token buckets, backoff, reconciler,
-sweep, the backfill's rule for the queue, shards. Only calls are replaced by their durations. How it works:
-[tests/storm](../tests/storm/__init__.py).
+again. The settings are the template's. The code that decides is the shipped one: token buckets, backoff, the
+reconciler, the sweep, the backfill's rule for the queue, the shards. Only calls are replaced by their durations. How it
+works: [tests/storm](../tests/storm/__init__.py).
 """
 
 
@@ -73,7 +74,11 @@ def page(results: Results, limits: Limits) -> str:
         ["", "Assumptions, which depend on account and region:", ""],
         tables.table(("what", "takes"), tables.assumption_rows(Durations())),
     ]
-    return "\n".join(line for part in parts for line in part) + "\n"
+    return "\n".join(wrapped(line) for part in parts for line in part) + "\n"
+
+
+def wrapped(line: str) -> str:
+    return line if line.startswith(("|", "!")) else fill(line, 120, break_long_words=False, break_on_hyphens=False)
 
 
 def _scenario_notes() -> str:

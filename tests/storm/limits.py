@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Self
+from typing import Any, Self
 
 from onramp.wiring.enrich_profile import BATCH
 from onramp.worker_settings import EnrichSettings, ReconcileSettings
@@ -104,8 +104,11 @@ class Relaxation:
     """Each a number or the field whose value it takes."""
 
     def __call__(self, limits: Limits) -> Limits:
-        values = [getattr(limits, value) if isinstance(value, str) else value for value in self.values]
-        return replace(limits, **dict(zip(self.limits, values, strict=True)))
+        given = zip(self.limits, self.values, strict=True)
+        values: dict[str, Any] = {
+            name: getattr(limits, value) if isinstance(value, str) else value for name, value in given
+        }
+        return replace(limits, **values)
 
 
 SETTINGS = (

@@ -56,17 +56,20 @@ class Scenario:
 ONE = Scenario("1 signup a second, 1 h", rate=1, seconds=HOUR, grain=1)
 FIFTY = Scenario("50 signups a second, 1 h", rate=50, seconds=HOUR)
 MINUTES = Scenario("1,000 signups a second, 10 min", rate=1_000, seconds=HOUR / 6)
-THOUSAND = Scenario("1,000 signups a second, 1 h", rate=1_000, seconds=HOUR)
+THOUSAND = Scenario("1,000 signups a second, 1 h", rate=1_000, seconds=HOUR, grain=20)
 OUTAGE = Scenario("50 signups a second, 6 h, all without Stripe", rate=50, seconds=6 * HOUR, outage=6 * HOUR)
+FEW_OUT = Scenario("5 signups a second, 6 h, all without Stripe", rate=5, seconds=6 * HOUR, outage=6 * HOUR)
 NO_OUTAGE = Scenario("50 signups a second, 6 h", rate=50, seconds=6 * HOUR)
 MILLION = Scenario("backfill of 1,000,000 users", users=1_000_000)
-TEN_MILLION = Scenario("backfill of 10,000,000 users", users=10_000_000)
-SCENARIOS = (ONE, FIFTY, MINUTES, THOUSAND, OUTAGE, NO_OUTAGE, MILLION, TEN_MILLION)
+TEN_MILLION = Scenario("backfill of 10,000,000 users", users=10_000_000, grain=20)
+SCENARIOS = (ONE, FIFTY, MINUTES, THOUSAND, FEW_OUT, OUTAGE, NO_OUTAGE, MILLION, TEN_MILLION)
 SMALL = (ONE, FIFTY)
+SHORT = replace(MINUTES, seconds=60)
 FEW = replace(MILLION, users=60_000)
 TOO_LONG = {
-    THOUSAND: MINUTES,
-    OUTAGE: replace(OUTAGE, rate=10),
+    MINUTES: SHORT,
+    THOUSAND: SHORT,
+    OUTAGE: replace(OUTAGE, rate=10, seconds=2 * HOUR, outage=2 * HOUR),
     NO_OUTAGE: FIFTY,
     MILLION: FEW,
     TEN_MILLION: FEW,
@@ -92,7 +95,7 @@ def gains(scenario: Scenario, limits: Limits, outcome: Outcome) -> list[Gain]:
 
     A run that takes much longer is ended: its measure is infinite.
     """
-    before, within = scenario.measure(outcome), outcome.all_ready_after + 600.0
+    before, within = scenario.measure(outcome), outcome.all_ready_after + 60.0
     reached = [relaxation for relaxation in RELAXATIONS if outcome.reached & set(relaxation.limits)]
     return [Gain(each, before, scenario.measure(scenario.run(each(limits), within=within))) for each in reached]
 

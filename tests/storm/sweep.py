@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from onramp.adapters.cognito import PAGE
@@ -77,12 +78,16 @@ def sweep(users: int, limits: Limits) -> SweepOutcome:
     part = Sweep(pool, pool, pool, heal, lambda: int(clock() * 1000), pace, settings.sweep_pages, 0)
     while True:
         started, before = clock(), pool.requests
-        run = Run("storm", lambda ends=started + timeout: int((ends - clock()) * 1000), LAST_START_MILLIS, _raise)
+        run = Run("storm", partial(_millis_left, clock, started + timeout), LAST_START_MILLIS, _raise)
         found = part(POOL, run, users)
         busiest = max(busiest, pool.requests - before)
         if found.whole_pool is not None:
             return SweepOutcome(users, clock() - began, pool.requests, busiest)
         clock.now = started + limits.reconcile_every
+
+
+def _millis_left(clock: VirtualClock, ends: float) -> int:
+    return int((ends - clock()) * 1000)
 
 
 def _raise(error: Exception) -> None:

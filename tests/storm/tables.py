@@ -71,8 +71,8 @@ def of_signups(sample: Scenario) -> str:
 
 
 def step_row(step: Step) -> list[str]:
-    name = step.relaxation.name if step.relaxation else "no single one"
-    return [f"{step.rate:,.3g}", name]
+    name = step.relaxation.name if step.relaxation else "no single one; the search ends here"
+    return [f"{step.rate:,.0f}" if step.rate > 100 else f"{step.rate:.3g}", name]
 
 
 def sweep_row(found: SweepOutcome) -> list[str]:

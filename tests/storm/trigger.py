@@ -13,7 +13,8 @@ from tests.storm.owed import OwedTable, Users
 from tests.storm.pace import Pace
 from tests.storm.tally import Tally
 
-CALLS = 2  # UpdateItem, PutEvents
+PROFILE_WRITES = 5
+"""Of one user to UserProfiles: the profile, Stripe's intent, two steps, ready."""
 ATTEMPTS, ATTEMPT_EVERY = 3, 1.0
 """Cognito's attempts at a trigger that is throttled; their distance is not documented."""
 WRITE_PATIENCE, EVENT_PATIENCE = 1.0, 0.7  # seconds that the trigger has for them
@@ -79,6 +80,7 @@ class Trigger:
         self._cognito = pace("cognito", limits.cognito, 0.0)
         self._writes = pace("table_writes", limits.table_writes, WRITE_PATIENCE)
         self._shards = [pace("shard_writes", limits.shard_writes, WRITE_PATIENCE) for _ in range(SHARDS)]
+        self._profiles = pace("table_writes", limits.table_writes / PROFILE_WRITES, INF)
         self._events = pace("put_events", limits.put_events, EVENT_PATIENCE)
         self._bus = pace("bus_deliveries", limits.bus_deliveries, INF)
 
@@ -130,10 +132,10 @@ class Trigger:
         self._scheduler.later(after + wait + self._durations.bus + self._bus.take(), partial(self._deliver, users))
 
     def settle(self, users: Users) -> float:
-        """Seconds of the worker's write that removes what is owed: the shard has a limit for deletes too."""
+        """Seconds that the worker waits for its writes: a delete from the shard counts as one too."""
         if not users.owed:
             return 0.0
         try:
-            return self._shards[users.shard].take()
+            return max(self._profiles.take(), self._writes.take(), self._shards[users.shard].take())
         except RetryableError as throttled:  # the SDK repeats the call
             return throttled.delay or 0.0
