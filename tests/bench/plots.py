@@ -56,6 +56,7 @@ def line_plot(
     log_x: bool = False,
     log_y: bool = False,
     marks: Mapping[str, float] | None = None,
+    legend_below: bool = False,
 ) -> str:
     """SVG. `lines`: points by name; `marks`: vertical lines by name, at their x. A log axis needs values > 0."""
     points = [point for line in lines.values() for point in line]
@@ -73,7 +74,9 @@ def line_plot(
         _line(svg, x.place(value), TOP, x.place(value), HEIGHT - BOTTOM, "#b91c1c", dashed=True)
         _text(svg, x.place(value) + 6, TOP + 12, name, anchor="start", colour="#b91c1c")
     for number, (name, line) in enumerate(lines.items()):
-        _series(svg, number, name, [(x.place(one), y.place(other)) for one, other in line])
+        _series(svg, number, [(x.place(one), y.place(other)) for one, other in line])
+        top = HEIGHT - BOTTOM - 18 * len(lines) if legend_below else TOP
+        _name(svg, number, name, top + 14 + 18 * number)
     indent(svg)
     return tostring(svg, encoding="unicode") + "\n"
 
@@ -87,12 +90,14 @@ def _grid(svg: Element, x: Axis, y: Axis) -> None:
         _text(svg, LEFT - 8, y.place(tick) + 4, f"{tick:,.12g}", anchor="end")
 
 
-def _series(svg: Element, number: int, name: str, places: Points) -> None:
+def _series(svg: Element, number: int, places: Points) -> None:
     colour = COLOURS[number % len(COLOURS)]
     points = " ".join(f"{x:g},{y:g}" for x, y in places)
     SubElement(svg, "polyline", {"points": points, "fill": "none", "stroke": colour, "stroke-width": "2"})
-    y = TOP + 14 + 18 * number
-    _line(svg, LEFT + 12, y - 4, LEFT + 32, y - 4, colour, width="3")
+
+
+def _name(svg: Element, number: int, name: str, y: float) -> None:
+    _line(svg, LEFT + 12, y - 4, LEFT + 32, y - 4, COLOURS[number % len(COLOURS)], width="3")
     _text(svg, LEFT + 38, y, name, anchor="start")
 
 

@@ -16,6 +16,7 @@ from tests.storm.pipeline import Outcome
 from tests.storm.quotas import READ_ON
 from tests.storm.scenarios import LIVE_EVERY, MATTERS, TOO_LONG, Gain, Scenario
 from tests.storm.sweep import SweepOutcome
+from tests.storm.trigger import ATTEMPT_EVERY, ATTEMPTS
 from tests.template import ROOT
 
 PAGE = ROOT / "docs" / "scale.md"
@@ -71,7 +72,7 @@ def page(results: Results, limits: Limits) -> str:
         tables.table(("setting", "value"), tables.setting_rows(limits)),
         ["", f"Quotas, read on {READ_ON}. A signup with a password is two requests of UserCreation.", ""],
         tables.table(("quota", "value", "can be raised", "source"), tables.quota_rows()),
-        ["", "Assumptions, which depend on account and region:", ""],
+        ["", _assumption_note(), ""],
         tables.table(("what", "takes"), tables.assumption_rows(Durations())),
     ]
     return "\n".join(wrapped(line) for part in parts for line in part) + "\n"
@@ -92,9 +93,9 @@ def _scenario_notes() -> str:
 
 def _binding_note() -> str:
     return (
-        "Each limit that was reached is relaxed alone, and the scenario runs again: settings to the largest value that"
-        " the template or the provider allows, quotas to none. A limit matters where the measure falls by more than"
-        f" {MATTERS:.0%}; the one that gains most is the binding one. Long scenarios are tried in a smaller form."
+        "Each limit that was reached is relaxed alone, and the scenario runs again: a setting to the largest value"
+        " that the template or the provider allows, a quota to none, with the setting that keeps it."
+        f" A limit matters where the measure falls by more than {MATTERS:.0%}; the one that gains most is the binding one. Long scenarios are tried in a smaller form."
     )
 
 
@@ -104,6 +105,16 @@ def _knee_note(steps: Sequence[Step]) -> str:
         f"A rate is held if 95 % of its users are ready within {HELD_SECONDS:g} s. By bisection that is up to"
         f" {first.rate:.3g} signups a second. Each row has relaxed what the rows before it name: settings first, then"
         " quotas."
+    )
+
+
+def _assumption_note() -> str:
+    return (
+        "Assumptions, which depend on account and region. Also: the queue delivers in the order in which messages"
+        f" became visible, and Cognito repeats a throttled call after {ATTEMPT_EVERY:g} s, {ATTEMPTS} attempts in all."
+        " The tables are new, without burst capacity. A provider that is down answers 503 at once."
+        " A run of the reconciler takes no time. A signup that is not recorded is counted as lost, though the sweep"
+        " finds it."
     )
 
 
@@ -130,7 +141,9 @@ def plots(results: Results, limits: Limits) -> dict[str, str]:
             knee_title, "signups a second", "seconds", knee, log_x=True, log_y=True,
             marks={"knee": results.steps[0].rate},
         ),
-        "scale-queue.svg": line_plot(queue_title, "hours", "messages", queues, log_x=True, log_y=True),
+        "scale-queue.svg": line_plot(
+            queue_title, "hours", "messages", queues, log_x=True, log_y=True, legend_below=True
+        ),
     }  # fmt: skip
 
 
