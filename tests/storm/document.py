@@ -95,7 +95,8 @@ def _binding_note() -> str:
     return (
         "Each limit that was reached is relaxed alone, and the scenario runs again: a setting to the largest value"
         " that the template or the provider allows, a quota to none, with the setting that keeps it."
-        f" A limit matters where the measure falls by more than {MATTERS:.0%}; the one that gains most is the binding one. Long scenarios are tried in a smaller form."
+        f" A limit matters where the measure falls by more than {MATTERS:.0%}; the one that gains most is the binding"
+        " one. Long scenarios are tried in a smaller form."
     )
 
 
