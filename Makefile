@@ -1,6 +1,6 @@
 # One target per task. CI runs the same targets.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo local test simulate mutate bench verify check format lock clean
+.PHONY: help setup demo local test simulate storm mutate bench verify check format lock clean
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -31,6 +31,9 @@ test: setup ## run all tests
 
 simulate: setup ## simulate 10,000 schedules, every pair of faults and 100,000 signups in an hour
 	@$(BIN)/python -m tests.simulation.run
+
+storm: setup ## simulate the deployed limits up to 1,000 signups a second and ten million users
+	@$(BIN)/python -m tests.storm.run $(OPTIONS)
 
 mutate: setup ## test the tests: of 100 errors in the shipped code they may miss three
 	@$(BIN)/python -m tests.mutation.run
