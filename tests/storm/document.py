@@ -21,6 +21,10 @@ from tests.template import ROOT
 
 PAGE = ROOT / "docs" / "scale.md"
 PLOTS = {"scale-knee.svg": "Time to ready by signups a second", "scale-queue.svg": "The queue by time"}
+QUOTA_NOTE = (
+    f"AWS's default quotas, {READ_ON}; Service Quotas has those of your account. A signup with a password is two requests"
+    " of UserCreation."
+)
 PLOTTED_RATES = tuple(2.0**power for power in range(11))
 
 
@@ -70,12 +74,7 @@ def page(results: Results, limits: Limits) -> str:
         tables.table(("time to ready", "p50", "p95", "max"), tables.calibration_rows(results.handlers, results.model)),
         ["", "## Settings, quotas and assumptions", "", "Defaults of template.yaml:", ""],
         tables.table(("setting", "value"), tables.setting_rows(limits)),
-        [
-            "",
-            f"AWS's default quotas, {READ_ON}; Service Quotas has those of your account. A signup with a password is two requests"
-            " of UserCreation.",
-            "",
-        ],
+        ["", QUOTA_NOTE, ""],
         tables.table(("quota", "value", "can be raised", "source"), tables.quota_rows()),
         ["", _assumption_note(), ""],
         tables.table(("what", "takes"), tables.assumption_rows(Durations())),
