@@ -22,8 +22,8 @@ from tests.template import ROOT
 PAGE = ROOT / "docs" / "scale.md"
 PLOTS = {"scale-knee.svg": "Time to ready by signups a second", "scale-queue.svg": "The queue by time"}
 QUOTA_NOTE = (
-    f"AWS's default quotas, {READ_ON}; Service Quotas has those of your account. A signup with a password is two requests"
-    " of UserCreation."
+    f"AWS's default quotas, {READ_ON}; Service Quotas has those of your account. A signup with a password is two"
+    " requests of UserCreation."
 )
 PLOTTED_RATES = tuple(2.0**power for power in range(11))
 
