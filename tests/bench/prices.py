@@ -48,8 +48,8 @@ OUTBOUND_GB = 0.09
 DYNAMODB_MS, EVENTBRIDGE_MS, PROVIDER_MS = 5.0, 20.0, 300.0
 # Of a whole processor. python -m tests.bench.bench_trigger: a later signup takes 1.2 times REF's 1.2 to 1.8 ms.
 TRIGGER_CPU_MS = 2.2
-# run_alone of tests.bench.bench_worker: a later batch of ten takes 0.23 to 0.29 s on a busy machine.
-WORKER_CPU_MS = 27.0
+# python -m tests.bench.bench_worker: a later batch of ten takes 0.15 s.
+WORKER_CPU_MS = 15.0
 PROCESSOR_MB = 1769
 """The memory with which Lambda gives a function one processor (Lambda quotas in its Developer Guide)."""
 INIT_SECONDS, COLD_SHARE = 0.5, 0.01
