@@ -17,6 +17,10 @@ if TYPE_CHECKING:
     from onramp.local.stack import LocalStack
 
 DEFAULT_PORT = 4566
+FOREIGN_STRIPE = (
+    "Stripe is {url}. If it ignores the header Idempotency-Key, as localstripe does, it creates a second customer"
+    " wherever a request is repeated."
+)
 
 app = typer.Typer(help="Run the whole pipeline on this machine.", no_args_is_help=True)
 
@@ -50,6 +54,8 @@ def up(
     from onramp.local.state import STATE_FILE, exclusive, state_file
 
     console = Console()
+    if stripe_url:
+        console.print(FOREIGN_STRIPE.format(url=stripe_url), style="yellow")
     for signal_number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(signal_number, _interrupt)
     try:
