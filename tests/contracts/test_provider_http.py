@@ -132,6 +132,15 @@ def test_a_certificate_that_is_not_trusted_is_refused(provider: str, tls: ssl.SS
     assert raised.value.code == f"{provider}_unreachable"
 
 
+@each_provider
+def test_a_root_of_the_operators_network_is_trusted(
+    provider: str, tls: ssl.SSLContext, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "certificate.pem"))
+    with served(Customer, tls) as url:
+        CREATE[provider](url)
+
+
 def test_the_roots_are_loaded_once_for_all_connections(
     tls: ssl.SSLContext, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -70,5 +70,6 @@ def for_revenuecat() -> urllib3.PoolManager:
 
 @cache
 def _pool() -> urllib3.PoolManager:
-    context = ssl.create_default_context(cafile=certifi.where())
+    context = ssl.create_default_context()  # the system's roots, or those of SSL_CERT_FILE
+    context.load_verify_locations(certifi.where())
     return urllib3.PoolManager(maxsize=CONNECTIONS, ssl_context=context)
