@@ -8,7 +8,7 @@ from statistics import median, quantiles
 
 TOLERANCE = 1.05
 NOISY = 0.25
-"""The spread beyond which a figure that misses its target says nothing: half of the rounds differ by more."""
+"""Beyond this spread half of the rounds differ by so much that a target within the spread is neither met nor missed."""
 
 
 def reached(figure: float, target: float) -> bool:
@@ -34,7 +34,8 @@ class Ratio:
             return "" if target is None else "met"
         if self.value <= target * TOLERANCE:
             return "met within 5 %"
-        return "too noisy" if self.spread > NOISY else "MISSED"
+        best = self.value * (1 - self.spread)
+        return "too noisy" if self.spread > NOISY and best <= target * TOLERANCE else "MISSED"
 
 
 def column(rounds: Sequence[Mapping[str, float]], figure: str) -> list[float]:
