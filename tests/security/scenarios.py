@@ -96,7 +96,7 @@ def reconcile(stage: Stage) -> Facts:
     stage.bury(str(late.cognito_sub))  # confirmed after the erasure: the trigger wrote a record
     stage.drain(stage.queue), stage.published()
 
-    _, log = stage.invoke("Reconcile", {})
+    log = stage.reconcile()
     # The second pool does not exist: with the permission, the answer is that it does not.
     yield "failures", sorted(set(re.findall(r'"code":"(\w+)"', log)))
     published, queued = stage.published(), stage.queued()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import uuid
+from collections import Counter
 from dataclasses import replace
 from typing import Any
 
@@ -37,6 +38,12 @@ class Stage:
         name = self.deployed.outputs[f"{function}FunctionName"]
         reply = self._lambda.invoke(FunctionName=name, Qualifier="live", LogType="Tail", Payload=json.dumps(event))
         return json.loads(reply["Payload"].read()), base64.b64decode(reply.get("LogResult", "")).decode()
+
+    def reconcile(self) -> str:
+        """Runs the reconciler. Returns its whole log: an answer has the last 4 KB only."""
+        before = Counter(self.deployed.stack.logs())
+        self.invoke("Reconcile", {})
+        return "\n".join(Counter(self.deployed.stack.logs()) - before)
 
     def run_worker(self, user: User, handle: str = "none") -> Any:
         """The worker's answer to the message of one user."""
