@@ -36,6 +36,13 @@ def eventually(read: Callable[[], T | None], *, within: float = DEADLINE, what: 
     return result
 
 
+def disable_mappings(stack: LocalStack) -> None:
+    """Stops worker and healer, where they are no part of a test or a bench."""
+    client = stack.client("lambda")
+    for mapping in client.list_event_source_mappings()["EventSourceMappings"]:
+        client.update_event_source_mapping(UUID=mapping["UUID"], Enabled=False)
+
+
 @dataclass
 class DeployedPipeline:
     """A running stack with the clients of its users, admins and operators."""
@@ -50,6 +57,12 @@ class DeployedPipeline:
         self.events = self.stack.client("events")
         self.stripe = FakeControl(self.stack.fakes["stripe"])
         self.revenuecat = FakeControl(self.stack.fakes["revenuecat"])
+
+    def settings(self, function: str) -> dict[str, str]:
+        """The environment variables of `PostConfirmation`, `EnrichProfile`, ... as deployed."""
+        name = self.outputs[f"{function}FunctionName"]
+        found = self.stack.client("lambda").get_function_configuration(FunctionName=name, Qualifier="live")
+        return dict(found["Environment"]["Variables"])
 
     # -- users and admins -------------------------------------------------------------------------------
 

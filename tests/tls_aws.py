@@ -48,8 +48,11 @@ class TlsAws:
 
     def trust_in(self, artifact: Path) -> None:
         """Adds its certificate to botocore's bundle, so that the bundle of the artifact is what is loaded."""
-        bundle = artifact / "botocore" / "cacert.pem"
-        bundle.write_text(bundle.read_text() + "\n" + self.certificate.read_text())
+        trust(artifact / "botocore" / "cacert.pem", self.certificate)
+
+
+def trust(bundle: Path, certificate: Path) -> None:
+    bundle.write_text(bundle.read_text() + "\n" + certificate.read_text())
 
 
 @contextmanager

@@ -26,8 +26,8 @@ from onramp.ops.backfill.refusals import RefusalsFile
 from onramp.ops.backfill.wiring import BackfillWiring
 from onramp.ops.common.context import OperatorContext, tune_for_long_runs
 from onramp.ops.common.output import Output
-from tests.bench.mappings import disable_worker
 from tests.bench.ratios import reached
+from tests.deployed import disable_mappings
 
 USERS = 100_000
 APPLIED = 10_000
@@ -48,7 +48,7 @@ def main(users: int) -> int:
 @contextmanager
 def stack_with(users: int) -> Iterator[LocalStack]:
     with LocalStack.start() as stack:
-        disable_worker(stack)
+        disable_mappings(stack)
         populate(stack, users)
         yield stack
 

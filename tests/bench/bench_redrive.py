@@ -31,8 +31,8 @@ from onramp.ops.dlq.redrive_command import RedriveCommand
 from onramp.ops.dlq.wiring import DlqWiring
 from onramp.usecases.batches import chunks
 from onramp.wiring.clients import now_millis
-from tests.bench.mappings import disable_worker
 from tests.bench.ratios import reached
+from tests.deployed import disable_mappings
 
 LETTERS, FEW = 10_000, 1_000
 TARGET = 1_000
@@ -55,7 +55,7 @@ def main(letters: int) -> int:
     tune_for_long_runs()
     with LocalStack.start() as stack:
         os.environ |= stack.environment()
-        disable_worker(stack)
+        disable_mappings(stack)
         context = OperatorContext(Stopwatch(as_json=True), stack_name=STACK_NAME)
         reference = measure_bare_sends(context, letters)
         measure_redrive(context, FEW)

@@ -8,42 +8,40 @@ from __future__ import annotations
 
 import sys
 import time
-import uuid
 from statistics import quantiles
 
 from onramp.local.stack import LocalStack
+from tests.bench.ratios import TOLERANCE
+from tests.deployed import DEADLINE, DeployedPipeline, unique_email
 
 SIGNUPS, WARM_UP = 200, 30
 MEDIAN_TARGET, P95_TARGET = 60.0, 120.0
-TOLERANCE = 1.05
 PAUSE = 0.002
 """Between two reads: the emulator answers them on the processors that it shares with the pipeline."""
 
 
 def main(signups: int) -> int:
     with LocalStack.start() as stack:
+        deployed = DeployedPipeline(stack)
         for _ in range(WARM_UP):
-            milliseconds(stack)
-        took = [milliseconds(stack) for _ in range(signups)]
+            milliseconds(deployed)
+        took = [milliseconds(deployed) for _ in range(signups)]
     cuts = quantiles(took, n=20)
     missed = [say("p50", cuts[9], MEDIAN_TARGET), say("p95", cuts[18], P95_TARGET)]
     return int(any(missed))
 
 
-def milliseconds(stack: LocalStack) -> float:
+def milliseconds(deployed: DeployedPipeline) -> float:
     """From the confirmation of one new user to their ready profile."""
-    email, client = f"{uuid.uuid4().hex}@example.com", stack.outputs["UserPoolClientId"]
-    cognito, dynamodb = stack.client("cognito-idp"), stack.client("dynamodb")
-    sub = cognito.sign_up(ClientId=client, Username=email, Password="Correct-horse-9-battery")["UserSub"]
-    key = {"TableName": stack.outputs["UserProfilesTableName"], "Key": {"userId": {"S": sub}}}
+    email = unique_email("bench")
+    sub = deployed.sign_up(email)
     started = time.perf_counter()
-    cognito.confirm_sign_up(ClientId=client, Username=email, ConfirmationCode="123456")
-    while time.perf_counter() < started + 30:
-        profile = dynamodb.get_item(**key, ConsistentRead=True).get("Item", {})
-        if profile.get("provisioningStatus", {}).get("S") == "ready":
+    deployed.confirm(email)
+    while time.perf_counter() < started + DEADLINE:
+        if (deployed.profile(sub) or {}).get("provisioningStatus") == "ready":
             return (time.perf_counter() - started) * 1000
         time.sleep(PAUSE)
-    raise SystemExit("a signup was not ready after 30 s")
+    raise SystemExit(f"a signup was not ready after {DEADLINE:.0f} s")
 
 
 def say(name: str, figure: float, target: float) -> bool:

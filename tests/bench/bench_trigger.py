@@ -22,7 +22,7 @@ from rich.console import Console
 from rich.table import Table
 from scripts.build import ROOT, build, compile_bytecode, install, pack
 
-from tests.bench.bars import bars
+from tests.bench.plots import bar_plot
 from tests.bench.ratios import Ratio, column
 from tests.bench.report import PERFORMANCE, table, with_block
 from tests.infrastructure.translation import Translation
@@ -175,7 +175,7 @@ def write_page(measured: Rounds) -> None:
     head = ["memory, MB", "init and first signup", "each later signup"]
     PERFORMANCE.write_text(with_block(page, "waits", table(head, wait_rows(measured))))
     shown = {FIGURES[figure][0]: ratios[figure] for figure in ("cold", "warm")}
-    PERFORMANCE.with_suffix(".svg").write_text(bars("The trigger beside a minimal handler", shown, REFERENCE))
+    PERFORMANCE.with_suffix(".svg").write_text(bar_plot("The trigger beside a minimal handler", shown, REFERENCE))
 
 
 def arguments() -> argparse.Namespace:

@@ -13,7 +13,6 @@ import json
 import subprocess
 import sys
 import tempfile
-import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -22,16 +21,15 @@ from typing import Any, cast
 
 from scripts.build import ROOT, build
 
-from onramp.adapters.users import UserTable
-from onramp.domain.event_data import delivery, user_signed_up
-from onramp.domain.users import Claim, Names
+from onramp.domain.users import Names
 from onramp.local.stack import LocalStack
 from onramp.wiring.clients import now_millis
 from tests.bench import bench_trigger
-from tests.bench.mappings import disable_worker
 from tests.bench.ratios import Ratio, column
 from tests.bench.tls_proxy import tls_proxy
-from tests.tls_aws import TlsAws, tls_aws, write_certificate
+from tests.deployed import DeployedPipeline, disable_mappings
+from tests.security.stage import message, new_user, sqs_record
+from tests.tls_aws import TlsAws, tls_aws, trust, write_certificate
 
 ROUNDS, BATCH, LATER, ENVIRONMENTS = 9, 10, 3, 3
 AWS_SECONDS, PROVIDER_SECONDS = (0.005, 0.005), (0.2, 0.4)
@@ -43,7 +41,7 @@ Figures = dict[str, Any]
 
 @dataclass(frozen=True)
 class Bench:
-    stack: LocalStack
+    deployed: DeployedPipeline
     artifact: Path
     settings: Mapping[str, str]
 
@@ -59,27 +57,11 @@ class Bench:
 
     def batch(self) -> str:
         """The event of ten new signups, whose records are written."""
-        return json.dumps({"Records": [self.record(number) for number in range(BATCH)]})
+        return json.dumps({"Records": [self.record(str(number)) for number in range(BATCH)]})
 
-    def record(self, number: int) -> dict[str, Any]:
-        sub, now = str(uuid.uuid4()), now_millis()
-        pool = self.stack.outputs["UserPoolId"]
-        claim = Claim(
-            f"{sub[:18]}@example.com", sub, pool, "Cognito", "cognito", Names("Nia"), may_link=True, at=now,
-            due_at=now + 60_000, default_role="team_member",
-        )  # fmt: skip
-        UserTable(self.stack.client("dynamodb"), self.stack.outputs["UsersTableName"]).claim(claim)
-        event = delivery(user_signed_up(claim.as_new_user(), correlation_id="bench"))
-        return {
-            "messageId": str(number),
-            "receiptHandle": "bench",
-            "body": json.dumps(event),
-            "attributes": {"ApproximateReceiveCount": "1", "ApproximateFirstReceiveTimestamp": str(now)},
-            "messageAttributes": {},
-            "eventSource": "aws:sqs",
-            "eventSourceARN": "arn:aws:sqs:eu-west-1:000000000000:bench",
-            "awsRegion": "eu-west-1",
-        }
+    def record(self, name: str) -> Any:
+        now = now_millis()
+        return sqs_record(message(new_user(self.deployed, Names("Nia"), now)), name=name, received_at=now)
 
 
 def main(rounds: int) -> int:
@@ -107,16 +89,16 @@ def prepared() -> Iterator[Bench]:
         certificate, key = scratch / "certificate.pem", scratch / "key.pem"
         write_certificate(certificate, key)
         stack = context.enter_context(LocalStack.start())
-        disable_worker(stack)
+        deployed = DeployedPipeline(stack)
+        disable_mappings(stack)
 
         def behind_tls(url: str, seconds: tuple[float, float]) -> str:
             return context.enter_context(tls_proxy(certificate, key, url, *seconds))
 
         build("enrich_profile", scratch / "artifact", "host", "")
         for bundle in BUNDLES:
-            path = scratch / "artifact" / bundle
-            path.write_text(path.read_text() + "\n" + certificate.read_text())
-        settings = worker_settings(stack) | stack.environment()
+            trust(scratch / "artifact" / bundle, certificate)
+        settings = deployed.settings("EnrichProfile") | stack.environment()
         settings |= {
             "AWS_ENDPOINT_URL": behind_tls(stack.endpoint, AWS_SECONDS),
             "STRIPE_BASE_URL": behind_tls(stack.fakes["stripe"], PROVIDER_SECONDS),
@@ -125,14 +107,7 @@ def prepared() -> Iterator[Bench]:
             "STRIPE_REQUESTS_PER_SECOND": "10000",
             "REVENUECAT_REQUESTS_PER_MINUTE": "100000",
         }
-        yield Bench(stack, scratch / "artifact", settings)
-
-
-def worker_settings(stack: LocalStack) -> dict[str, str]:
-    """The environment of the deployed worker."""
-    name = stack.outputs["EnrichProfileFunctionName"]
-    found = stack.client("lambda").get_function_configuration(FunctionName=name)
-    return dict(found["Environment"]["Variables"])
+        yield Bench(deployed, scratch / "artifact", settings)
 
 
 def run_alone(bench: Bench) -> list[Figures]:

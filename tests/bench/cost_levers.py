@@ -7,10 +7,12 @@ from math import ceil
 
 from tests.bench import prices as price
 from tests.bench.signup_price import BURST, EVEN, LOADS, MILLION, Costs
+from tests.infrastructure.translation import with_defaults
 
 WINDOW_SECONDS = 5
-CONCURRENCY, STRIPE_RATE = 2, 20
-"""The defaults of EnrichMaximumConcurrency and StripeRequestsPerSecond."""
+CONCURRENCY, STRIPE_RATE = (
+    int(with_defaults().default(name)) for name in ("EnrichMaximumConcurrency", "StripeRequestsPerSecond")
+)
 
 
 @dataclass(frozen=True)
@@ -26,8 +28,7 @@ def levers(costs: Costs) -> list[Lever]:
 
 def _observation(costs: Costs) -> list[Lever]:
     traces = [(load.traced() + load.traced(load.batch)) * price.TRACE * MILLION for load in LOADS]
-    sizes = [len(line) + price.LOG_EVENT_BYTES for line in price.PLATFORM_LINES]
-    platform = [sum(sizes) * (1 + 1 / load.batch) for load in LOADS]
+    platform = [price.PLATFORM_BYTES * (1 + 1 / load.batch) for load in LOADS]
     return [
         Lever(
             "`Tracing=PassThrough`",

@@ -1,4 +1,4 @@
-"""Line plots as SVG. They have a light background of their own, so that they are readable on a dark page too."""
+"""Plots as SVG. They have a light background of their own, so that they are readable on a dark page too."""
 
 from __future__ import annotations
 
@@ -11,6 +11,8 @@ WIDTH, HEIGHT = 760, 420
 LEFT, RIGHT, TOP, BOTTOM = 80, 30, 50, 60
 COLOURS = ("#0b66c3", "#c2410c", "#15803d", "#7e22ce", "#b91c1c", "#0e7490", "#525252")
 TICKS = 5
+BARS_LEFT, BAR, GAP = 190, 18, 8
+REFERENCE_COLOUR = "#8c959f"
 Points = Sequence[tuple[float, float]]
 
 
@@ -62,11 +64,7 @@ def line_plot(
     points = [point for line in lines.values() for point in line]
     x = Axis.of([point[0] for point in points], LEFT, WIDTH - RIGHT, log=log_x)
     y = Axis.of([point[1] for point in points], HEIGHT - BOTTOM, TOP, log=log_y)
-    size = {"width": str(WIDTH), "height": str(HEIGHT), "viewBox": f"0 0 {WIDTH} {HEIGHT}"}
-    svg = Element("svg", {"xmlns": "http://www.w3.org/2000/svg", "role": "img", **size, "font-family": "sans-serif"})
-    SubElement(svg, "title").text = title
-    SubElement(svg, "rect", {"width": str(WIDTH), "height": str(HEIGHT), "rx": "6", "fill": "#fbfbf9"})
-    _text(svg, WIDTH / 2, 26, title, size=15)
+    svg = _picture(title, HEIGHT)
     _text(svg, (LEFT + WIDTH - RIGHT) / 2, HEIGHT - 14, x_label)
     _text(svg, 18, (TOP + HEIGHT - BOTTOM) / 2, y_label, turned=True)
     _grid(svg, x, y)
@@ -77,6 +75,37 @@ def line_plot(
         _series(svg, number, [(x.place(one), y.place(other)) for one, other in line])
         top = HEIGHT - BOTTOM - 18 * len(lines) if legend_below else TOP
         _name(svg, number, name, top + 14 + 18 * number)
+    return _written(svg)
+
+
+def bar_plot(title: str, groups: Mapping[str, Mapping[str, float]], reference: str) -> str:
+    """SVG. `groups`: heading -> name -> length. The bars called `reference` are grey; each has its length beside it."""
+    longest = max(length for group in groups.values() for length in group.values())
+    scale = (WIDTH - BARS_LEFT - 60) / longest
+    rows = sum(1 + len(group) for group in groups.values())
+    svg, y = _picture(title, TOP + rows * (BAR + GAP) + len(groups) * GAP), TOP
+    for heading, group in groups.items():
+        _text(svg, 10, y + BAR, heading, anchor="start")
+        for name, length in group.items():
+            y += BAR + GAP
+            colour = REFERENCE_COLOUR if name == reference else COLOURS[0]
+            _text(svg, BARS_LEFT - 8, y + 14, name, anchor="end")
+            _rectangle(svg, BARS_LEFT, y, round(length * scale, 1), BAR, colour)
+            _text(svg, BARS_LEFT + round(length * scale + 6, 1), y + 14, f"{length:.2f}", anchor="start")
+        y += BAR + 2 * GAP
+    return _written(svg)
+
+
+def _picture(title: str, height: int) -> Element:
+    size = {"width": str(WIDTH), "height": str(height), "viewBox": f"0 0 {WIDTH} {height}"}
+    svg = Element("svg", {"xmlns": "http://www.w3.org/2000/svg", "role": "img", **size, "font-family": "sans-serif"})
+    SubElement(svg, "title").text = title
+    SubElement(svg, "rect", {"width": str(WIDTH), "height": str(height), "rx": "6", "fill": "#fbfbf9"})
+    _text(svg, WIDTH / 2, 26, title, size=15)
+    return svg
+
+
+def _written(svg: Element) -> str:
     indent(svg)
     return tostring(svg, encoding="unicode") + "\n"
 
@@ -99,6 +128,11 @@ def _series(svg: Element, number: int, places: Points) -> None:
 def _name(svg: Element, number: int, name: str, y: float) -> None:
     _line(svg, LEFT + 12, y - 4, LEFT + 32, y - 4, COLOURS[number % len(COLOURS)], width="3")
     _text(svg, LEFT + 38, y, name, anchor="start")
+
+
+def _rectangle(svg: Element, x: float, y: float, width: float, height: float, colour: str) -> None:
+    place = {"x": f"{x:g}", "y": f"{y:g}", "width": f"{width:g}", "height": f"{height:g}"}
+    SubElement(svg, "rect", {**place, "fill": colour})
 
 
 def _line(

@@ -62,6 +62,7 @@ PLATFORM_LINES = (
     "REPORT RequestId: 7d1f3a52-90b1-40c4-8e0f-2b8c1a6d4e01\tDuration: 28.41 ms\tBilled Duration: 29 ms\t"
     "Memory Size: 1024 MB\tMax Memory Used: 92 MB\t",
 )
+PLATFORM_BYTES = sum(len(line) + LOG_EVENT_BYTES for line in PLATFORM_LINES)
 PROVIDER_REQUEST_BYTES = 1_500
 """Headers and body of one request, with TLS; the official Stripe SDK describes itself in a header."""
 POLLERS, POLL_SECONDS = 5, 20

@@ -87,12 +87,13 @@ class Costs:
         return [*self.trigger(), *self.database(), *self.events(), *self.queue_and_worker(), *self.observation()]
 
     def trigger(self) -> list[Line]:
-        gb, cold = self.memory["trigger"] / 1024, price.COLD_SHARE * price.INIT_SECONDS
-        seconds = self.trigger_ms() / 1000
+        gb, seconds = self.memory["trigger"] / 1024, self.trigger_ms() / 1000
+        init = f"trigger, init of {price.COLD_SHARE * 100:g} % of the signups"
+        cold = price.COLD_SHARE * price.INIT_SECONDS
         return [
             Line.same("trigger, requests", "1", price.LAMBDA_REQUEST),
             Line.same("trigger, duration", f"{seconds * 1000:.0f} ms", seconds * gb * price.LAMBDA_GB_SECOND),
-            Line.same("trigger, init of 1 % of the signups", "0.5 s", cold * gb * price.LAMBDA_GB_SECOND),
+            Line.same(init, f"{price.INIT_SECONDS:g} s", cold * gb * price.LAMBDA_GB_SECOND),
         ]
 
     def database(self) -> list[Line]:
@@ -140,14 +141,12 @@ class Costs:
         ]
 
     def log_bytes(self, load: Load) -> float:
-        platform = sum(len(line) + price.LOG_EVENT_BYTES for line in price.PLATFORM_LINES)
-        return self.usage.trigger_log + self.usage.worker_log + platform * (1 + 1 / load.batch)
+        return self.usage.trigger_log + self.usage.worker_log + price.PLATFORM_BYTES * (1 + 1 / load.batch)
 
     def inline(self) -> list[Line]:
         """The same user and profile, with both providers called by the trigger: no queue, worker or owed work."""
         seconds = self.inline_ms() / 1000
         units = 4  # each of the two rows, CognitoSubIndex and EmailIndex
-        platform = sum(len(line) + price.LOG_EVENT_BYTES for line in price.PLATFORM_LINES)
         return [
             Line.same("trigger, requests", "1", price.LAMBDA_REQUEST),
             Line.same(
@@ -158,7 +157,7 @@ class Costs:
             Line.same("DynamoDB, writes of tables and indexes", f"{units} units", units * price.WRITE_UNIT),
             Line.same("EventBridge, events", "1", price.CUSTOM_EVENT),
             Line.same("requests to the providers, outbound", "2", _outbound(2)),
-            Line.same("CloudWatch, logs for 30 days", "", _logged(self.usage.trigger_log + platform)),
+            Line.same("CloudWatch, logs for 30 days", "", _logged(self.usage.trigger_log + price.PLATFORM_BYTES)),
         ]
 
 

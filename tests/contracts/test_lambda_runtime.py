@@ -27,10 +27,10 @@ from tests.deployed import PASSWORD, DeployedPipeline, unique_email
 ROOT = Path(__file__).resolve().parents[2]
 ARCHITECTURES = {"aarch64": "arm64", "arm64": "arm64"}
 FUNCTIONS = {
-    "post_confirmation": "PostConfirmationFunctionName",
-    "enrich_profile": "EnrichProfileFunctionName",
-    "reconcile": "ReconcileFunctionName",
-    "heal_signup": "HealSignupFunctionName",
+    "post_confirmation": "PostConfirmation",
+    "enrich_profile": "EnrichProfile",
+    "reconcile": "Reconcile",
+    "heal_signup": "HealSignup",
 }
 SENTENCE = "We could not complete your sign-up. Please contact support and quote "
 LONE = "\ud800"
@@ -77,10 +77,7 @@ def start(interpreter: Interpreter, folders: dict[str, Path], deployed: Deployed
     """`start("post_confirmation", NAME="other value")`: with the settings of the deployed function."""
 
     def start(function: str, **settings: str) -> LambdaRuntime:
-        deployed_function = deployed.stack.client("lambda").get_function_configuration(
-            FunctionName=deployed.outputs[FUNCTIONS[function]], Qualifier="live"
-        )
-        variables = deployed_function["Environment"]["Variables"] | deployed.stack.environment() | settings
+        variables = deployed.settings(FUNCTIONS[function]) | deployed.stack.environment() | settings
         return LambdaRuntime(interpreter, folders[function], folders["client"], function, variables)
 
     return start

@@ -7,16 +7,14 @@ import json
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from scripts.build import AMAZON_ROOTS
 
-from tests.artifacts import host_artifacts
 from tests.infrastructure.translation import ROOT, Translation
-from tests.tls_aws import TlsAws, tls_aws
+from tests.tls_aws import TlsAws, trust
 
 FOREIGN = ("boto3", "pydantic", "stripe", "requests", "aws_xray_sdk")
 PROBE = """
@@ -47,18 +45,6 @@ print(json.dumps(seen), file=answers)
 """
 
 
-@pytest.fixture(scope="module")
-def aws(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TlsAws]:
-    with tls_aws(tmp_path_factory.mktemp("aws")) as aws:
-        yield aws
-
-
-@pytest.fixture(scope="module")
-def artifact(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """To be read only."""
-    return host_artifacts(tmp_path_factory)["post_confirmation"]
-
-
 def first_signup(artifact: Path, aws: TlsAws, template: Translation) -> dict[str, Any]:
     event = (ROOT / "events" / "post_confirmation_native.json").read_text()
     settings = template.settings("PostConfirmationFunction") | {"USER_POOL_IDS": json.loads(event)["userPoolId"]}
@@ -74,10 +60,10 @@ def first_signup(artifact: Path, aws: TlsAws, template: Translation) -> dict[str
 
 @pytest.fixture(scope="module")
 def seen(
-    artifact: Path, aws: TlsAws, template: Translation, tmp_path_factory: pytest.TempPathFactory
+    trigger_artifact: Path, aws: TlsAws, template: Translation, tmp_path_factory: pytest.TempPathFactory
 ) -> dict[str, Any]:
     trusting = tmp_path_factory.mktemp("trusting") / "artifact"
-    shutil.copytree(artifact, trusting)
+    shutil.copytree(trigger_artifact, trusting)
     aws.trust_in(trusting)
     before = len(aws.requests())
     return first_signup(trusting, aws, template) | {"requests": aws.requests()[before:]}
@@ -102,24 +88,23 @@ class TestTheFirstSignup:
 
 
 def test_an_endpoint_with_another_root_is_trusted_by_the_whole_bundle(
-    artifact: Path, aws: TlsAws, template: Translation, tmp_path: Path
+    trigger_artifact: Path, aws: TlsAws, template: Translation, tmp_path: Path
 ) -> None:
-    shutil.copytree(artifact, tmp_path / "artifact")
-    bundle = tmp_path / "artifact" / "botocore" / "cacert-all.pem"
-    bundle.write_text(bundle.read_text() + aws.certificate.read_text())
+    shutil.copytree(trigger_artifact, tmp_path / "artifact")
+    trust(tmp_path / "artifact" / "botocore" / "cacert-all.pem", aws.certificate)
     before = len(aws.requests())
     first_signup(tmp_path / "artifact", aws, template)
     assert aws.requests()[before:] == ["updateitem", "putevents"]
 
 
-def test_the_bundle_of_the_artifact_has_the_roots_of_amazon_only(artifact: Path) -> None:
-    bundle = (artifact / "botocore" / "cacert.pem").read_text()
+def test_the_bundle_of_the_artifact_has_the_roots_of_amazon_only(trigger_artifact: Path) -> None:
+    bundle = (trigger_artifact / "botocore" / "cacert.pem").read_text()
     assert bundle.count("BEGIN CERTIFICATE") == len(AMAZON_ROOTS)
-    assert (artifact / "botocore" / "cacert-all.pem").read_text().count("BEGIN CERTIFICATE") > 100
+    assert (trigger_artifact / "botocore" / "cacert-all.pem").read_text().count("BEGIN CERTIFICATE") > 100
 
 
-def test_no_bytecode_is_compared_with_its_source(artifact: Path) -> None:
+def test_no_bytecode_is_compared_with_its_source(trigger_artifact: Path) -> None:
     """PEP 552: flags 1 are a hash that is not checked. Lambda does not keep bytecode between cold starts."""
-    files = list(artifact.rglob("*.pyc"))
+    files = list(trigger_artifact.rglob("*.pyc"))
     assert len(files) > 300
     assert {file.read_bytes()[:8] for file in files} == {importlib.util.MAGIC_NUMBER + b"\x01\x00\x00\x00"}

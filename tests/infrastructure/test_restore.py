@@ -6,15 +6,13 @@ import json
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.artifacts import host_artifacts
 from tests.infrastructure.translation import ROOT, Translation
-from tests.tls_aws import TlsAws, tls_aws
+from tests.tls_aws import TlsAws
 
 LIBRARY = """
 hooks = []
@@ -49,22 +47,11 @@ print(json.dumps(seen), file=answers, flush=True)
 
 
 @pytest.fixture(scope="module")
-def aws(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TlsAws]:
-    with tls_aws(tmp_path_factory.mktemp("aws")) as aws:
-        yield aws
-
-
-@pytest.fixture(scope="module")
-def artifact(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return host_artifacts(tmp_path_factory)["post_confirmation"]
-
-
-@pytest.fixture(scope="module")
 def seen(
-    artifact: Path, aws: TlsAws, template: Translation, tmp_path_factory: pytest.TempPathFactory
+    trigger_artifact: Path, aws: TlsAws, template: Translation, tmp_path_factory: pytest.TempPathFactory
 ) -> dict[str, Any]:
     folder = tmp_path_factory.mktemp("restored")
-    shutil.copytree(artifact, folder / "artifact")
+    shutil.copytree(trigger_artifact, folder / "artifact")
     aws.trust_in(folder / "artifact")
     (folder / "runtime").mkdir()
     (folder / "runtime" / "snapshot_restore_py.py").write_text(LIBRARY)
@@ -94,5 +81,5 @@ def test_restored_environments_do_not_share_random_numbers(seen: dict[str, Any])
     assert seen["same random state"] is False
 
 
-def test_the_artifact_uses_the_library_of_the_runtime(artifact: Path) -> None:
-    assert not list(artifact.glob("snapshot_restore_py*"))
+def test_the_artifact_uses_the_library_of_the_runtime(trigger_artifact: Path) -> None:
+    assert not list(trigger_artifact.glob("snapshot_restore_py*"))

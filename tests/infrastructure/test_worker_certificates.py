@@ -5,14 +5,13 @@ from __future__ import annotations
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.artifacts import host_artifacts
 from tests.infrastructure.translation import Translation
-from tests.tls_aws import TlsAws, tls_aws
+from tests.tls_aws import TlsAws, trust
 
 READ = """
 import sys
@@ -20,12 +19,6 @@ sys.path.insert(0, sys.argv[1])
 from functions.enrich_profile.handler import enrich
 enrich.users.get("nia@example.com")
 """
-
-
-@pytest.fixture(scope="module")
-def aws(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TlsAws]:
-    with tls_aws(tmp_path_factory.mktemp("aws")) as aws:
-        yield aws
 
 
 @pytest.fixture
@@ -40,23 +33,19 @@ def read(artifact: Path, aws: TlsAws, **settings: str) -> bool:
     return subprocess.run(command, env=environment, check=False, capture_output=True).returncode == 0
 
 
-def trust(bundle: Path, aws: TlsAws) -> None:
-    bundle.write_text(bundle.read_text() + "\n" + aws.certificate.read_text())
-
-
 def test_amazons_roots_are_enough(artifact: Path, aws: TlsAws) -> None:
-    trust(artifact / "botocore" / "cacert.pem", aws)
+    trust(artifact / "botocore" / "cacert.pem", aws.certificate)
     assert read(artifact, aws)
 
 
 def test_an_endpoint_with_another_root_is_trusted_by_the_whole_bundle(artifact: Path, aws: TlsAws) -> None:
-    trust(artifact / "botocore" / "cacert-all.pem", aws)
+    trust(artifact / "botocore" / "cacert-all.pem", aws.certificate)
     assert read(artifact, aws)
 
 
 def test_the_providers_bundle_is_not_loaded_for_aws(artifact: Path, aws: TlsAws) -> None:
     """botocore's default, where certifi is installed: it has 140 roots, parsed for each new connection."""
-    trust(artifact / "certifi" / "cacert.pem", aws)
+    trust(artifact / "certifi" / "cacert.pem", aws.certificate)
     assert not read(artifact, aws)
 
 

@@ -15,7 +15,7 @@ from onramp.domain.event_data import delivery, user_signed_up
 from onramp.domain.users import Claim, Names, Owed, User, shard_of
 from onramp.local.parameters import SECRETS
 from onramp.local.stack import LocalStack
-from tests.deployed import DeployedPipeline, unique_email
+from tests.deployed import DeployedPipeline, disable_mappings, unique_email
 
 LONG_AGO = 1  # Unix milliseconds: due since then
 LISTENER = "listener"
@@ -30,8 +30,7 @@ class Stage:
         self._lambda = stack.client("lambda")
         self._ssm = stack.client("ssm")
         self._listener = self._add_listener()
-        for mapping in self._lambda.list_event_source_mappings()["EventSourceMappings"]:
-            self._lambda.update_event_source_mapping(UUID=mapping["UUID"], Enabled=False)
+        disable_mappings(stack)
 
     def invoke(self, function: str, event: Any) -> tuple[Any, str]:
         """The function's answer, and its log."""
@@ -47,16 +46,12 @@ class Stage:
 
     def run_worker(self, user: User, handle: str = "none") -> Any:
         """The worker's answer to the message of one user."""
-        attributes = {"ApproximateReceiveCount": "1", "ApproximateFirstReceiveTimestamp": "1790000000000"}
-        record = {"messageId": "one", "receiptHandle": handle, "body": message(user), "attributes": attributes}
-        return self.invoke("EnrichProfile", {"Records": [record]})[0]
+        return self.invoke("EnrichProfile", {"Records": [sqs_record(message(user), handle=handle)]})[0]
 
     def heal_signup(self, pool: str, sub: str) -> tuple[Any, str]:
         """The answer to one SignupNotRecorded, and the log."""
         body = json.dumps({"detail": {"data": {"userPoolId": pool, "cognitoSub": sub}}})
-        attributes = {"ApproximateReceiveCount": "1", "ApproximateFirstReceiveTimestamp": "1790000000000"}
-        record = {"messageId": "one", "receiptHandle": "none", "body": body, "attributes": attributes}
-        return self.invoke("HealSignup", {"Records": [record]})
+        return self.invoke("HealSignup", {"Records": [sqs_record(body)]})
 
     def new_user(self, owed: Owed = Owed.EMIT) -> User:
         """A user who signed up long ago; what is owed is due."""
@@ -129,12 +124,18 @@ class Stage:
         return url
 
 
-def new_user(deployed: DeployedPipeline, names: Names | None = None) -> User:
-    """A record as the trigger writes it, without its event."""
+def new_user(deployed: DeployedPipeline, names: Names | None = None, at: int = LONG_AGO) -> User:
+    """A record as the trigger writes it `at` this time in Unix milliseconds, without its event."""
     email, sub, pool = unique_email("new"), str(uuid.uuid4()), deployed.outputs["UserPoolId"]
-    claim = Claim(email, sub, pool, "Cognito", "cognito", names or Names(), True, LONG_AGO, LONG_AGO, "team_member")
+    claim = Claim(email, sub, pool, "Cognito", "cognito", names or Names(), True, at, at, "team_member")
     UserTable(deployed.dynamodb, deployed.outputs["UsersTableName"]).claim(claim)
     return claim.as_new_user()
+
+
+def sqs_record(body: str, *, name: str = "one", handle: str = "none", received_at: int = 1_790_000_000_000) -> Any:
+    """A record of a Lambda event of SQS: a message that was received once."""
+    attributes = {"ApproximateReceiveCount": "1", "ApproximateFirstReceiveTimestamp": str(received_at)}
+    return {"messageId": name, "receiptHandle": handle, "body": body, "attributes": attributes}
 
 
 def message(user: User) -> str:

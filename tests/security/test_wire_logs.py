@@ -24,7 +24,7 @@ from onramp.local.stack import LocalStack
 from onramp.observability import logger
 from tests.deployed import DeployedPipeline, unique_email
 from tests.pipeline import signup
-from tests.security.stage import message, new_user
+from tests.security.stage import message, new_user, sqs_record
 
 LIBRARIES = ("aws_lambda_powertools", "boto3", "botocore", "stripe", "urllib3")
 NAME = "Canarygiven"
@@ -64,9 +64,7 @@ class Process:
     def enrich(self) -> User:
         """Enriches a user whose message the deployed worker has not received."""
         user = new_user(self.deployed, Names(NAME))
-        attributes = {"ApproximateReceiveCount": "1", "ApproximateFirstReceiveTimestamp": "1790000000000"}
-        record = {"messageId": "m", "receiptHandle": "none", "body": message(user), "attributes": attributes}
-        answer = self.call("EnrichProfile", "enrich_profile", {"Records": [record]})
+        answer = self.call("EnrichProfile", "enrich_profile", {"Records": [sqs_record(message(user))]})
         assert answer == {"batchItemFailures": []}
         return user
 

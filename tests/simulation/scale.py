@@ -146,12 +146,18 @@ class SignupBurst:
         )
 
 
-def run_burst(users: int = 100_000, within: float = HOUR, *, outage: float = 0.0) -> Report:
-    """For `outage` seconds from the start, Stripe answers 503."""
-    sim, started = Simulation(Schedule(())), time.monotonic()
+def small_simulation() -> Simulation:
+    """Without faults. It counts events, calls and trace instead of keeping them."""
+    sim = Simulation(Schedule(()))
     sim.log = DiscardedLog()
     sim.events.events, sim.stripe.calls, sim.revenuecat.calls = CountingList(), CountingList(), CountingList()
     sim.trace = sim.remote_calls.trace = CountingList()
+    return sim
+
+
+def run_burst(users: int = 100_000, within: float = HOUR, *, outage: float = 0.0) -> Report:
+    """For `outage` seconds from the start, Stripe answers 503."""
+    sim, started = small_simulation(), time.monotonic()
     with sim:
         began = sim.clock()
         sim.providers["stripe"].outage_until = began + outage

@@ -6,9 +6,7 @@ from dataclasses import dataclass
 
 from tests.pipeline import PROFILES, USERS
 from tests.simulation.fault_injection import USUAL_LATENCY
-from tests.simulation.scale import HOUR, CountingList, DiscardedLog, SignupBurst
-from tests.simulation.schedules import Schedule
-from tests.simulation.simulation import Simulation
+from tests.simulation.scale import HOUR, SignupBurst, small_simulation
 from tests.storm.limits import Durations, Limits
 from tests.storm.scenarios import Scenario
 from tests.storm.tally import percentile
@@ -29,11 +27,7 @@ class Times:
 
 def of_handlers(users: int) -> Times:
     """From the record's createdAt to the profile's updatedAt, as `run_burst` runs them, at its rate."""
-    sim = Simulation(Schedule(()))
-    sim.log = DiscardedLog()
-    sim.events.events, sim.stripe.calls, sim.revenuecat.calls = CountingList(), CountingList(), CountingList()
-    sim.trace = sim.remote_calls.trace = CountingList()
-    with sim:
+    with small_simulation() as sim:
         SignupBurst(sim, users, HOUR * users / PER_HOUR)
         sim.run()
         tables = sim.dynamodb.tables

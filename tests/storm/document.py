@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from textwrap import fill
 
 from tests.bench.plots import line_plot
+from tests.bench.report import table
 from tests.storm import tables
 from tests.storm.calibration import SIGNUPS, TOLERANCE, Times, difference
 from tests.storm.knee import HELD_SECONDS, Step
@@ -56,34 +57,38 @@ def page(results: Results, limits: Limits) -> str:
     parts = [
         INTRODUCTION.splitlines(),
         ["", "## Scenarios", "", _scenario_notes(), ""],
-        tables.table(
+        _table(
             tables.SCENARIO_HEADER,
             [tables.scenario_row(scenario, found, limits) for scenario, found in results.outcomes.items()],
         ),
         ["", "![The queue by time](scale-queue.svg)", "", "## Which limit binds", "", _binding_note(), ""],
-        tables.table(
+        _table(
             tables.BINDING_HEADER,
             [tables.binding_row(each, TOO_LONG.get(each, each), found) for each, found in results.gains.items()],
         ),
         ["", "## The knee", "", _knee_note(results.steps), ""],
-        tables.table(("signups a second that are held", "what raises it"), map(tables.step_row, results.steps)),
+        _table(("signups a second that are held", "what raises it"), map(tables.step_row, results.steps)),
         ["", "![Time to ready by signups a second](scale-knee.svg)", "", "## Beside the path", ""],
-        tables.table(("limit", "used at most", "of"), tables.headroom_rows(names, limits)),
+        _table(("limit", "used at most", "of"), tables.headroom_rows(names, limits)),
         ["", "A whole sweep of a pool:", ""],
-        tables.table(
+        _table(
             ("users", "takes", "ListUsers requests", "in one run at most", "a second on average"),
             map(tables.sweep_row, results.sweeps),
         ),
         ["", "## Calibration", "", _calibration_note(results), ""],
-        tables.table(("time to ready", "p50", "p95", "max"), tables.calibration_rows(results.handlers, results.model)),
+        _table(("time to ready", "p50", "p95", "max"), tables.calibration_rows(results.handlers, results.model)),
         ["", "## Settings, quotas and assumptions", "", "Defaults of template.yaml:", ""],
-        tables.table(("setting", "value"), tables.setting_rows(limits)),
+        _table(("setting", "value"), tables.setting_rows(limits)),
         ["", QUOTA_NOTE, ""],
-        tables.table(("quota", "value", "can be raised", "source"), tables.quota_rows()),
+        _table(("quota", "value", "can be raised", "source"), tables.quota_rows()),
         ["", _assumption_note(), ""],
-        tables.table(("what", "takes"), tables.assumption_rows(Durations())),
+        _table(("what", "takes"), tables.assumption_rows(Durations())),
     ]
     return "\n".join(wrapped(line) for part in parts for line in part) + "\n"
+
+
+def _table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
+    return table(header, rows).splitlines()
 
 
 def wrapped(line: str) -> str:

@@ -38,7 +38,7 @@ class Users:
 
 
 class NoProfiles:
-    """Only a user who is owed to the operator has his profile read, and no step fails permanently here."""
+    """The reconciler reads profiles only of users who are owed to the operator: here no step fails permanently."""
 
     def get_many(self, _subs: Sequence[str]) -> Mapping[str, Profile]:
         return {}

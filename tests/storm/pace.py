@@ -7,8 +7,7 @@ from collections.abc import Callable
 
 from onramp.adapters.pacing import TokenBucket
 from onramp.domain.errors import RetryableError
-
-INF = float("inf")
+from tests.storm.limits import INF
 
 
 class Pace:

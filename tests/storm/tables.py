@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 from onramp.adapters.cognito import PAGE
 from onramp.ops.backfill.backfill_command import DEFAULT_RATE
@@ -14,7 +14,7 @@ from tests.storm.calibration import Times
 from tests.storm.knee import Step
 from tests.storm.limits import Durations, Limits
 from tests.storm.pipeline import Outcome
-from tests.storm.scenarios import Gain, Scenario, binding
+from tests.storm.scenarios import MATTERS, Gain, Scenario, binding
 from tests.storm.sweep import SweepOutcome
 
 MINUTE, HOUR, DAY = 60.0, 3_600.0, 86_400.0
@@ -26,10 +26,6 @@ def duration(seconds: float) -> str:
         if seconds >= size:
             return "not finished" if seconds == float("inf") else f"{seconds * 2 / size:,.1f} {unit}"
     return f"{seconds:,.1f} s"
-
-
-def table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
-    return [f"| {' | '.join(row)} |" for row in (header, ["---"] * len(header), *rows)]
 
 
 SCENARIO_HEADER = ("scenario", "signups a second", "users", "of Cognito's quota", "ready p50", "p95", "max",
@@ -59,7 +55,7 @@ def binding_row(scenario: Scenario, sample: Scenario, found: Sequence[Gain]) -> 
     best = binding(found)
     measure = "all ready after" if sample.users else "p95"
     moving = [f"{gain.relaxation.name}: {duration(gain.after)}" for gain in found if gain.matters]
-    worse = [gain.relaxation.name for gain in found if gain.after > gain.before * 1.05]
+    worse = [gain.relaxation.name for gain in found if gain.after > gain.before * (1 + MATTERS)]
     more = [f"slower with more: {', '.join(worse)}"] if worse else []
     before = f"{measure} {duration(found[0].before)}" if found else measure
     on = "the same" if sample is scenario else f"{sample.users:,} users" if sample.users else of_signups(sample)
@@ -93,7 +89,7 @@ def headroom_rows(outcomes: Mapping[str, Outcome], limits: Limits) -> list[list[
     sweep = ReconcileSettings.read(template.settings("ReconcileFunction")).sweep_max_requests_per_second
     most = max(outcomes.values(), key=lambda found: found.in_flight)
     longest = max(outcomes.values(), key=lambda found: found.all_ready_after)
-    archive_days = int(template["EventArchive"]["RetentionDays"]["Ref"] and template.default("ArchiveRetentionDays"))
+    archive_days = template.default(template["EventArchive"]["RetentionDays"]["Ref"])
     largest = max(found.ready for found in outcomes.values())
     list_users = DEFAULT_RATE + sweep
     return [
@@ -139,7 +135,7 @@ def setting_rows(limits: Limits) -> list[list[str]]:
 
 def assumption_rows(durations: Durations) -> list[list[str]]:
     return [
-        ["a call to AWS", duration(durations.call).replace("0.0 s", f"{durations.call:g} s")],
+        ["a call to AWS", f"{durations.call:g} s"],
         ["a request to a provider", duration(durations.provider)],
         ["from PutEvents to the queue", duration(durations.bus)],
         ["a cold start", duration(durations.cold_start)],

@@ -22,7 +22,7 @@ class Tally:
     live: array[float] = field(default_factory=lambda: array("d"))
     """Seconds to ready, of those who signed up."""
     old: array[float] = field(default_factory=lambda: array("d"))
-    """The same of those whom a backfill wrote."""
+    """The same, of users that a backfill wrote."""
     depths: list[tuple[float, int]] = field(default_factory=list)
     """Messages in the queue by time."""
     last_ready: float = 0.0

@@ -7,6 +7,7 @@ from functools import cache
 
 import pytest
 
+from tests.bench.report import table
 from tests.storm import document, tables
 from tests.storm.calibration import TOLERANCE, difference, of_handlers, of_model
 from tests.storm.knee import Step, knee
@@ -24,7 +25,7 @@ def page() -> list[str]:
 
 
 def line(row: list[str]) -> str:
-    return tables.table(row, [])[0]
+    return table(row, []).partition("\n")[0]
 
 
 class TestThePage:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from xml.etree.ElementTree import fromstring
 
-from tests.bench.plots import Axis, line_plot
+from tests.bench.plots import Axis, bar_plot, line_plot
 
 SVG = "{http://www.w3.org/2000/svg}"
 
@@ -33,3 +33,11 @@ def test_a_linear_axis_starts_at_zero_and_has_round_ticks() -> None:
 
 def test_a_flat_line_has_an_axis() -> None:
     assert line_plot("flat", "x", "y", {"one": [(0, 5), (1, 5)]}).startswith("<svg")
+
+
+def test_a_bar_is_as_long_as_its_number() -> None:
+    picture = fromstring(bar_plot("a <title>", {"time": {"REF": 1.0, "ours": 0.5}}, "REF"))  # noqa: S314  # our own
+    _, reference, ours = picture.iter(f"{SVG}rect")
+    assert float(ours.attrib["width"]) == float(reference.attrib["width"]) / 2
+    assert ours.get("fill") != reference.get("fill")
+    assert {"a <title>", "time", "REF", "ours", "1.00", "0.50"} <= {text.text for text in picture.iter(f"{SVG}text")}

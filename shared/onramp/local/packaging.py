@@ -15,7 +15,6 @@ import zipfile
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
-from py_compile import PycInvalidationMode
 
 import onramp
 from onramp.local.errors import DeployError
@@ -57,9 +56,8 @@ def _bytecode(source: bytes, name: str) -> bytes:
     with tempfile.TemporaryDirectory() as folder:
         module, compiled = Path(folder, "module.py"), Path(folder, "module.pyc")
         module.write_bytes(source)
-        py_compile.compile(
-            str(module), str(compiled), name, doraise=True, invalidation_mode=PycInvalidationMode.UNCHECKED_HASH
-        )
+        unchecked = py_compile.PycInvalidationMode.UNCHECKED_HASH
+        py_compile.compile(str(module), str(compiled), name, doraise=True, invalidation_mode=unchecked)
         return compiled.read_bytes()
 
 

@@ -40,10 +40,12 @@ def build() -> Enrich:
     """Raises ConfigurationError."""
     settings, session = EnrichSettings.read(environment()), clients.session()
     dynamodb = clients.dynamodb(session, clients.WORKER)
-    if not connections.open_connections([dynamodb])():
-        clients.trust_all_roots(session)
-        dynamodb = clients.dynamodb(session, clients.WORKER)
-    return _build(settings, session, dynamodb)
+    all_are_trusted = connections.open_connections([dynamodb])  # while the rest is built
+    enrich = _build(settings, session, dynamodb)
+    if all_are_trusted():
+        return enrich
+    clients.trust_all_roots(session)
+    return _build(settings, session, clients.dynamodb(session, clients.WORKER))
 
 
 def _build(settings: EnrichSettings, session: Session, dynamodb: DynamoDBClient) -> Enrich:
